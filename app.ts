@@ -1,0 +1,109 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import authPlugin, { type JwtOptions } from './plugins/auth.js'
+import callerPlugin, { type HostAuthenticate } from './plugins/caller.js'
+import chatPlugin from './plugins/chat.js'
+import databasePlugin from './plugins/database.js'
+import docsPlugin from './plugins/docs.js'
+import errorsPlugin from './plugins/errors.js'
+import hubPlugin from './plugins/hub.js'
+import limitsPlugin from './plugins/limits.js'
+import metricsPlugin from './plugins/metrics.js'
+import validationPlugin from './plugins/validation.js'
+import accountRoutes from './routes/accounts.js'
+import conversationRoutes from './routes/conversations.js'
+import healthRoutes from './routes/health.js'
+import messageRoutes from './routes/messages.js'
+import sseRoutes from './routes/sse.js'
+import userRoutes from './routes/users.js'
+
+/** Options of the chat inside another app. One of `jwt` and `authenticate` says who calls. */
+export interface ChatAppOptions {
+  /** Goes before every path: `/chat` makes `/chat/api/chat/messages`. Default: none. */
+  prefix?: string
+  /** `file:…` (SQLite) or `postgres://…`. Default `file:./data/chat.db`. */
+  databaseUrl?: string
+  /** PostgreSQL: the schema that holds the tables. Default `fastify_sse_chat`. */
+  databaseSchema?: string
+  jwt?: JwtOptions
+  /** The host's own way to say who calls; takes the place of tokens. */
+  authenticate?: HostAuthenticate
+  /** Register and login; needs `jwt.secret`. Default false. */
+  accounts?: boolean
+  /** The page where a person can chat, at the prefix. Default false. */
+  page?: boolean
+  /** `/health/live` and `/health/ready`. Default false. */
+  health?: boolean
+  /** `/metrics`, Prometheus text. Default false. */
+  metrics?: boolean
+  /** `/api/openapi.json`. Default true. */
+  docs?: boolean
+  /** Milliseconds between heartbeats on a stream. Default 30,000. */
+  heartbeatMs?: number
+  /** Milliseconds after which a peer that takes nothing is gone. Default 300,000. */
+  staleAfterMs?: number
+  /** Open streams of one user. Default 20. */
+  maxStreamsPerUser?: number
+  /** Open streams of this process. Default: no limit. */
+  maxStreams?: number
+  /** Unsent bytes that one stream may hold. Default 1 MiB. */
+  streamBufferBytes?: number
+  /** Days that the event log is kept. Default: as long as the conversation. */
+  eventRetentionDays?: number
+  /** Calls a minute of one user, or of one address without a user. Default: no limit. */
+  rateLimitPerMinute?: number
+}
+
+/** A body holds at most so many bytes. */
+const BODY_LIMIT = 64 * 1024
+
+/**
+ * The chat for a Fastify app. Decorates `app.chat` and `app.hub`; its routes, their errors and validation stay in a
+ * scope of their own.
+ */
+const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
+  checkOptions(options)
+  const { prefix = '', databaseUrl = 'file:./data/chat.db', databaseSchema, heartbeatMs, staleAfterMs, streamBufferBytes } = options
+
+  await app.register(databasePlugin, defined({ url: databaseUrl, schema: databaseSchema }))
+  await app.register(hubPlugin, defined({ heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
+  await app.register(chatPlugin, defined({ maxStreamsPerUser: options.maxStreamsPerUser, eventRetentionDays: options.eventRetentionDays }))
+
+  await app.register(async scope => { await scoped(scope, options) }, { prefix })
+}
+
+async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<void> {
+  const { jwt, authenticate, rateLimitPerMinute } = options
+  await app.register(errorsPlugin, { notFound: options.prefix !== undefined && options.prefix !== '/' && options.prefix !== '' })
+  await app.register(validationPlugin)
+  if (jwt !== undefined) await app.register(authPlugin, jwt)
+  await app.register(callerPlugin, defined({ authenticate }))
+  if (rateLimitPerMinute !== undefined) await app.register(limitsPlugin, { perMinute: rateLimitPerMinute })
+  if (options.docs !== false) await app.register(docsPlugin)
+  if (options.metrics === true) await app.register(metricsPlugin)
+  app.addHook('onRoute', route => { route.bodyLimit ??= BODY_LIMIT })
+
+  await app.register(async api => {
+    api.addHook('onRequest', api.identify)
+    await api.register(userRoutes)
+    await api.register(conversationRoutes)
+    await api.register(messageRoutes)
+  }, { prefix: '/api/chat' })
+  await app.register(sseRoutes, { prefix: '/api', maxStreams: options.maxStreams, hostAuthenticates: authenticate !== undefined })
+  if (options.accounts === true) await app.register(accountRoutes, { prefix: '/api/auth' })
+  if (options.health === true) await app.register(healthRoutes, { prefix: '/health' })
+}
+
+function checkOptions ({ jwt, authenticate, accounts }: ChatAppOptions): void {
+  if ((jwt === undefined) === (authenticate === undefined)) throw new Error('fastify-sse-chat: give one of the options jwt and authenticate')
+  if (accounts === true && (jwt?.secret === undefined || jwt.publicKey !== undefined || jwt.jwksUrl !== undefined)) {
+    throw new Error('fastify-sse-chat: accounts need jwt.secret, and no other key')
+  }
+}
+
+/** Without what is undefined, as exact optional properties want it. */
+function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+}
+
+export default fp(chat, { name: 'fastify-sse-chat', fastify: '5.x' })

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import argon2 from 'argon2'
+import { chatError } from '../errors.js'
+import type { LoginBody, RegisterBody, User } from '../schemas/users.js'
+import type { Queries } from '../store/queries.js'
+import type { Writer } from '../store/writer.js'
+import { registerUser } from './users.js'
+
+/** Failed logins of one id from one address in one window, before it is refused for the rest of it. */
+const FAILURES_MAX = 10
+const WINDOW_MS = 60_000
+/** OWASP's second choice for Argon2id: 19 MiB, two passes, one lane. */
+const HASHING = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const
+/** Hashes at the same time: bounds the memory that a crowd of logins takes. */
+const HASHERS = 4
+
+/** Users with passwords, for a server without an identity provider. */
+export class Accounts {
+  readonly #queries: Queries
+  readonly #writer: Writer
+  #hashing = 0
+  readonly #waiting: Array<() => void> = []
+  #decoy: Promise<string> | undefined
+
+  constructor (queries: Queries, writer: Writer) {
+    this.#queries = queries
+    this.#writer = writer
+  }
+
+  /** Makes a user with a password. @throws USER_EXISTS */
+  async register ({ userId, password, displayName }: RegisterBody): Promise<User> {
+    if (await this.#queries.user(userId) !== undefined) throw chatError('USER_EXISTS')
+    const hash = await this.#hash(async () => await argon2.hash(password, HASHING))
+    await this.#writer.write(registerUser(userId, displayName ?? userId, hash))
+    return (await this.#queries.user(userId))!
+  }
+
+  /**
+   * The user, if the password is theirs. An unknown user costs the same time and gets the same answer.
+   * @throws INVALID_CREDENTIALS, TOO_MANY_FAILURES (with `retryAfter`)
+   */
+  async login ({ userId, password }: LoginBody, address: string): Promise<User> {
+    const key = createHash('sha256').update(JSON.stringify([userId, address])).digest('base64url')
+    await this.#refuseGuessing(key)
+    const hash = await this.#queries.passwordHash(userId)
+    const verified = await this.#hash(async () => await argon2.verify(hash ?? await this.#decoyHash(), password))
+    if (hash === null || !verified) {
+      await this.#countFailure(key)
+      throw chatError('INVALID_CREDENTIALS')
+    }
+    return (await this.#queries.user(userId))!
+  }
+
+  async #refuseGuessing (key: string): Promise<void> {
+    const failures = await this.#queries.loginFailures(key, Date.now())
+    if (failures !== undefined && failures.count >= FAILURES_MAX) {
+      throw chatError('TOO_MANY_FAILURES', { retryAfter: Math.max(1, Math.ceil((failures.expiresAt - Date.now()) / 1000)) })
+    }
+  }
+
+  async #countFailure (key: string): Promise<void> {
+    const now = Date.now()
+    await this.#writer.run(async sql => {
+      await sql.execute('DELETE FROM chat_login_failures WHERE expires_at <= ?', now)
+      await sql.execute(
+        `INSERT INTO chat_login_failures (id, count, expires_at) VALUES (?, 1, ?)
+         ON CONFLICT (id) DO UPDATE SET count = chat_login_failures.count + 1`, key, now + WINDOW_MS)
+    })
+  }
+
+  async #decoyHash (): Promise<string> {
+    return await (this.#decoy ??= argon2.hash('nobody has this password', HASHING))
+  }
+
+  async #hash<T> (work: () => Promise<T>): Promise<T> {
+    if (this.#hashing >= HASHERS) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    this.#hashing++
+    try {
+      return await work()
+    } finally {
+      this.#hashing--
+      this.#waiting.shift()?.()
+    }
+  }
+}

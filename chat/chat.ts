@@ -1,0 +1,308 @@
+import { LRUCache } from 'lru-cache'
+import type { Static } from 'typebox'
+import { chatError } from '../errors.js'
+import type { Alarm, Clock } from '../hub/clock.js'
+import type { Hub } from '../hub/hub.js'
+import { UserId } from '../schemas/common.js'
+import {
+  AddParticipantsBody, ChangeRoleBody, ConversationListQuery, CreateConversationBody, ReadBody,
+  type Conversation, type ConversationPage, type ReadAnswer
+} from '../schemas/conversations.js'
+import type { ChatEvents } from '../schemas/events.js'
+import {
+  EditMessageBody, HistoryQuery, ReceiptBody, SendMessageBody, TypingBody,
+  type Message, type MessagePage, type ReceiptAnswer
+} from '../schemas/messages.js'
+import { OnlineStatusBody, type OnlineStatusAnswer, type User } from '../schemas/users.js'
+import type { Database } from '../store/database.js'
+import { Queries, type Followable } from '../store/queries.js'
+import type { StreamRow, UserRow } from '../store/unit.js'
+import { Writer, type Command } from '../store/writer.js'
+import { Accounts } from './accounts.js'
+import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
+import { decodeListCursor, encodeListCursor } from './list-cursor.js'
+import { closeDeadNodes, Lease } from './lease.js'
+import { chatLog } from './log.js'
+import { deleteMessage, editMessage, sendMessage, type MessagePlace } from './messages.js'
+import { closeStream, ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline } from './presence.js'
+import { pruneEvents } from './retention.js'
+import { markMessage, markRead } from './receipts.js'
+import { Streams } from './streams.js'
+import { Tickets } from './tickets.js'
+import { lapseTyping, setTyping, stopUncoveredTyping, TYPING_LAPSE_MS } from './typing.js'
+import { ensureUser, type Caller } from './users.js'
+import { assertValid } from './validation.js'
+
+export interface ChatOptions {
+  /** Open streams of one user; the next is refused. Default 20. */
+  maxStreamsPerUser?: number
+  /** Days that the event log is kept; undefined: as long as the conversation. */
+  eventRetentionDays?: number
+  /** Told what goes wrong in the background. */
+  onError?: (error: unknown) => void
+}
+
+/** How often what nobody's alarm has ended is looked for, in milliseconds. */
+const HOUSEKEEPING_MS = 2000
+const PRUNING_MS = 60_000
+
+/**
+ * The chat's operations: checked, saved, and told to the hub after the commit, whether they come over HTTP or in
+ * process. Refusals are `ChatError`s out of the catalogue in schemas/errors.ts.
+ */
+export class Chat {
+  readonly hub: Hub<ChatEvents>
+  readonly accounts: Accounts
+  readonly tickets: Tickets
+  readonly streams: Streams
+
+  readonly #database: Database
+  readonly #queries: Queries
+  readonly #writer: Writer
+  readonly #lease: Lease
+  readonly #clock: Clock
+  readonly #options: ChatOptions
+  /** Whom we know, and since when that is known. */
+  readonly #users = new LRUCache<string, { displayName: string, avatar: string | null, profileAt: number }>({ max: 50_000 })
+  readonly #typing = new Map<string, Alarm>()
+  readonly #background = new Set<Promise<unknown>>()
+  #closed = false
+
+  constructor (database: Database, hub: Hub<ChatEvents>, options: ChatOptions = {}) {
+    const { maxStreamsPerUser = 20 } = options
+    this.#database = database
+    this.#options = options
+    this.#queries = new Queries(database)
+    this.hub = hub
+    this.#clock = this.hub.clock
+    this.#writer = new Writer(database, ({ emissions, position }) => {
+      this.hub.emit(...emissions)
+      if (position !== undefined) this.hub.settle(position)
+    })
+    this.#lease = new Lease(this.#writer, this.#clock, () => this.streams.open())
+    this.streams = new Streams({
+      identity: database.identity,
+      nodeId: this.#lease.nodeId,
+      maxPerUser: maxStreamsPerUser,
+      hub: this.hub,
+      queries: this.#queries,
+      writer: this.#writer,
+      onClosed: row => { this.#streamClosed(row) }
+    })
+    this.accounts = new Accounts(this.#queries, this.#writer)
+    this.tickets = new Tickets(this.#writer)
+  }
+
+  /** Takes a place among the nodes, and begins to keep house. */
+  async start (): Promise<void> {
+    await this.hub.useLog(chatLog(this.#queries, this.#database.identity), stream => { this.streams.closed(stream) })
+    await this.#lease.start()
+    this.#repeat(HOUSEKEEPING_MS, async () => { await this.#keepHouse() })
+    const days = this.#options.eventRetentionDays
+    if (days !== undefined) this.#repeat(PRUNING_MS, async () => { await pruneEvents(this.#writer, days) })
+  }
+
+  /** Lets writes that have begun finish; hub and database stay open. */
+  async stop (): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#background)
+    await this.#lease.stop().catch(() => { /* it lapses */ })
+    await this.#writer.close()
+  }
+
+  /** Rejects when the database doesn't answer. */
+  async ping (): Promise<void> {
+    await this.#database.ping()
+  }
+
+  // ---- users
+
+  /** Makes the user known, or brings name and avatar up to date. Costs nothing when nothing is new. */
+  async ensureUser (caller: Caller): Promise<void> {
+    const { userId, displayName, avatar, issuedAt } = caller
+    const known = this.#users.get(userId)
+    if (known !== undefined &&
+      (issuedAt < known.profileAt || ((displayName ?? userId) === known.displayName && avatar === known.avatar))) return
+    assertValid(UserId, userId)
+    this.#remember(await this.#writer.write(ensureUser(caller)))
+  }
+
+  #remember ({ id, displayName, avatar, profileAt }: UserRow): void {
+    this.#users.set(id, { displayName, avatar, profileAt })
+  }
+
+  async user (userId: string): Promise<User> {
+    return found(await this.#queries.user(userId))
+  }
+
+  /** Shows the user as online, or hides them until they say the contrary. */
+  async setOnline (userId: string, body: Static<typeof OnlineStatusBody>): Promise<OnlineStatusAnswer> {
+    assertValid(OnlineStatusBody, body)
+    const answer = await this.#writer.write(setOnline(userId, body.isOnline))
+    if (body.isOnline) this.#clock.after(ONLINE_LEASE_MS, () => { this.#later(settleOnline(userId)) })
+    return answer
+  }
+
+  // ---- conversations
+
+  /** Makes a conversation; a direct one only once. */
+  async createConversation (userId: string, body: CreateConversationBody): Promise<{ conversation: Conversation, created: boolean }> {
+    assertValid(CreateConversationBody, body)
+    const { conversationId, created } = await this.#writer.write(body.type === 'direct'
+      ? createDirect(userId, body.userId)
+      : createGroup(userId, body.title ?? null, body.participantIds))
+    return { conversation: await this.conversation(userId, conversationId), created }
+  }
+
+  async conversation (userId: string, conversationId: string): Promise<Conversation> {
+    return found(await this.#queries.conversation(conversationId, userId))
+  }
+
+  /** A page of the user's conversations, latest activity first. */
+  async conversations (userId: string, query: ConversationListQuery = {}): Promise<ConversationPage> {
+    assertValid(ConversationListQuery, query)
+    const below = query.cursor === undefined ? undefined : decodeListCursor(query.cursor, userId)
+    const { conversations, next } = await this.#queries.conversations(userId, below, query.limit ?? 50)
+    return { conversations, nextCursor: next === undefined ? null : encodeListCursor(next, userId) }
+  }
+
+  async addParticipants (userId: string, conversationId: string, body: Static<typeof AddParticipantsBody>): Promise<Conversation> {
+    assertValid(AddParticipantsBody, body)
+    await this.#writer.write(addParticipants(conversationId, userId, body.participantIds))
+    return await this.conversation(userId, conversationId)
+  }
+
+  async changeRole (userId: string, conversationId: string, participantId: string, body: Static<typeof ChangeRoleBody>): Promise<Conversation> {
+    assertValid(ChangeRoleBody, body)
+    await this.#writer.write(changeRole(conversationId, userId, participantId, body.role))
+    return await this.conversation(userId, conversationId)
+  }
+
+  /** Removes a participant, or lets the user leave. */
+  async removeParticipant (userId: string, conversationId: string, participantId: string): Promise<void> {
+    await this.#writer.write(removeParticipant(conversationId, userId, participantId))
+  }
+
+  // ---- messages
+
+  /** Saves a message and tells it to all but its sender; a repeat of a `clientId` gives the message it made. */
+  async sendMessage (userId: string, body: SendMessageBody): Promise<{ message: Message, created: boolean }> {
+    assertValid(SendMessageBody, body)
+    const { conversationId, text, type = 'text', clientId = null } = body
+    const outcome = await this.#writer.write(sendMessage({ conversationId, userId, text, type, clientId }))
+    if ('sent' in outcome) {
+      this.#forgetTyping(conversationId, userId)
+      return { message: outcome.sent, created: true }
+    }
+    return { message: found(await this.#queries.message(outcome.repeats, conversationId)), created: false }
+  }
+
+  async editMessage (userId: string, messageId: string, body: Static<typeof EditMessageBody>): Promise<Message> {
+    assertValid(EditMessageBody, body)
+    return await this.#writer.write(editMessage(await this.#place(messageId), userId, body.text))
+  }
+
+  async deleteMessage (userId: string, messageId: string): Promise<Message> {
+    return await this.#writer.write(deleteMessage(await this.#place(messageId), userId))
+  }
+
+  /** A page of a conversation's history, ascending. */
+  async messages (userId: string, conversationId: string, query: HistoryQuery = {}): Promise<MessagePage> {
+    assertValid(HistoryQuery, query)
+    const conversation = await this.#access(userId, conversationId)
+    return await this.#queries.messages(conversation, { ...query, limit: query.limit ?? 50 })
+  }
+
+  /** Marks a message, and all before it, as delivered to or read by the user. */
+  async markMessage (userId: string, messageId: string, body: Static<typeof ReceiptBody>): Promise<ReceiptAnswer> {
+    assertValid(ReceiptBody, body)
+    return await this.#writer.write(markMessage(await this.#place(messageId), userId, body.status))
+  }
+
+  /** Marks everything up to a `seq` as read by the user. */
+  async markRead (userId: string, conversationId: string, body: Static<typeof ReadBody>): Promise<ReadAnswer> {
+    assertValid(ReadBody, body)
+    return await this.#writer.write(markRead(conversationId, userId, body.seq))
+  }
+
+  async setTyping (userId: string, body: TypingBody): Promise<TypingBody> {
+    assertValid(TypingBody, body)
+    const { conversationId, isTyping } = body
+    const answer = await this.#writer.write(setTyping(conversationId, userId, isTyping))
+    this.#forgetTyping(conversationId, userId)
+    if (isTyping) {
+      const key = JSON.stringify([conversationId, userId])
+      this.#typing.set(key, this.#clock.after(TYPING_LAPSE_MS, () => {
+        this.#typing.delete(key)
+        this.#later(lapseTyping(conversationId, userId))
+      }))
+    }
+    return answer
+  }
+
+  async #access (userId: string, conversationId: string): Promise<Followable> {
+    return found(await this.#queries.access(conversationId, userId))
+  }
+
+  async #place (messageId: string): Promise<MessagePlace> {
+    return { messageId, conversationId: found(await this.#queries.conversationOf(messageId)) }
+  }
+
+  #forgetTyping (conversationId: string, userId: string): void {
+    const key = JSON.stringify([conversationId, userId])
+    this.#clock.cancel(this.#typing.get(key))
+    this.#typing.delete(key)
+  }
+
+  // ---- what time ends
+
+  /** The database knows that a stream is closed: typing it covered ends, and being online lapses in a while. */
+  #streamClosed ({ userId }: StreamRow): void {
+    if (this.#closed) return
+    this.#clock.after(ONLINE_GRACE_MS, () => { this.#later(settleOnline(userId)) })
+    this.#inBackground(async () => {
+      const typing = await this.#queries.typingOf(userId)
+      await Promise.all(typing.map(async ({ conversationId }) => await this.#writer.write(stopUncoveredTyping(conversationId, userId))))
+    })
+  }
+
+  /** What other nodes' alarms would have ended, had they lived. */
+  async #keepHouse (): Promise<void> {
+    const now = Date.now()
+    await closeDeadNodes(this.#queries, this.#writer, async (userId, streamId) => await this.#writer.write(closeStream(userId, streamId)))
+    const typing = await this.#queries.lapsedTyping(now)
+    await Promise.all(typing.map(async ({ conversationId, userId }) => await this.#writer.write(lapseTyping(conversationId, userId))))
+    const online = await this.#queries.lapsedOnline(now)
+    await Promise.all(online.map(async userId => await this.#writer.write(settleOnline(userId))))
+  }
+
+  #later (command: Command<void>): void {
+    this.#inBackground(async () => { await this.#writer.write(command) })
+  }
+
+  /** What fails in the background is found again by the next round of keeping house. */
+  #inBackground (work: () => Promise<void>): void {
+    if (this.#closed) return
+    const running = work().catch(error => { this.#options.onError?.(error) }).finally(() => this.#background.delete(running))
+    this.#background.add(running)
+  }
+
+  #repeat (ms: number, work: () => Promise<void>): void {
+    const again = (): void => {
+      if (this.#closed) return
+      this.#inBackground(async () => {
+        try {
+          await work()
+        } finally {
+          this.#clock.after(ms, again)
+        }
+      })
+    }
+    this.#clock.after(0, again)
+  }
+}
+
+function found<T> (value: T | undefined): T {
+  if (value === undefined) throw chatError('NOT_FOUND')
+  return value
+}

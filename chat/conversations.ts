@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto'
+import { chatError } from '../errors.js'
+import { isoTime } from '../schemas/common.js'
+import { MAX_PARTICIPANTS, type Role } from '../schemas/conversations.js'
+import type { DurableEvents } from '../schemas/events.js'
+import type { ConversationRow, ParticipantRow, Unit } from '../store/unit.js'
+import type { Command } from '../store/writer.js'
+import { endTyping } from './typing.js'
+
+/**
+ * The id of the direct conversation of two users, the same whoever asks: `conv_<a>_<b>`, sorted bytewise. Where an id
+ * holds `_` that could be read two ways, so the first one's length goes before them.
+ */
+export function directConversationId (one: string, other: string): string {
+  const [a, b] = Buffer.compare(Buffer.from(one), Buffer.from(other)) <= 0 ? [one, other] : [other, one]
+  return a.includes('_') || b.includes('_') ? `direct_${a.length}_${a}_${b}` : `conv_${a}_${b}`
+}
+
+export interface Created { conversationId: string, created: boolean }
+
+/** Makes the direct conversation with another user, unless it is there already. */
+export function createDirect (userId: string, otherId: string): Command<Created> {
+  const conversationId = directConversationId(userId, otherId)
+  return {
+    needs (keys) {
+      keys.conversations.add(conversationId)
+      keys.user(userId)
+      keys.user(otherId)
+    },
+    apply (unit) {
+      if (userId === otherId) throw chatError('SELF_CONVERSATION')
+      const users = usersOf(unit, [userId, otherId])
+      if (unit.conversation(conversationId) !== undefined) return { conversationId, created: false }
+      const conversation = unit.addConversation({ id: conversationId, type: 'direct', title: null, createdBy: userId })
+      for (const user of users) unit.addParticipant(conversation, user, 'member')
+      tellCreated(unit, conversation, [userId, otherId])
+      return { conversationId, created: true }
+    }
+  }
+}
+
+/** Makes a group; its maker owns it. */
+export function createGroup (userId: string, title: string | null, participantIds: string[]): Command<Created> {
+  const conversationId = `group_${randomUUID()}`
+  const memberIds = [...new Set([userId, ...participantIds])]
+  return {
+    needs (keys) {
+      if (memberIds.length <= MAX_PARTICIPANTS) memberIds.forEach(id => { keys.user(id) })
+    },
+    apply (unit) {
+      if (memberIds.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
+      const users = usersOf(unit, memberIds)
+      const conversation = unit.addConversation({ id: conversationId, type: 'group', title, createdBy: userId })
+      for (const user of users) unit.addParticipant(conversation, user, user.id === userId ? 'owner' : 'member')
+      tellCreated(unit, conversation, memberIds)
+      return { conversationId, created: true }
+    }
+  }
+}
+
+/** Adds users to a group; those who are in it already stay as they are. */
+export function addParticipants (conversationId: string, callerId: string, participantIds: string[]): Command<void> {
+  const ids = [...new Set(participantIds)]
+  return {
+    needs (keys) {
+      keys.participant(conversationId, callerId)
+      for (const id of ids.slice(0, MAX_PARTICIPANTS)) {
+        keys.participant(conversationId, id)
+        keys.user(id)
+      }
+    },
+    apply (unit) {
+      const { conversation } = managerOf(unit, conversationId, callerId)
+      if (ids.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
+      const joining = ids.filter(id => unit.participant(conversationId, id) === undefined)
+      if (conversation.participantCount + joining.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
+      for (const user of usersOf(unit, joining)) {
+        const participant = unit.addParticipant(conversation, user, 'member')
+        unit.log(conversation, 'participantJoined', participantEvent(unit, participant),
+          { userId: user.id, detail: 'member' }, { joins: [user.id] })
+      }
+    }
+  }
+}
+
+/** Gives a participant another role; the owner's to do. */
+export function changeRole (conversationId: string, callerId: string, userId: string, role: 'admin' | 'member'): Command<void> {
+  return {
+    needs (keys) {
+      keys.participant(conversationId, callerId)
+      keys.participant(conversationId, userId)
+    },
+    apply (unit) {
+      const caller = groupParticipantOf(unit, conversationId, callerId)
+      if (caller.role !== 'owner') throw chatError('FORBIDDEN')
+      const participant = unit.participant(conversationId, userId)
+      if (participant === undefined) throw chatError('NOT_FOUND')
+      if (participant.role === 'owner') throw chatError('FORBIDDEN')
+      if (participant.role !== role) setRole(unit, participant, role)
+    }
+  }
+}
+
+/** Removes a participant: the owner's or an admin's to do, or one's own leaving. An owner who leaves has a successor. */
+export function removeParticipant (conversationId: string, callerId: string, userId: string): Command<void> {
+  return {
+    needs (keys) {
+      keys.crowd(conversationId)
+    },
+    apply (unit) {
+      const caller = groupParticipantOf(unit, conversationId, callerId)
+      if (userId !== callerId && caller.role === 'member') throw chatError('FORBIDDEN')
+      const participant = unit.participant(conversationId, userId)
+      if (participant === undefined) throw chatError('NOT_FOUND')
+      if (userId !== callerId && participant.role === 'owner') throw chatError('FORBIDDEN')
+
+      endTyping(unit, participant)
+      unit.removeParticipant(participant)
+      unit.log(participant.conversation, 'participantLeft', participantEvent(unit, participant),
+        { userId, detail: participant.role }, { leaves: userId })
+      if (participant.role === 'owner') {
+        const successor = successorOf(unit.participants(conversationId))
+        if (successor !== undefined) setRole(unit, successor, 'owner')
+      }
+    }
+  }
+}
+
+/** The longest-standing admin, else the longest-standing member. */
+function successorOf (participants: ParticipantRow[]): ParticipantRow | undefined {
+  const longest = participants.toSorted((a, b) => a.joinedAt - b.joinedAt)
+  return longest.find(({ role }) => role === 'admin') ?? longest[0]
+}
+
+function setRole (unit: Unit, participant: ParticipantRow, role: Role): void {
+  unit.changeParticipant(participant, { role })
+  unit.log(participant.conversation, 'participantUpdated', participantEvent(unit, participant), { userId: participant.userId, detail: role })
+}
+
+function groupParticipantOf (unit: Unit, conversationId: string, userId: string): ParticipantRow {
+  const participant = unit.participant(conversationId, userId)
+  if (participant === undefined) throw chatError('NOT_FOUND')
+  if (participant.conversation.type !== 'group') throw chatError('NOT_A_GROUP')
+  return participant
+}
+
+function managerOf (unit: Unit, conversationId: string, userId: string): ParticipantRow {
+  const participant = groupParticipantOf(unit, conversationId, userId)
+  if (participant.role === 'member') throw chatError('FORBIDDEN')
+  return participant
+}
+
+function usersOf (unit: Unit, ids: string[]): Array<NonNullable<ReturnType<Unit['user']>>> {
+  return ids.map(id => {
+    const user = unit.user(id)
+    if (user === undefined) throw chatError('UNKNOWN_USER')
+    return user
+  })
+}
+
+function tellCreated (unit: Unit, conversation: ConversationRow, joins: string[]): void {
+  const { id, type, title, createdBy } = conversation
+  unit.log(conversation, 'conversationCreated',
+    { conversationId: id, type, title, createdBy, timestamp: isoTime(unit.now) }, { userId: createdBy }, { joins })
+}
+
+function participantEvent (unit: Unit, { conversation, userId, displayName, role }: ParticipantRow): Omit<DurableEvents['participantJoined'], 'eventSeq'> {
+  return { conversationId: conversation.id, userId, displayName, role, timestamp: isoTime(unit.now) }
+}

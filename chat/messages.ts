@@ -1,0 +1,103 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { chatError } from '../errors.js'
+import type { Message, MessageStatus } from '../schemas/messages.js'
+import { profileOf, renderMessage } from '../store/rendering.js'
+import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
+import type { Command } from '../store/writer.js'
+import { endTyping } from './typing.js'
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')
+
+/** The lowest status over the other participants who were there when the message was sent and still are. */
+export function statusOf (message: Pick<MessageRow, 'seq' | 'senderId'>, participants: ParticipantRow[]): MessageStatus {
+  const others = participants.filter(({ userId, joinedSeq }) => userId !== message.senderId && joinedSeq < message.seq)
+  if (others.length === 0) return 'sent'
+  if (others.every(({ readSeq }) => readSeq >= message.seq)) return 'read'
+  return others.every(({ deliveredSeq }) => deliveredSeq >= message.seq) ? 'delivered' : 'sent'
+}
+
+export interface NewMessage {
+  conversationId: string
+  userId: string
+  text: string
+  type: string
+  clientId: string | null
+}
+
+/**
+ * Saves a message and tells it to all but its sender; ends the sender's typing.
+ * @returns the message, or the id of the one that this `clientId` was sent as before
+ */
+export function sendMessage ({ conversationId, userId, text, type, clientId }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
+  const id = randomUUID()
+  return {
+    needs (keys) {
+      keys.participant(conversationId, userId)
+      if (clientId !== null) keys.clientId(conversationId, userId, clientId)
+    },
+    apply (unit) {
+      const sender = unit.participant(conversationId, userId)
+      if (sender === undefined) throw chatError('NOT_FOUND')
+      if (clientId !== null) {
+        const earlier = unit.messageByClientId(conversationId, userId, clientId)
+        if (earlier !== undefined) {
+          const same = earlier.firstTextHash === null ? earlier.text === text : earlier.firstTextHash === hashOf(text)
+          if (!same) throw chatError('CLIENT_ID_REUSED')
+          return { repeats: earlier.id }
+        }
+      }
+      endTyping(unit, sender)
+      const row = unit.addMessage(sender, { id, clientId, text, type })
+      const message = renderMessage(row, conversationId, profileOf(sender), 'sent')
+      unit.log(sender.conversation, 'message', message, { userId, messageSeq: row.seq }, { except: userId })
+      return { sent: message }
+    }
+  }
+}
+
+/** Where a message stands: known before the transaction, since it never changes. */
+export interface MessagePlace { messageId: string, conversationId: string }
+
+/** Gives a message another text and tells it to all. The same text again changes nothing. */
+export function editMessage ({ messageId, conversationId }: MessagePlace, userId: string, text: string): Command<Message> {
+  return ofSender(messageId, conversationId, userId, (unit, message, participants) => {
+    if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
+    if (message.text === text) return
+    unit.changeMessage(message, { text, editedAt: unit.now, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
+    tellChange(unit, 'messageUpdated', message, userId, participants)
+  })
+}
+
+/** Leaves a tombstone: the same place and `seq`, and no text any more. A second time changes nothing. */
+export function deleteMessage ({ messageId, conversationId }: MessagePlace, userId: string): Command<Message> {
+  return ofSender(messageId, conversationId, userId, (unit, message, participants) => {
+    if (message.deletedAt !== null) return
+    unit.changeMessage(message, { text: '', deletedAt: unit.now, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
+    tellChange(unit, 'messageDeleted', message, userId, participants)
+  })
+}
+
+function ofSender (messageId: string, conversationId: string, userId: string,
+  change: (unit: Unit, message: MessageRow, participants: ParticipantRow[]) => void): Command<Message> {
+  return {
+    needs (keys) {
+      keys.crowd(conversationId)
+      keys.message(messageId)
+    },
+    apply (unit) {
+      const message = unit.message(messageId)
+      const caller = unit.participant(conversationId, userId)
+      if (message === undefined || caller === undefined) throw chatError('NOT_FOUND')
+      if (message.senderId !== userId) throw chatError('FORBIDDEN')
+      const participants = unit.participants(conversationId)
+      change(unit, message, participants)
+      return renderMessage(message, conversationId, profileOf(caller), statusOf(message, participants))
+    }
+  }
+}
+
+function tellChange (unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[]): void {
+  const sender = participants.find(participant => participant.userId === message.senderId)!
+  unit.log(message.conversation, type, renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants)),
+    { userId, messageSeq: message.seq })
+}

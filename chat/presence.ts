@@ -1,0 +1,92 @@
+import { chatError } from '../errors.js'
+import { isoTime } from '../schemas/common.js'
+import type { OnlineStatusAnswer } from '../schemas/users.js'
+import type { StreamRow, Unit, UserRow } from '../store/unit.js'
+import type { Command } from '../store/writer.js'
+
+/** A user stays online this long after their last stream has closed, in milliseconds. */
+export const ONLINE_GRACE_MS = 15_000
+/** `isOnline: true` without a stream lasts this long, in milliseconds. */
+export const ONLINE_LEASE_MS = 90_000
+
+/** Counts a stream as open; its user is online. @throws TOO_MANY_STREAMS */
+export function openStream (stream: StreamRow, maxPerUser: number): Command<void> {
+  return {
+    needs (keys) {
+      keys.presence(stream.userId)
+    },
+    apply (unit) {
+      const user = unit.user(stream.userId)
+      if (user === undefined) throw chatError('NOT_FOUND')
+      if (unit.streamsOf(user.id).length >= maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
+      unit.openStream(stream)
+      if (user.onlineUntil !== null) unit.changeUser(user, { onlineUntil: null })
+      if (!user.isHidden && !user.isOnline) {
+        unit.changeUser(user, { isOnline: true, lastSeen: unit.now })
+        tellOnlineStatus(unit, user)
+      }
+    }
+  }
+}
+
+/** Counts a stream as closed; after the last one, being online lapses in a while. */
+export function closeStream (userId: string, streamId: string): Command<{ last: boolean }> {
+  return {
+    needs (keys) {
+      keys.presence(userId)
+    },
+    apply (unit) {
+      unit.closeStream(userId, streamId)
+      const user = unit.user(userId)
+      const last = unit.streamsOf(userId).length === 0
+      if (user !== undefined && last && !user.isHidden) {
+        unit.changeUser(user, { onlineUntil: unit.now + ONLINE_GRACE_MS, lastSeen: unit.now })
+      }
+      return { last }
+    }
+  }
+}
+
+/** The user says that they are online, or want to be seen as offline. */
+export function setOnline (userId: string, isOnline: boolean): Command<OnlineStatusAnswer> {
+  return {
+    needs (keys) {
+      keys.presence(userId)
+    },
+    apply (unit) {
+      const user = unit.user(userId)
+      if (user === undefined) throw chatError('NOT_FOUND')
+      const before = user.isOnline
+      unit.changeUser(user, {
+        isOnline,
+        isHidden: !isOnline,
+        onlineUntil: isOnline && unit.streamsOf(userId).length === 0 ? unit.now + ONLINE_LEASE_MS : null,
+        lastSeen: isOnline || before ? unit.now : user.lastSeen
+      })
+      if (before !== isOnline) tellOnlineStatus(unit, user)
+      return { userId, isOnline, lastSeen: lastSeenOf(user) }
+    }
+  }
+}
+
+/** Ends being online whose time is over; whoever has an open stream is online. */
+export function settleOnline (userId: string): Command<void> {
+  return {
+    needs (keys) {
+      keys.presence(userId)
+    },
+    apply (unit) {
+      const user = unit.user(userId)
+      if (user?.onlineUntil == null || user.onlineUntil > unit.now) return
+      const before = user.isOnline
+      unit.changeUser(user, { onlineUntil: null, isOnline: !user.isHidden && unit.streamsOf(userId).length > 0 })
+      if (before !== user.isOnline) tellOnlineStatus(unit, user)
+    }
+  }
+}
+
+export const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
+
+function tellOnlineStatus (unit: Unit, user: UserRow): void {
+  unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(unit.now) })
+}

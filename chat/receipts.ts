@@ -1,0 +1,62 @@
+import { chatError } from '../errors.js'
+import { isoTime } from '../schemas/common.js'
+import type { ReadAnswer } from '../schemas/conversations.js'
+import type { ReceiptAnswer, ReceiptStatus } from '../schemas/messages.js'
+import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
+import type { Command } from '../store/writer.js'
+import type { MessagePlace } from './messages.js'
+
+/** Moves the caller's mark to a message, and with it over all before it; tells one `statusUpdate` when it moved. */
+export function markMessage ({ messageId, conversationId }: MessagePlace, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
+  return {
+    needs (keys) {
+      keys.participant(conversationId, userId)
+      keys.message(messageId)
+    },
+    apply (unit) {
+      const message = unit.message(messageId)
+      const reader = unit.participant(conversationId, userId)
+      if (message === undefined || reader === undefined) throw chatError('NOT_FOUND')
+      if (message.senderId === userId) throw chatError('OWN_MESSAGE')
+      const changed = moveMark(unit, reader, status, message.seq)
+      if (changed) tellReceipt(unit, reader, status, message)
+      return { messageId, conversationId, status: reader.readSeq >= message.seq ? 'read' : 'delivered', changed }
+    }
+  }
+}
+
+/** Marks everything up to a `seq` as read; past the end means the end. */
+export function markRead (conversationId: string, userId: string, seq: number): Command<ReadAnswer> {
+  return {
+    needs (keys) {
+      keys.participant(conversationId, userId)
+      keys.lastOfOthersUpTo(conversationId, userId, seq)
+    },
+    apply (unit) {
+      const reader = unit.participant(conversationId, userId)
+      if (reader === undefined) throw chatError('NOT_FOUND')
+      const before = reader.readSeq
+      const changed = moveMark(unit, reader, 'read', Math.min(seq, reader.conversation.messageSeq))
+      const last = changed ? unit.lastOfOthersUpTo(conversationId, userId, seq) : undefined
+      // over one's own messages only, the mark moves in silence: nobody's tick changes
+      if (last !== undefined && last.seq > before) tellReceipt(unit, reader, 'read', last)
+      return { conversationId, seq: reader.readSeq, changed }
+    }
+  }
+}
+
+function moveMark (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, seq: number): boolean {
+  if (seq <= (status === 'read' ? reader.readSeq : reader.deliveredSeq)) return false
+  unit.changeParticipant(reader, {
+    deliveredSeq: Math.max(reader.deliveredSeq, seq),
+    readSeq: status === 'read' ? seq : reader.readSeq
+  })
+  return true
+}
+
+function tellReceipt (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, message: MessageRow): void {
+  const { conversation, userId } = reader
+  unit.log(conversation, 'statusUpdate',
+    { messageId: message.id, status, conversationId: conversation.id, userId, timestamp: isoTime(unit.now) },
+    { userId, messageSeq: message.seq, detail: status })
+}

@@ -1,0 +1,238 @@
+import { randomUUID } from 'node:crypto'
+import { chatError } from '../errors.js'
+import type { Frame } from '../hub/frame.js'
+import type { Hub } from '../hub/hub.js'
+import type { Sink, Stream } from '../hub/stream.js'
+import { isoTime } from '../schemas/common.js'
+import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
+import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
+import type { Followable, Queries } from '../store/queries.js'
+import type { StreamRow } from '../store/unit.js'
+import type { Writer } from '../store/writer.js'
+import { isoTimeOrNull } from '../store/rendering.js'
+import { closeStream, openStream } from './presence.js'
+import { TYPING_LAPSE_MS } from './typing.js'
+
+export interface StreamRequest {
+  userId: string
+  /** Undefined: all conversations of the user. */
+  conversationId: string | undefined
+  /** The last `id` that the client has seen. */
+  lastEventId: string | undefined
+  echo: boolean
+  /** Epoch milliseconds; null: never. */
+  expiresAt: number | null
+}
+
+/** An admitted stream: everything that can be refused has been. `begin` takes the connection. */
+export interface Admission {
+  begin(sink: Sink): void
+}
+
+export interface StreamsOptions {
+  identity: string
+  nodeId: string
+  maxPerUser: number
+  hub: Hub<ChatEvents>
+  queries: Queries
+  writer: Writer
+  /** Called when a stream is counted as closed. */
+  onClosed: (stream: StreamRow) => void
+}
+
+/** What an all-conversations stream starts with. */
+interface Start {
+  position: number
+  /** Undefined: it starts now. */
+  cursor: AllCursor | undefined
+  reset: ResetReason | undefined
+}
+
+/** Opens streams: who may, from where on, and the seam between the log and what is live. */
+export class Streams {
+  readonly #options: StreamsOptions
+  readonly #rows = new Map<string, StreamRow>()
+
+  constructor (options: StreamsOptions) {
+    this.#options = options
+  }
+
+  /** What is open here, as the database should have it. */
+  open (): StreamRow[] {
+    return [...this.#rows.values()]
+  }
+
+  /**
+   * Admits a stream.
+   * @throws NOT_FOUND (no such conversation, or not the user's), TOO_MANY_STREAMS, UNAVAILABLE
+   */
+  async admit (request: StreamRequest): Promise<Admission> {
+    return request.conversationId === undefined
+      ? await this.#admitAll(request)
+      : await this.#admitOne(request, request.conversationId)
+  }
+
+  /** The hub has let go of a stream. */
+  closed (stream: Stream): void {
+    const row = this.#rows.get(stream.id)
+    if (row !== undefined) void this.#close(row)
+  }
+
+  async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
+    const { hub, queries, identity } = this.#options
+    const asOf = hub.position
+    const conversation = await queries.access(conversationId, request.userId)
+    if (conversation === undefined) throw chatError('NOT_FOUND')
+    const row = await this.#count(request)
+    return {
+      begin: sink => {
+        const stream = this.#take(row, request, sink)
+        if (stream === undefined) return
+        const placed = this.#place(request.lastEventId, conversation)
+        const head = hub.follow(stream, conversationId, conversation.eventSeq, asOf, placed.seq)
+        const id = (seq: number): string => cursorOfTopic(identity, conversation.num, seq)
+        this.#greet(stream, conversationId, id(placed.seq ?? head), placed.seq !== undefined)
+        if (placed.reset !== undefined) this.#reset(stream, conversationId, placed.reset, id(head))
+        hub.catchUp(stream)
+      }
+    }
+  }
+
+  #place (lastEventId: string | undefined, conversation: Followable): { seq?: number, reset?: ResetReason } {
+    if (lastEventId === undefined) return {}
+    const cursor = parseCursor(lastEventId)
+    if (cursor === undefined) return { reset: 'unreadable' }
+    if (cursor.kind !== 'topic' || cursor.identity !== this.#options.identity || cursor.num !== conversation.num) return { reset: 'foreign' }
+    if (cursor.seq > conversation.eventSeq) return { reset: 'ahead' }
+    if (cursor.seq < conversation.prunedSeq) return { reset: 'pruned' }
+    return { seq: cursor.seq }
+  }
+
+  async #admitAll (request: StreamRequest): Promise<Admission> {
+    const { hub, queries, identity } = this.#options
+    const asOf = hub.position
+    const start = await this.#startOf(request.lastEventId, asOf)
+    const conversations = await queries.followed(request.userId)
+    const places = conversations.map(conversation => ({ conversation, base: baseOf(conversation, start) }))
+    const seqs = await queries.seqsAt(places
+      .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
+      .map(({ conversation, base }) => ({ num: conversation.num, position: (base as { position: number }).position })))
+    const row = await this.#count(request)
+    return {
+      begin: sink => {
+        const stream = this.#take(row, request, sink)
+        if (stream === undefined) return
+        const { cursor } = start
+        const from = cursor === undefined ? cursorOfAll(identity, start.position) : request.lastEventId!
+        const pruned: string[] = []
+        for (const { conversation, base } of inOrder(places, cursor)) {
+          const { conversationId, num, eventSeq, prunedSeq, position } = conversation
+          // a stream that starts now takes what is under way, a resumed one has seen it
+          let after = cursor === undefined ? undefined : eventSeq
+          if ('seq' in base) after = Math.min(base.seq, eventSeq)
+          else if (position > base.position) after = seqs.get(num) ?? 0
+          if (after !== undefined && after < prunedSeq) {
+            pruned.push(conversationId)
+            after = undefined
+          }
+          hub.follow(stream, conversationId, eventSeq, asOf, after)
+        }
+        if (stream.behind.size > 0) {
+          stream.cursor = from
+          stream.cursorAfter = catchUpCursor(identity, start, Math.max(asOf, start.position))
+        }
+        hub.lookBack(asOf)
+        this.#greet(stream, null, from, cursor !== undefined)
+        if (start.reset !== undefined) this.#reset(stream, null, start.reset, from)
+        for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', from)
+        hub.catchUp(stream)
+      }
+    }
+  }
+
+  async #startOf (lastEventId: string | undefined, position: number): Promise<Start> {
+    const now = (reset?: ResetReason): Start => ({ position, cursor: undefined, reset })
+    if (lastEventId === undefined) return now()
+    const cursor = parseCursor(lastEventId)
+    if (cursor === undefined) return now('unreadable')
+    if (cursor.kind !== 'all' || cursor.identity !== this.#options.identity) return now('foreign')
+    const newest = Math.max(cursor.from, cursor.partial?.to ?? 0)
+    // another node may know of later ones than this one has heard
+    if (newest > position && newest > await this.#options.queries.position()) return now('ahead')
+    return { position: cursor.from, cursor, reset: undefined }
+  }
+
+  async #count ({ userId, conversationId }: StreamRequest): Promise<StreamRow> {
+    const row: StreamRow = { id: randomUUID(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null }
+    await this.#options.writer.write(openStream(row, this.#options.maxPerUser))
+    return row
+  }
+
+  #take (row: StreamRow, { echo, expiresAt, conversationId }: StreamRequest, sink: Sink): Stream | undefined {
+    if (sink.destroyed) {
+      // the client has gone while it was admitted
+      void this.#close(row)
+      return undefined
+    }
+    this.#rows.set(row.id, row)
+    return this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
+  }
+
+  async #close (row: StreamRow): Promise<void> {
+    const { writer, onClosed, hub } = this.#options
+    try {
+      await writer.write(closeStream(row.userId, row.id))
+      this.#rows.delete(row.id)
+      onClosed(row)
+    } catch {
+      // the database is away: the lease would keep the stream open, so again
+      if (!hub.closing) hub.clock.after(1000, () => { void this.#close(row) })
+    }
+  }
+
+  #greet (stream: Stream, conversationId: string | null, id: string, resumed: boolean): void {
+    const data: StreamEvents['connected'] = {
+      message: resumed ? 'Resumed' : 'Connected',
+      conversationId,
+      timestamp: isoTime(Date.now()),
+      streamId: stream.id,
+      userId: stream.userId,
+      heartbeatMs: this.#options.hub.limits.heartbeatMs,
+      typingLapseMs: TYPING_LAPSE_MS,
+      resumed,
+      expiresAt: isoTimeOrNull(stream.expiresAt)
+    }
+    stream.send('connected', data, id)
+  }
+
+  #reset (stream: Stream, conversationId: string | null, reason: ResetReason, id: string): void {
+    const data: StreamEvents['reset'] = { conversationId, reason }
+    stream.send('reset', data, id)
+  }
+}
+
+/** From where a conversation is to be caught up: a position, or (in the middle of it already) a `seq`. */
+function baseOf ({ num }: Followable, { position, cursor }: Start): { position: number } | { seq: number } {
+  const partial = cursor?.partial
+  if (partial === undefined || num > partial.num) return { position }
+  return num === partial.num ? { seq: partial.seq } : { position: partial.to }
+}
+
+/** By number; where an earlier catching up was cut off, what it had left goes first. */
+function inOrder<T extends { conversation: Followable }> (places: T[], cursor: AllCursor | undefined): T[] {
+  const { partial } = cursor ?? {}
+  if (partial === undefined) return places
+  const split = places.findIndex(({ conversation }) => conversation.num >= partial.num)
+  return split === -1 ? places : [...places.slice(split), ...places.slice(0, split)]
+}
+
+/** See `store/cursor.ts`: what may be claimed after each event of catching up in that order. */
+function catchUpCursor (identity: string, { position, cursor }: Start, now: number): (event: Frame) => string {
+  const partial = cursor?.partial
+  return ({ id, seq }) => {
+    const num = Number(id?.split('.')[1])
+    return partial !== undefined && num >= partial.num
+      ? cursorOfCatchUp(identity, position, partial.to, num, seq!)
+      : cursorOfCatchUp(identity, partial?.to ?? position, now, num, seq!)
+  }
+}

@@ -1,0 +1,52 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { chatError } from '../errors.js'
+import { isoTime } from '../schemas/common.js'
+import type { Ticket } from '../schemas/streams.js'
+import type { Writer } from '../store/writer.js'
+import type { Caller } from './users.js'
+
+/** A ticket is good for so long, once, in milliseconds. */
+const TICKET_MS = 30_000
+
+/** What stands behind a ticket: who asked for it, and what for. */
+export interface TicketHolder {
+  userId: string
+  /** Null: any stream of the user's. */
+  conversationId: string | null
+  /** Epoch milliseconds; the stream ends with the token that asked for the ticket. */
+  expiresAt: number | null
+}
+
+const keyOf = (ticket: string): string => createHash('sha256').update(ticket).digest('base64url')
+
+/** One-time stand-ins for a token in a stream's URL, where URLs are logged and remembered. Only their hashes are kept. */
+export class Tickets {
+  readonly #writer: Writer
+
+  constructor (writer: Writer) {
+    this.#writer = writer
+  }
+
+  async issue ({ userId, expiresAt }: Pick<Caller, 'userId' | 'expiresAt'>, conversationId: string | null): Promise<Ticket> {
+    const ticket = randomBytes(24).toString('base64url')
+    const until = Date.now() + TICKET_MS
+    await this.#writer.run(async sql => {
+      await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', Date.now())
+      await sql.execute('INSERT INTO chat_tickets (id, user_id, conversation_id, expires_at, token_expires_at) VALUES (?, ?, ?, ?, ?)',
+        keyOf(ticket), userId, conversationId, until, expiresAt)
+    })
+    return { ticket, expiresAt: isoTime(until) }
+  }
+
+  /** @throws INVALID_TICKET when it is unknown, used, expired, or for something else */
+  async redeem (ticket: string, conversationId: string | null): Promise<TicketHolder> {
+    const [row] = await this.#writer.run(async sql => await sql.query<Record<string, never>>(
+      'DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING user_id, conversation_id, token_expires_at', keyOf(ticket), Date.now()))
+    if (row === undefined || (row.conversation_id !== null && row.conversation_id !== conversationId)) throw chatError('INVALID_TICKET')
+    return {
+      userId: row.user_id!,
+      conversationId: row.conversation_id!,
+      expiresAt: row.token_expires_at === null ? null : Number(row.token_expires_at)
+    }
+  }
+}

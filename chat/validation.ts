@@ -1,0 +1,18 @@
+import { Ajv, type ValidateFunction } from 'ajv'
+import type { Static, TSchema } from 'typebox'
+import { chatError } from '../errors.js'
+
+/** Bodies are taken as they are: no type is coerced, unknown fields stay and are ignored. */
+const ajv = new Ajv({ useDefaults: false, coerceTypes: false, allErrors: false, strict: false })
+const compiled = new WeakMap<TSchema, ValidateFunction>()
+
+/** Checks what came by a call in process as a request's body is checked. @throws VALIDATION_FAILED */
+export function assertValid<S extends TSchema> (schema: S, value: unknown): asserts value is Static<S> {
+  let validate = compiled.get(schema)
+  if (validate === undefined) compiled.set(schema, validate = ajv.compile(schema))
+  if (validate(value)) return
+  const [first] = validate.errors ?? []
+  const error = chatError('VALIDATION_FAILED')
+  error.message = `${first?.instancePath.slice(1) || 'value'} ${first?.message ?? 'is invalid'}`
+  throw error
+}

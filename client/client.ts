@@ -1,0 +1,107 @@
+import type {
+  Conversation, ConversationListQuery, ConversationPage, CreateConversationBody, ReadAnswer, Role
+} from '../schemas/conversations.js'
+import type {
+  HistoryQuery, Message, MessagePage, ReceiptAnswer, SendMessageBody, TypingBody
+} from '../schemas/messages.js'
+import type { OnlineStatusAnswer, User } from '../schemas/users.js'
+import { queryOf } from './base-url.js'
+import { createClientId } from './client-id.js'
+import type { SubscribeOptions, Subscription } from './options.js'
+import { createRequest, type CallOptions, type RequestOptions } from './request.js'
+import { subscribeToSSE } from './subscribe.js'
+
+export interface ChatClientOptions extends RequestOptions, Pick<SubscribeOptions,
+  'EventSource' | 'eventSourceHeaders' | 'appState' | 'maxAttempts' | 'backoffBaseMs' | 'backoffCapMs' | 'connectTimeoutMs'> {}
+
+/**
+ * The service's calls. Each rejects with a `ChatError`; those that may safely be repeated are, when no answer came or the
+ * server was busy. Aborting a call's `signal` rejects it with the signal's reason.
+ */
+export interface ChatClient {
+  /** What the client was made with. */
+  readonly options: ChatClientOptions
+
+  /** The caller; made from the token's claims where new. */
+  me (options?: CallOptions): Promise<User>
+
+  /**
+   * Sends a message; repeating it with the same `clientId` sends nothing more. Without one, it gets one of its own.
+   *
+   * @throws `CLIENT_ID_REUSED` when the id was used for another text
+   */
+  sendMessage (message: SendMessageBody, options?: CallOptions): Promise<Message>
+  /** @throws `FORBIDDEN` for somebody else's, `MESSAGE_DELETED` */
+  editMessage (messageId: string, text: string, options?: CallOptions): Promise<Message>
+  /** Resolves to what is left: same place and `seq`, no text. */
+  deleteMessage (messageId: string, options?: CallOptions): Promise<Message>
+  /** Marks a message, and all before it, as delivered to or read by the caller. @throws `OWN_MESSAGE` */
+  setMessageStatus (messageId: string, status: 'delivered' | 'read', options?: CallOptions): Promise<ReceiptAnswer>
+  /** A page of the history, ascending; the newest one when neither `before` nor `after` is given. */
+  listMessages (conversationId: string, query?: HistoryQuery, options?: CallOptions): Promise<MessagePage>
+
+  /** A direct conversation that exists already is answered as it is. */
+  createConversation (body: CreateConversationBody, options?: CallOptions): Promise<Conversation>
+  /** The caller's, latest activity first. */
+  listConversations (query?: ConversationListQuery, options?: CallOptions): Promise<ConversationPage>
+  getConversation (conversationId: string, options?: CallOptions): Promise<Conversation>
+  /** Everything up to `seq` is read by the caller. */
+  markRead (conversationId: string, seq: number, options?: CallOptions): Promise<ReadAnswer>
+  addParticipants (conversationId: string, participantIds: string[], options?: CallOptions): Promise<Conversation>
+  setRole (conversationId: string, userId: string, role: Exclude<Role, 'owner'>, options?: CallOptions): Promise<unknown>
+  /** Removes a participant, or with the caller's own id leaves. */
+  removeParticipant (conversationId: string, userId: string, options?: CallOptions): Promise<void>
+
+  /** Lapses after 6 s: repeat it while typing goes on. */
+  setTyping (conversationId: string, isTyping: boolean, options?: CallOptions): Promise<TypingBody>
+  /** `false` hides the caller until `true`. */
+  setOnline (isOnline: boolean, options?: CallOptions): Promise<OnlineStatusAnswer>
+
+  /** `subscribeToSSE` with this client's service and token. */
+  subscribe (options: Omit<SubscribeOptions, 'token'>): Subscription
+}
+
+export function createChatClient (options: ChatClientOptions): ChatClient {
+  const request = createRequest(options)
+  const conversation = (id: string) => `/api/chat/conversations/${encodeURIComponent(id)}`
+  const message = (id: string) => `/api/chat/messages/${encodeURIComponent(id)}`
+
+  return {
+    options,
+
+    me: (call) => request({ ...call, method: 'GET', path: '/api/chat/me' }),
+
+    sendMessage: (body, call) => request({
+      ...call,
+      method: 'POST',
+      path: '/api/chat/messages',
+      body: { ...body, clientId: body.clientId ?? createClientId() },
+      idempotent: true
+    }),
+    editMessage: (id, text, call) => request({ ...call, method: 'PATCH', path: message(id), body: { text } }),
+    deleteMessage: (id, call) => request({ ...call, method: 'DELETE', path: message(id) }),
+    setMessageStatus: (id, status, call) => request({ ...call, method: 'PUT', path: `${message(id)}/status`, body: { status } }),
+    listMessages: (id, { before, after, limit } = {}, call = {}) =>
+      request({ ...call, method: 'GET', path: `${conversation(id)}/messages${queryOf({ before, after, limit })}` }),
+
+    createConversation: (body, call) =>
+      request({ ...call, method: 'POST', path: '/api/chat/conversations', body, idempotent: body.type === 'direct' }),
+    listConversations: ({ limit, cursor } = {}, call = {}) =>
+      request({ ...call, method: 'GET', path: `/api/chat/conversations${queryOf({ limit, cursor })}` }),
+    getConversation: (id, call) => request({ ...call, method: 'GET', path: conversation(id) }),
+    markRead: (id, seq, call) => request({ ...call, method: 'PUT', path: `${conversation(id)}/read`, body: { seq } }),
+    addParticipants: (id, participantIds, call) =>
+      request({ ...call, method: 'POST', path: `${conversation(id)}/participants`, body: { participantIds } }),
+    setRole: (id, userId, role, call) =>
+      request({ ...call, method: 'PUT', path: `${conversation(id)}/participants/${encodeURIComponent(userId)}`, body: { role } }),
+    removeParticipant: (id, userId, call) =>
+      request({ ...call, method: 'DELETE', path: `${conversation(id)}/participants/${encodeURIComponent(userId)}` }),
+
+    setTyping: (conversationId, isTyping, call) =>
+      // Late, it would be wrong.
+      request({ ...call, method: 'POST', path: '/api/chat/typing', body: { conversationId, isTyping }, maxRetries: 0 }),
+    setOnline: (isOnline, call) => request({ ...call, method: 'PUT', path: '/api/chat/status/online', body: { isOnline } }),
+
+    subscribe: (subscription) => subscribeToSSE({ ...options, ...subscription })
+  }
+}

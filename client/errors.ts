@@ -1,0 +1,64 @@
+import type { ErrorCode } from '../schemas/errors.js'
+import type { FetchResponse } from './platform.js'
+
+/** What can go wrong before or beside an answer of the service. */
+export type ClientErrorCode =
+  | 'NETWORK' // no answer: unreachable, or cut
+  | 'TIMEOUT' // no answer in time, or a stream gone silent
+  | 'TOKEN_FAILED' // the token function threw; its error is the cause
+  | 'HTTP_ERROR' // an answer that isn't the service's: a proxy's, say
+  | 'NOT_A_STREAM' // 200, but no text/event-stream
+  | 'NO_STREAMING' // this platform's fetch can't stream: hand in another, or an EventSource
+  | 'BAD_EVENT' // an event whose data isn't JSON
+  | 'STREAM_ENDED' // the server closed the stream
+  | 'REMOVED' // the user is no longer a participant
+  | 'GAVE_UP' // as many reconnects in a row as allowed came to nothing; the last one's error is the cause
+
+export interface ChatErrorOptions {
+  statusCode?: number
+  retryAfterMs?: number | null
+  cause?: unknown
+}
+
+/** Every failure of the client, the service's refusals included. Switch over `code`. */
+export class ChatError extends Error {
+  override readonly name = 'ChatError'
+  /** Stable, upper case: the service's own (see its error catalogue) or one of the client's. */
+  readonly code: ErrorCode | ClientErrorCode | (string & Record<never, never>)
+  /** The HTTP status; 0 where there was no answer. */
+  readonly statusCode: number
+  /** How long the server asked to wait, in milliseconds; null where it didn't. */
+  readonly retryAfterMs: number | null
+
+  constructor (code: ChatError['code'], message: string, options: ChatErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.statusCode = options.statusCode ?? 0
+    this.retryAfterMs = options.retryAfterMs ?? null
+  }
+}
+
+/** RFC 9110, 10.2.3: seconds, or a date. */
+function retryAfterOf (response: FetchResponse): number | null {
+  const value = response.headers.get('retry-after')
+  if (value === null || value === '') return null
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+  return Number.isNaN(ms) ? null : Math.max(0, ms)
+}
+
+/** The error that an answer other than 2xx stands for. Reads the body. */
+export async function errorOf (response: FetchResponse): Promise<ChatError> {
+  const { status: statusCode } = response
+  const body = await response.json().catch(() => null) as { code?: unknown, message?: unknown } | null
+  const code = typeof body?.code === 'string' ? body.code : 'HTTP_ERROR'
+  const message = typeof body?.message === 'string' ? body.message : `The server answered ${statusCode}`
+  return new ChatError(code, message, { statusCode, retryAfterMs: retryAfterOf(response) })
+}
+
+/** Anything thrown on the way to an answer, as a ChatError. */
+export const networkError = (cause: unknown): ChatError =>
+  cause instanceof ChatError ? cause : new ChatError('NETWORK', 'The server could not be reached, or the connection broke', { cause })
+
+/** Another try may succeed: no answer, too early or too often, or the server's fault. 204 tells event streams to stay away. */
+export const isTransient = ({ code, statusCode }: ChatError): boolean => code !== 'NO_STREAMING' && statusCode !== 204 &&
+  (statusCode < 400 || statusCode >= 500 || statusCode === 408 || statusCode === 425 || statusCode === 429)

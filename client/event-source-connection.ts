@@ -1,0 +1,112 @@
+import { queryOf } from './base-url.js'
+import type { ConnectionRequest, OpenConnection } from './connection.js'
+import { ChatError, errorOf, networkError } from './errors.js'
+import { eventNames } from './event-names.js'
+import type { EventSourceEvent, EventSourceLike } from './platform.js'
+
+/**
+ * The stream through an `EventSource`. Its own reconnecting is never used: it comes back to the same URL, whose ticket is
+ * used up, and knows no backoff. The position goes into the URL, because it can't be relied on to send the header.
+ */
+export const openEventSourceConnection: OpenConnection = (request, handlers) => {
+  const { options: { EventSource, conversationId, echo, eventSourceHeaders }, baseUrl, token, lastEventId } = request
+  const abort = new AbortController()
+  let source: EventSourceLike | undefined
+  let closed = false
+
+  function close (): void {
+    closed = true
+    abort.abort()
+    source?.close()
+  }
+
+  function end (...[cause, error]: Parameters<typeof handlers.onEnd>): void {
+    if (closed) return
+    close()
+    handlers.onEnd(cause, error)
+  }
+
+  async function open (): Promise<void> {
+    const credential = eventSourceHeaders === true ? {} : await credentialOf(request, abort.signal)
+    if (closed || EventSource === undefined) return
+    const query = queryOf({ conversationId, echo: echo === true ? true : null, lastEventId, ...credential })
+    const opened = source = new EventSource(`${baseUrl}/api/sse${query}`, eventSourceHeaders === true
+      // The last two are react-native-sse's: without polling it would hide that the server closed the stream.
+      ? { headers: { Authorization: `Bearer ${token}` }, pollingInterval: 1000, timeoutBeforeConnection: 0 }
+      : {})
+    let opens = 0
+    let connected = false
+    // An EventSource repeats the last id on events that have none.
+    let lastId = lastEventId
+
+    const reopened = () => end('ended', new ChatError('STREAM_ENDED', 'The server closed the stream'))
+
+    opened.addEventListener('open', () => { if (++opens > 1) reopened() })
+    opened.addEventListener('error', (event) => {
+      if (closed) return
+      opened.close()
+      const status = event?.xhrStatus ?? event?.code
+      if (typeof status === 'number' && status >= 400) {
+        // Polyfills put the answer's body into the message.
+        errorOf({ status, headers: { get: () => null }, json: async () => JSON.parse(event.message ?? '') })
+          .then((error) => end('network', error))
+      } else if (connected) {
+        end('network', networkError(event))
+      } else {
+        reasonOf(request, abort.signal).then((error) => end('network', error))
+      }
+    })
+    for (const name of eventNames) {
+      opened.addEventListener(name, (event: EventSourceEvent) => {
+        if (closed || typeof event.data !== 'string') return
+        if (name === 'connected') {
+          if (connected) return reopened()
+          connected = true
+        }
+        handlers.onActivity()
+        const id = event.lastEventId || null
+        handlers.onEvent(name, event.data, id === lastId ? null : id)
+        lastId = id ?? lastId
+      })
+    }
+  }
+
+  open().catch((error: unknown) => end('network', networkError(error)))
+  return close
+}
+
+/**
+ * What goes into the URL, where a header can't be sent: a ticket that opens one stream within 30 s, so that no token stands
+ * in access logs; the token itself only where the server has no tickets.
+ */
+async function credentialOf (
+  { fetch, baseUrl, token, options: { conversationId } }: ConnectionRequest,
+  signal: AbortSignal
+): Promise<{ ticket: string } | { token: string }> {
+  if (fetch === undefined) return { token }
+  const response = await fetch(`${baseUrl}/api/sse/tickets`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ conversationId }),
+    signal
+  })
+  if (response.status === 404) return { token }
+  if (response.status !== 201) throw await errorOf(response)
+  const { ticket } = await response.json() as { ticket: string }
+  return { ticket }
+}
+
+/** Why a connection was refused, which an EventSource doesn't tell: by asking for what the stream is about. */
+async function reasonOf ({ fetch, baseUrl, token, options }: ConnectionRequest, signal: AbortSignal): Promise<ChatError> {
+  const { conversationId } = options
+  const path = conversationId === undefined ? 'me' : `conversations/${encodeURIComponent(conversationId)}`
+  try {
+    const response = await fetch?.(`${baseUrl}/api/chat/${path}`, {
+      method: 'GET',
+      headers: { Authorization: `Bearer ${token}` },
+      signal
+    })
+    if (response !== undefined && response.status >= 400) return await errorOf(response)
+  } catch {}
+  return networkError(undefined)
+}

@@ -1,0 +1,97 @@
+/**
+ * What the client uses of a platform, each part only where it is there. Written down structurally, so that neither the
+ * DOM's types nor Node's are needed to use the client, and any implementation of a part fits.
+ */
+
+export interface FetchInit {
+  method: string
+  headers: Record<string, string>
+  body?: string
+  signal: AbortSignal
+  cache?: 'no-store'
+}
+
+export interface BodyReader {
+  read (): Promise<{ done: boolean, value?: Uint8Array | undefined }>
+}
+
+export interface FetchResponse {
+  readonly status: number
+  readonly headers: { get (name: string): string | null }
+  readonly body?: { getReader (): BodyReader } | null | undefined
+  json (): Promise<unknown>
+}
+
+/** `fetch` as the client calls it: the global one, Expo's (`expo/fetch`), undici's. */
+export type FetchLike = (url: string, init: FetchInit) => Promise<FetchResponse>
+
+/** The events of the usual `EventSource`s: polyfills for React Native tell the status of a refusal, browsers don't. */
+export interface EventSourceEvent {
+  readonly type?: string
+  readonly data?: unknown
+  readonly lastEventId?: string | null
+  readonly xhrStatus?: number
+  readonly code?: number | undefined
+  readonly message?: string | undefined
+}
+
+export interface EventSourceLike {
+  addEventListener (type: string, listener: (event: EventSourceEvent) => void): void
+  close (): void
+}
+
+export interface EventSourceInit {
+  withCredentials?: boolean
+  /** Understood by polyfills only. */
+  headers?: Record<string, string>
+  /** react-native-sse's own reconnecting, and its wait before the first connection. */
+  pollingInterval?: number
+  timeoutBeforeConnection?: number
+}
+
+/** Any `EventSource`: a browser's, Node's, or a polyfill for React Native. */
+export type EventSourceConstructor = new (url: string, init?: EventSourceInit) => EventSourceLike
+
+/** React Native's `AppState`, or anything shaped like it. */
+export interface AppStateLike {
+  addEventListener (type: 'change', listener: (state: string) => void): { remove (): void }
+}
+
+interface EventTargetLike {
+  addEventListener (type: string, listener: () => void): void
+  removeEventListener (type: string, listener: () => void): void
+}
+
+export interface LockManagerLike {
+  request (
+    name: string,
+    options: { steal?: boolean, signal?: AbortSignal },
+    callback: () => Promise<void>
+  ): Promise<unknown>
+}
+
+export interface BroadcastChannelLike {
+  onmessage: ((event: { data: unknown }) => void) | null
+  postMessage (message: unknown): void
+  close (): void
+}
+
+export type BroadcastChannelConstructor = new (name: string) => BroadcastChannelLike
+
+interface Platform extends Partial<EventTargetLike> {
+  fetch?: FetchLike
+  location?: { origin?: string }
+  navigator?: { product?: string, locks?: LockManagerLike }
+  document?: EventTargetLike & { visibilityState?: string }
+  crypto?: { randomUUID? (): string, getRandomValues? (array: Uint8Array): Uint8Array }
+  atob? (text: string): string
+  BroadcastChannel?: BroadcastChannelConstructor
+}
+
+/** The global object, with everything optional. */
+export const platform = globalThis as unknown as Platform
+
+/** setTimeout's longest wait: a longer one would fire at once. */
+export const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+
+export type Timer = ReturnType<typeof setTimeout>

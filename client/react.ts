@@ -1,0 +1,77 @@
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import { openConversation, type ConversationSnapshot, type LiveConversation } from './conversation.js'
+import { openConversationList, type ConversationListSnapshot, type LiveConversationList } from './conversation-list.js'
+import type { ChatSession, SessionSnapshot } from './session.js'
+import type { Store } from './store.js'
+
+interface Shared<L> {
+  live: L
+  users: number
+  closed: boolean
+}
+
+/** Live states by session and key: components that show the same share one. */
+const shared = new WeakMap<ChatSession, Map<string, Shared<Closable>>>()
+
+interface Closable { close (): void }
+
+function find<L extends Closable> (session: ChatSession, key: string, open: () => L): Shared<L> {
+  let ofSession = shared.get(session)
+  if (ofSession === undefined) {
+    ofSession = new Map()
+    shared.set(session, ofSession)
+  }
+  let entry = ofSession.get(key) as Shared<L> | undefined
+  if (entry === undefined) {
+    const made: Shared<L> = entry = { live: open(), users: 0, closed: false }
+    ofSession.set(key, made)
+    // Rendering promises nothing: what no effect has taken by then is closed again.
+    setTimeout(release, 5000, session, key, made)
+  }
+  return entry
+}
+
+function release (session: ChatSession, key: string, entry: Shared<Closable>): void {
+  const ofSession = shared.get(session)
+  if (entry.users > 0 || ofSession?.get(key) !== entry) return
+  ofSession.delete(key)
+  entry.closed = true
+  entry.live.close()
+}
+
+function useShared<L extends Store<unknown> & Closable> (session: ChatSession, key: string, open: () => L): L {
+  const [times, openAgain] = useState(0)
+  const entry = useMemo(() => find(session, key, open), [session, key, times])
+  useEffect(() => {
+    // Hidden for a while, and shown again.
+    if (entry.closed) return openAgain((n) => n + 1)
+    entry.users++
+    return () => {
+      entry.users--
+      // Not at once: the next component may show it, and strict mode mounts everything twice.
+      setTimeout(release, 0, session, key, entry)
+    }
+  }, [entry, session, key])
+  return entry.live
+}
+
+function useStore<T> (store: Store<T>): T {
+  return useSyncExternalStore(store.subscribe, store.getSnapshot, store.getSnapshot)
+}
+
+/** The live state of a conversation, and what can be done with it, for as long as the component is mounted. */
+export function useConversation (session: ChatSession, conversationId: string): ConversationSnapshot & { live: LiveConversation } {
+  const live = useShared(session, `conversation ${conversationId}`, () => openConversation(session, conversationId))
+  const snapshot = useStore(live)
+  return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
+}
+
+/** The live list of the user's conversations, for as long as the component is mounted. */
+export function useConversationList (session: ChatSession): ConversationListSnapshot & { live: LiveConversationList } {
+  const live = useShared(session, 'list', () => openConversationList(session))
+  const snapshot = useStore(live)
+  return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
+}
+
+/** Who the user is, and how the stream is: for a banner while it reconnects. */
+export const useSession = (session: ChatSession): SessionSnapshot => useStore(session)

@@ -1,0 +1,76 @@
+import type { ChatClient } from './client.js'
+
+/** The caller's marks, sent as few times as possible: the highest of each conversation, one call at a time. */
+export interface Receipts {
+  /** The message, and all before it, has reached this device. */
+  delivered (message: { conversationId: string, id: string, seq: number }): void
+  /** Everything up to `seq` has been read. */
+  read (conversationId: string, seq: number): void
+  /** Sends what could not be sent. */
+  retry (): void
+  close (): void
+}
+
+interface Marks {
+  delivered: { id: string, seq: number }
+  readSeq: number
+  sentDelivered: number
+  sentRead: number
+  busy: boolean
+}
+
+export function createReceipts (client: ChatClient): Receipts {
+  const conversations = new Map<string, Marks>()
+  const abort = new AbortController()
+  const { signal } = abort
+
+  function marksOf (conversationId: string): Marks {
+    let marks = conversations.get(conversationId)
+    if (marks === undefined) {
+      marks = { delivered: { id: '', seq: 0 }, readSeq: 0, sentDelivered: 0, sentRead: 0, busy: false }
+      conversations.set(conversationId, marks)
+    }
+    return marks
+  }
+
+  async function send (conversationId: string): Promise<void> {
+    const marks = marksOf(conversationId)
+    if (marks.busy) return
+    marks.busy = true
+    try {
+      // A piece of the stream is handed on at once: wait for its last message.
+      await Promise.resolve()
+      while (!signal.aborted) {
+        const { readSeq, delivered } = marks
+        if (readSeq > marks.sentRead) {
+          await client.markRead(conversationId, readSeq, { signal })
+          marks.sentRead = readSeq
+        } else if (delivered.seq > Math.max(marks.sentDelivered, marks.sentRead)) {
+          await client.setMessageStatus(delivered.id, 'delivered', { signal })
+          marks.sentDelivered = delivered.seq
+        } else break
+      }
+    } catch {
+      // The next mark, or the next connection, makes up for it.
+    } finally {
+      marks.busy = false
+    }
+  }
+
+  return {
+    delivered ({ conversationId, id, seq }) {
+      const marks = marksOf(conversationId)
+      if (seq <= marks.delivered.seq) return
+      marks.delivered = { id, seq }
+      void send(conversationId)
+    },
+    read (conversationId, seq) {
+      const marks = marksOf(conversationId)
+      if (seq <= marks.readSeq) return
+      marks.readSeq = seq
+      void send(conversationId)
+    },
+    retry () { for (const conversationId of conversations.keys()) void send(conversationId) },
+    close () { abort.abort() }
+  }
+}

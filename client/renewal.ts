@@ -1,0 +1,52 @@
+import type { Renewal } from '../schemas/streams.js'
+import { LONGEST_TIMEOUT_MS, type FetchLike, type Timer } from './platform.js'
+import { resolveToken, type TokenSource } from './token.js'
+
+/** How long before its token's end a stream gets the next one: a minute, or a fifth of a shorter life. */
+const LEAD_MS = 60_000
+
+export interface RenewalOptions {
+  /** Where the stream's token is renewed. */
+  url: string
+  fetch: FetchLike
+  tokenSource: TokenSource
+  expiresAt: string
+  /** The server's clock, now. */
+  serverTime: string
+}
+
+/**
+ * Hands a running stream a fresh token shortly before its own expires, again and again. Where that fails the stream ends
+ * with its token and is opened anew, so failures need no handling here.
+ *
+ * @returns a function that stops it
+ */
+export function keepRenewed ({ url, fetch, tokenSource, expiresAt, serverTime }: RenewalOptions): () => void {
+  const abort = new AbortController()
+  // The two clocks may differ; only the server's counts.
+  const skew = Date.parse(serverTime) - Date.now()
+  let timer: Timer | undefined
+
+  async function renew (): Promise<void> {
+    const token = await resolveToken(tokenSource, true)
+    if (abort.signal.aborted) return
+    const response = await fetch(url, { method: 'POST', headers: { Authorization: `Bearer ${token}` }, signal: abort.signal })
+    const renewed = await response.json() as Renewal
+    if (response.status === 200 && renewed.expiresAt !== null && Date.parse(renewed.expiresAt) > Date.parse(expiresAt)) {
+      expiresAt = renewed.expiresAt
+      schedule()
+    }
+  }
+
+  function schedule (): void {
+    const life = Date.parse(expiresAt) - skew - Date.now()
+    if (abort.signal.aborted || !(life > 0)) return
+    timer = setTimeout(() => { renew().catch(() => {}) }, Math.min(life - Math.min(LEAD_MS, life / 5), LONGEST_TIMEOUT_MS))
+  }
+
+  schedule()
+  return () => {
+    abort.abort()
+    clearTimeout(timer)
+  }
+}

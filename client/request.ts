@@ -1,0 +1,122 @@
+import { backoff } from './backoff.js'
+import { baseUrlOf } from './base-url.js'
+import { ChatError, errorOf, networkError } from './errors.js'
+import type { ServiceOptions } from './options.js'
+import { platform } from './platform.js'
+import { resolveToken } from './token.js'
+
+export interface CallOptions {
+  /** Aborting rejects the call with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+export interface RequestOptions extends ServiceOptions {
+  /** How often a call that may safely be repeated is repeated. Default: 4. */
+  maxRetries?: number | undefined
+  /** The wait before the n-th repetition is random up to base · 2ⁿ⁻¹. Default: 500 ms. */
+  retryBaseMs?: number | undefined
+  /** The longest wait before a repetition; where the server asks for a longer one, the call fails. Default: 30,000 ms. */
+  retryCapMs?: number | undefined
+  /** How long one try may take. Default: 30,000 ms. */
+  timeoutMs?: number | undefined
+}
+
+export interface Call extends CallOptions {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  path: string
+  body?: unknown
+  /** Whether doing it twice is as good as once. Default: true for GET, PUT and DELETE. */
+  idempotent?: boolean
+  /** Overrides the client's. */
+  maxRetries?: number
+}
+
+/** Makes a call. Resolves to the answer's body. @throws ChatError, or the signal's reason */
+export type Request = <T>(call: Call) => Promise<T>
+
+/** Refused before anything was done: safe to repeat whatever it was. */
+const untouched = (error: ChatError) => error.statusCode === 429
+/** No answer, or one that says that another server might give one. */
+const unanswered = ({ code, statusCode }: ChatError) =>
+  code === 'NETWORK' || code === 'TIMEOUT' || statusCode === 502 || statusCode === 503 || statusCode === 504
+
+export function createRequest (options: RequestOptions): Request {
+  const { token: source, maxRetries = 4, retryBaseMs = 500, retryCapMs = 30_000, timeoutMs = 30_000 } = options
+  const baseUrl = baseUrlOf(options)
+
+  async function attempt (call: Call, fresh: boolean): Promise<unknown> {
+    const token = await resolveToken(source, fresh)
+    throwIfAborted(call.signal)
+    const fetch = options.fetch ?? platform.fetch
+    if (fetch === undefined) throw new ChatError('NETWORK', 'There is no fetch on this platform: hand one in')
+    const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` }
+    if (call.body !== undefined) headers['Content-Type'] = 'application/json'
+    const abort = new AbortController()
+    const forward = () => abort.abort(call.signal?.reason)
+    call.signal?.addEventListener('abort', forward)
+    const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${timeoutMs} ms`)), timeoutMs)
+    try {
+      const response = await fetch(`${baseUrl}${call.path}`, {
+        method: call.method,
+        headers,
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        signal: abort.signal
+      })
+      if (response.status === 204) return undefined
+      if (response.status < 200 || response.status > 299) throw await errorOf(response)
+      return await response.json()
+    } catch (error) {
+      if (error instanceof ChatError) throw error
+      throw networkError(abort.signal.reason ?? error)
+    } finally {
+      clearTimeout(timer)
+      call.signal?.removeEventListener('abort', forward)
+    }
+  }
+
+  return async function request<T> (call: Call): Promise<T> {
+    const idempotent = call.idempotent ?? (call.method === 'GET' || call.method === 'PUT' || call.method === 'DELETE')
+    let refused = false
+    let unsure = false
+    for (let retries = 0; ;) {
+      try {
+        return await attempt(call, refused) as T
+      } catch (thrown) {
+        throwIfAborted(call.signal)
+        const error = networkError(thrown)
+        if (error.statusCode === 401 && !refused && typeof source === 'function') {
+          refused = true
+          continue
+        }
+        // A repeated DELETE that finds nothing has been done by the try whose answer got lost.
+        if (unsure && call.method === 'DELETE' && error.statusCode === 404) return undefined as T
+        const waitMs = Math.max(error.retryAfterMs ?? 0, backoff(retries, retryBaseMs, retryCapMs))
+        const repeat = untouched(error) || (idempotent && unanswered(error))
+        if (!repeat || retries >= (call.maxRetries ?? maxRetries) || waitMs > retryCapMs) throw error
+        unsure ||= !untouched(error)
+        retries++
+        await wait(waitMs, call.signal)
+      }
+    }
+  }
+}
+
+/** @throws the signal's reason */
+function throwIfAborted (signal?: AbortSignal): void {
+  // React Native's signals have neither `throwIfAborted` nor a reason.
+  if (signal?.aborted === true) throw signal.reason ?? Object.assign(new Error('The call was aborted'), { name: 'AbortError' })
+}
+
+/** @throws the signal's reason */
+async function wait (ms: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done)
+  })
+  throwIfAborted(signal)
+}

@@ -1,0 +1,173 @@
+import type { User } from '../schemas/users.js'
+import type { ChatClient } from './client.js'
+import { ChatError } from './errors.js'
+import type { Reconnect, StreamEvent, StreamState, SubscribeOptions, Subscription } from './options.js'
+import { createReceipts, type Receipts } from './receipts.js'
+import { subscribeShared, type SharedSubscription } from './shared-stream.js'
+import { createStore, type Store } from './store.js'
+import { subjectOf } from './subject.js'
+import { subscribeToSSE } from './subscribe.js'
+import { tabPlatform, type TabPlatform } from './tabs.js'
+import { resolveToken } from './token.js'
+import { onWake } from './wake.js'
+
+export interface SessionOptions {
+  /**
+   * One stream for all tabs of the user, where the browser has Web Locks and BroadcastChannel: HTTP/1.1 allows six
+   * connections to a server, whatever the number of tabs. Default: true.
+   */
+  shareTabs?: boolean | TabPlatform | undefined
+  /** Whose session it is, for telling tabs of different users apart. Default: the `sub` of the token. */
+  userId?: string | undefined
+  /** Tell the server that messages have been delivered as soon as they are received. Default: true. */
+  markDelivered?: boolean | undefined
+  /** What a listener threw, and events that could not be read. What ends the session is in its snapshot. */
+  onError?: ((error: Error) => void) | undefined
+}
+
+export interface SessionSnapshot {
+  /** `closed` with an `error` when the stream has ended for good; see `reconnect`. */
+  status: StreamState
+  /** The caller's id, as soon as it is known. */
+  userId: string | null
+  /** The caller, as soon as known. */
+  user: User | null
+  /** What it waits for while `waiting`. */
+  reconnect: Reconnect | null
+  /** Why it is closed. */
+  error: Error | null
+}
+
+export type SessionListener = (...event: StreamEvent) => void
+
+/** What a user's devices show: one stream of all their conversations, from which the live states below it are fed. */
+export interface ChatSession extends Store<SessionSnapshot> {
+  readonly client: ChatClient
+  readonly receipts: Receipts
+  /** Hears every event of the stream, once and in order. @returns a function that ends it */
+  listen (listener: SessionListener): () => void
+  /** Opens the stream again, from where it was, after it ended with an error. */
+  reconnect (): void
+  /** Ends the stream, and with it every live state. */
+  close (): void
+  readonly closed: boolean
+}
+
+export function createSession (client: ChatClient, options: SessionOptions = {}): ChatSession {
+  const { shareTabs = true, markDelivered = true, onError = () => {} } = options
+  const tabs = shareTabs === true ? tabPlatform() : shareTabs === false ? null : shareTabs
+  const listeners = new Set<SessionListener>()
+  const receipts = createReceipts(client)
+  if (!markDelivered) receipts.delivered = () => {}
+  const abort = new AbortController()
+
+  let subscription: Subscription | SharedSubscription | undefined
+  let lastEventId: string | null = null
+  let userId = options.userId ?? null
+  let user: User | null = null
+  let reconnect: Reconnect | null = null
+  let error: Error | null = null
+  let status: StreamState = 'connecting'
+  /** Counts openings: what an earlier one still says is not heard. */
+  let opening = 0
+
+  const store = createStore<SessionSnapshot>(() => ({ status, userId, user, reconnect, error }))
+
+  function setStatus (next: StreamState): void {
+    status = next
+    if (next !== 'waiting') reconnect = null
+    store.changed()
+  }
+
+  function hear (...event: StreamEvent): void {
+    const [type, data] = event
+    if (type === 'connected') {
+      userId = data.userId
+      error = null
+      setStatus('connected')
+      receipts.retry()
+      if (user?.userId !== userId) void introduce()
+    } else if (type === 'message' && data.senderId !== userId && leads()) {
+      receipts.delivered(data)
+    }
+    for (const listener of [...listeners]) {
+      try {
+        listener(...event)
+      } catch (thrown) {
+        onError(thrown as Error)
+      }
+    }
+  }
+
+  /** One tab's word is enough. */
+  const leads = () => subscription === undefined || !('leads' in subscription) || subscription.leads
+
+  async function introduce (): Promise<void> {
+    try {
+      user = await client.me({ signal: abort.signal })
+      userId = user.userId
+      store.changed()
+    } catch {} // the next connection tries again
+  }
+
+  async function open (): Promise<void> {
+    const current = ++opening
+    setStatus('connecting')
+    error = null
+    const shared: SubscribeOptions = {
+      ...client.options,
+      echo: true,
+      lastEventId,
+      onEvent: (...event) => hear(...event as StreamEvent),
+      onLastEventId: (id) => { lastEventId = id },
+      onDisconnect: () => setStatus('connecting'),
+      onReconnecting (next) {
+        reconnect = next
+        setStatus('waiting')
+        if (userId === null) void introduce()
+      },
+      onError (thrown) {
+        if (subscription?.state !== 'closed') return onError(thrown)
+        error = thrown
+        setStatus('closed')
+      }
+    }
+    let sharer: string | null = null
+    if (tabs !== null) sharer = userId ?? subjectOf(await resolveToken(client.options.token).catch(() => ''))
+    if (current !== opening || abort.signal.aborted) return
+    subscription = tabs !== null && sharer !== null ? subscribeShared({ ...shared, userId: sharer, tabs }) : subscribeToSSE(shared)
+  }
+
+  function reopen (): void {
+    if (status === 'closed' && !abort.signal.aborted) void open()
+  }
+
+  // Ten attempts are soon used up while a laptop sleeps. Somebody who comes back finds it connecting, not given up.
+  const stopWaking = onWake(() => { if (error instanceof ChatError && error.code === 'GAVE_UP') reopen() }, client.options.appState)
+  void open()
+
+  return {
+    client,
+    receipts,
+    subscribe: store.subscribe,
+    getSnapshot: store.getSnapshot,
+    listen (listener) {
+      const entry: SessionListener = (...event) => listener(...event)
+      listeners.add(entry)
+      return () => { listeners.delete(entry) }
+    },
+    reconnect: reopen,
+    close () {
+      abort.abort()
+      opening++
+      subscription?.unsubscribe()
+      receipts.close()
+      stopWaking()
+      listeners.clear()
+      status = 'closed'
+      store.changed()
+      store.close()
+    },
+    get closed () { return abort.signal.aborted }
+  }
+}

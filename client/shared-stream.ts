@@ -1,0 +1,255 @@
+import type { ChatEvents } from '../schemas/events.js'
+import { baseUrlOf } from './base-url.js'
+import { createClientId } from './client-id.js'
+import { createDispatcher } from './dispatcher.js'
+import { ChatError } from './errors.js'
+import type { StreamState, SubscribeOptions, Subscription } from './options.js'
+import { platform, type Timer } from './platform.js'
+import { openStream, type Stream } from './stream.js'
+import { createFrameLog, type Frame, type Place, type Signal, type TabMessage, type TabPlatform } from './tabs.js'
+import { onWake } from './wake.js'
+
+/** How long a leader may take to answer before it counts as gone; browsers freeze tabs that nobody looks at. */
+const PATIENCE_MS = 4000
+/** How often a tab makes sure that its leader is alive. */
+const CHECK_MS = 30_000
+
+export interface SharedSubscribeOptions extends SubscribeOptions {
+  /** Whose stream it is: tabs of different users share nothing. */
+  userId: string
+  tabs: TabPlatform
+  patienceMs?: number
+}
+
+export interface SharedSubscription extends Subscription {
+  /** This tab holds the stream. */
+  readonly leads: boolean
+}
+
+/**
+ * `subscribeToSSE` for many tabs of one browser with one stream between them: the tab that holds a lock reads it and tells
+ * the others. When that tab goes, the next one takes over and resumes where it had got to. Every tab gets every event once
+ * and in order; one that was asleep for too long gets a `reset`.
+ */
+export function subscribeShared (options: SharedSubscribeOptions): SharedSubscription {
+  const { tabs, userId, signal, patienceMs = PATIENCE_MS } = options
+  const name = ['fastify-sse-chat', baseUrlOf(options), userId, options.conversationId ?? '', options.echo === true].join(' ')
+  const tab = createClientId()
+  const dispatcher = createDispatcher(options, options.lastEventId)
+  const log = createFrameLog()
+
+  const channel = new tabs.BroadcastChannel(name)
+  let state: StreamState = 'connecting'
+  let connected: ChatEvents['connected'] | null = null
+  /** What this tab has got to. */
+  let seen: Place | null = null
+  /** A hello is out: what comes before its answer will be in it. */
+  let waiting = false
+  let patience: Timer | undefined
+  let terms = 0
+
+  let stream: Stream | undefined
+  /** Ends this tab's term, or its place in the queue for the lock. */
+  let leave = () => {}
+  let suspended = false
+
+  const post = (message: TabMessage) => channel.postMessage(message)
+
+  // what every tab does
+
+  function apply ({ signal: told, state: after, ...place }: Frame): void {
+    seen = place
+    state = after
+    log.add({ signal: told, state: after, ...place })
+    if ('event' in told) {
+      if (told.event[0] === 'connected') connected = told.event[1]
+      dispatcher.event(...told.event)
+    } else if ('disconnect' in told) {
+      dispatcher.disconnect(told.disconnect)
+    } else {
+      const { attempt, delayMs, code, statusCode, message } = told.reconnecting
+      dispatcher.reconnecting({ attempt, delayMs, error: new ChatError(code, message, { statusCode }) })
+    }
+  }
+
+  function receive (message: TabMessage): void {
+    if (message.kind === 'hello') {
+      if (stream !== undefined) welcome(message.tab, message.seen)
+    } else if (message.kind === 'lead') {
+      // Whoever says so has the lock, if need be taken from this tab while it was asleep.
+      if (stream !== undefined) stepDown()
+      heard()
+      follow(message)
+    } else if (stream !== undefined) {
+      // a predecessor's last words
+    } else if (message.kind === 'frame') {
+      heard()
+      const { frame } = message
+      if (seen?.term === frame.term && frame.n <= seen.n) return
+      if (seen?.term === frame.term && frame.n === seen.n + 1) apply(frame)
+      else hello()
+    } else if (message.to === tab && waiting) {
+      heard()
+      catchUp(message)
+    }
+  }
+
+  // what followers do
+
+  function hello (): void {
+    if (waiting) return
+    waiting = true
+    post({ kind: 'hello', tab, seen })
+    patience = setTimeout(() => {
+      waiting = false
+      queue(true)
+    }, patienceMs)
+  }
+
+  function heard (): void {
+    clearTimeout(patience)
+    waiting = false
+  }
+
+  function follow ({ term, after, state: leaders }: TabMessage & { kind: 'lead' }): void {
+    // A tab that has seen more than its new leader will see that again; its dispatcher drops it.
+    const upToDate = seen === null || (seen.term === after?.term && seen.n >= after.n)
+    if (!upToDate) return hello()
+    seen = { term, n: 0 }
+    state = leaders
+  }
+
+  function catchUp ({ at, state: leaders, connected: data, position, missed }: TabMessage & { kind: 'welcome' }): void {
+    if (missed !== null && seen !== null) {
+      for (const frame of missed) apply(frame)
+    } else {
+      const fresh = seen === null && dispatcher.position === null
+      connected = data
+      state = leaders
+      if (data !== null && leaders === 'connected') dispatcher.event('connected', { ...data, resumed: !fresh }, fresh ? position : null)
+      // Where this tab was can't be joined to where the leader is.
+      if (!fresh) dispatcher.event('reset', { conversationId: options.conversationId ?? null, reason: 'pruned' }, position)
+    }
+    seen = at
+    state = leaders
+  }
+
+  // what the leader does
+
+  function lead (): void {
+    heard()
+    const term = `${tab}.${++terms}`
+    const after = seen
+    seen = { term, n: 0 }
+    state = 'connecting'
+    const tell = (told: Signal) => {
+      if (stream === undefined || seen === null) return
+      const frame = { term, n: seen.n + 1, signal: told, state: stream.state }
+      post({ kind: 'frame', frame })
+      apply(frame)
+    }
+    post({ kind: 'lead', term, after, state })
+    stream = openStream(options, {
+      get position () { return dispatcher.position },
+      event: (...event) => tell({ event }),
+      disconnect: (disconnect) => tell({ disconnect }),
+      reconnecting ({ attempt, delayMs, error }) {
+        const { code, statusCode, message } = error as ChatError
+        tell({ reconnecting: { attempt, delayMs, code, statusCode, message } })
+      },
+      error: dispatcher.error,
+      // Only this tab's end: the next one may have a better token, and finds out for itself.
+      failed (error) {
+        state = 'closed'
+        dispatcher.error(error)
+        unsubscribe()
+      }
+    })
+  }
+
+  function welcome (to: string, from: Place | null): void {
+    if (seen === null) return
+    const missed = from === null ? [] : from.term === seen.term && from.n === seen.n ? [] : log.after(from)
+    post({ kind: 'welcome', to, at: seen, state, connected, position: dispatcher.position, missed })
+  }
+
+  function stepDown (): void {
+    stream?.close()
+    stream = undefined
+    leave()
+    queue(false)
+  }
+
+  // the lock
+
+  /** Waits for the lock, or takes it from a leader that doesn't answer. */
+  function queue (steal: boolean): void {
+    leave()
+    const abort = new AbortController()
+    let release = () => {}
+    const mine = () => leave === leaveThis
+    const leaveThis = () => {
+      abort.abort()
+      release()
+    }
+    leave = leaveThis
+    const held = () => new Promise<void>((resolve) => {
+      release = resolve
+      if (mine()) lead()
+      else resolve()
+    })
+    tabs.locks.request(name, steal ? { steal } : { signal: abort.signal }, held).catch(() => {
+      // Stolen while this tab slept, or given up by itself.
+      if (mine() && stream !== undefined) stepDown()
+    })
+  }
+
+  function start (): void {
+    suspended = false
+    queue(false)
+    hello()
+  }
+
+  /** A page put aside must not keep the stream from the others; it may come back as it was. */
+  function suspend (): void {
+    suspended = true
+    heard()
+    stream?.close()
+    stream = undefined
+    leave()
+    leave = () => {}
+  }
+
+  const resume = () => { if (suspended) start() }
+
+  const check = () => { if (stream === undefined && platform.document?.visibilityState !== 'hidden') hello() }
+
+  function unsubscribe (): void {
+    if (dispatcher.closed && state === 'closed') return
+    dispatcher.close()
+    suspend()
+    state = 'closed'
+    clearInterval(checking)
+    stopWaking()
+    platform.removeEventListener?.('pagehide', suspend)
+    platform.removeEventListener?.('pageshow', resume)
+    signal?.removeEventListener('abort', unsubscribe)
+    channel.close()
+  }
+
+  channel.onmessage = ({ data }) => { if (!dispatcher.closed && !suspended) receive(data as TabMessage) }
+  const checking = setInterval(check, CHECK_MS)
+  const stopWaking = onWake(check, options.appState)
+  platform.addEventListener?.('pagehide', suspend)
+  platform.addEventListener?.('pageshow', resume)
+  signal?.addEventListener('abort', unsubscribe)
+  if (signal?.aborted === true) unsubscribe()
+  else start()
+
+  return {
+    unsubscribe,
+    get state () { return state },
+    get lastEventId () { return dispatcher.position },
+    get leads () { return stream !== undefined }
+  }
+}

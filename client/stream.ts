@@ -1,0 +1,206 @@
+import type { ChatEvents } from '../schemas/events.js'
+import { backoff } from './backoff.js'
+import { baseUrlOf } from './base-url.js'
+import { openEventSourceConnection } from './event-source-connection.js'
+import { openFetchConnection } from './fetch-connection.js'
+import { ChatError, isTransient, networkError } from './errors.js'
+import type { DisconnectCause, Reconnect, StreamEvent, StreamOptions, StreamState } from './options.js'
+import { LONGEST_TIMEOUT_MS, platform, type FetchLike, type Timer } from './platform.js'
+import { keepRenewed } from './renewal.js'
+import { resolveToken } from './token.js'
+import { onWake } from './wake.js'
+
+/** A stream silent for this many heartbeats is dead. */
+const SILENT_HEARTBEATS = 2.5
+/**
+ * A stream that lasted this long was a good one, and the backoff begins anew. One that was shorter counts as no attempt,
+ * having been connected, but lets the waits grow: a server that accepts and drops at once isn't hammered.
+ */
+const LASTED_MS = 5000
+
+/** Where a stream's news go. Any of these calls may close the stream. */
+export interface StreamSink {
+  /** Where the next connection resumes. */
+  readonly position: string | null
+  event (...event: StreamEvent): void
+  disconnect (reason: DisconnectCause): void
+  reconnecting (reconnect: Reconnect): void
+  /** Something was wrong, but the stream goes on. */
+  error (error: ChatError): void
+  /** The stream has ended for good. */
+  failed (error: ChatError): void
+}
+
+export interface Stream {
+  readonly state: StreamState
+  close (): void
+}
+
+/**
+ * A stream that outlives its connections: reconnects with backoff, resumes at the sink's position, renews its token,
+ * notices silence. Gives up after `maxAttempts` reconnects in a row, or at once where coming back can't help.
+ */
+export function openStream (options: StreamOptions, sink: StreamSink): Stream {
+  const { maxAttempts = 10, backoffBaseMs = 1000, backoffCapMs = 30_000, connectTimeoutMs = 30_000, token: tokenSource } = options
+  const baseUrl = baseUrlOf(options)
+  // Called as a method, a browser's own fetch refuses.
+  const given = options.fetch ?? platform.fetch
+  const fetch: FetchLike | undefined = given && ((url, init) => given(url, init))
+  const openConnection = options.EventSource === undefined ? openFetchConnection : openEventSourceConnection
+
+  let state: StreamState = 'connecting'
+  /** Reconnects since the last `connected`. */
+  let attempt = 0
+  /** Losses since a stream that lasted. */
+  let losses = 0
+  /** The last token was refused, and a fresh one is asked for. */
+  let refused = false
+  let fresh = false
+
+  let closeConnection: (() => void) | undefined
+  let stopRenewal: (() => void) | undefined
+  let timer: Timer | undefined
+  /** Counts connections, so that what belongs to an earlier one is recognised. */
+  let run = 0
+  let token = ''
+  let connectedAt: number | undefined
+  let retryMs: number | null = null
+  let silenceMs = connectTimeoutMs
+  let deadAfterMs = Infinity
+  let lastActivity = 0
+  /** When the server wants to see us again; no waking before. */
+  let notBefore = 0
+
+  function stop (): void {
+    run++
+    closeConnection?.()
+    stopRenewal?.()
+    clearTimeout(timer)
+    closeConnection = stopRenewal = timer = connectedAt = undefined
+  }
+
+  function close (): void {
+    if (state === 'closed') return
+    state = 'closed'
+    stop()
+    stopWaking()
+  }
+
+  function fail (error: ChatError): void {
+    close()
+    sink.failed(error)
+  }
+
+  async function connect (): Promise<void> {
+    stop()
+    state = 'connecting'
+    const current = run
+    try {
+      token = await resolveToken(tokenSource, fresh)
+    } catch (error) {
+      if (current === run) lost('network', networkError(error))
+      return
+    }
+    if (current !== run) return
+    retryMs = null
+    silenceMs = connectTimeoutMs
+    lastActivity = Date.now()
+    watch()
+    closeConnection = openConnection({ options, baseUrl, fetch, token, lastEventId: sink.position }, {
+      onActivity: () => { lastActivity = Date.now() },
+      onRetry: (ms) => { retryMs = ms },
+      onEvent: (type, data, id) => { if (current === run) receive(type, data, id) },
+      onEnd: (cause, error) => { if (current === run) lost(cause, error) }
+    })
+  }
+
+  /** Ends a connection on which nothing came for too long. One timer, moved on when it finds that something did. */
+  function watch (): void {
+    clearTimeout(timer)
+    if (silenceMs === Infinity) return
+    const left = lastActivity + silenceMs - Date.now()
+    if (left <= 0) lost('silent', silent())
+    else timer = setTimeout(watch, Math.min(left, LONGEST_TIMEOUT_MS))
+  }
+
+  const silent = () => new ChatError('TIMEOUT', connectedAt === undefined ? 'The server did not open the stream in time' : 'The stream has gone silent')
+
+  function receive (type: string, json: string, id: string | null): void {
+    let data: unknown
+    try {
+      data = JSON.parse(json)
+    } catch (cause) {
+      return sink.error(new ChatError('BAD_EVENT', `The data of a ${type} event isn't JSON`, { cause }))
+    }
+    const current = run
+    const event = [type, data, id] as StreamEvent // the server keeps to the catalogue
+    if (event[0] === 'connected') connected(event[1])
+    sink.event(...event)
+    if (event[0] === 'disconnect' && current === run) {
+      const { reason, retryAfterMs } = event[1]
+      const message = reason === 'removed' ? 'The user is no longer a participant' : `The server ended the stream: ${reason}`
+      fresh = reason === 'token_expired'
+      const code = reason === 'removed' ? 'REMOVED' : 'STREAM_ENDED'
+      lost(reason, new ChatError(code, message, { retryAfterMs }), retryAfterMs === null)
+    }
+  }
+
+  function connected ({ heartbeatMs, streamId, expiresAt, timestamp }: ChatEvents['connected']): void {
+    state = 'connected'
+    connectedAt = Date.now()
+    attempt = 0
+    refused = fresh = false
+    deadAfterMs = heartbeatMs > 0 ? heartbeatMs * SILENT_HEARTBEATS : Infinity
+    // An EventSource shows no heartbeats.
+    silenceMs = options.EventSource === undefined ? deadAfterMs : Infinity
+    watch()
+    stopRenewal?.()
+    stopRenewal = undefined
+    if (typeof tokenSource === 'function' && fetch !== undefined && streamId && expiresAt) {
+      const url = `${baseUrl}/api/sse/${encodeURIComponent(streamId)}/token`
+      stopRenewal = keepRenewed({ url, fetch, tokenSource, expiresAt, serverTime: timestamp })
+    }
+  }
+
+  /** `final` is what the server said, where it said something. */
+  function lost (cause: DisconnectCause, error: ChatError, final?: boolean): void {
+    const lasted = connectedAt === undefined ? 0 : Date.now() - connectedAt
+    const tell = connectedAt !== undefined || final !== undefined
+    const hintMs = error.retryAfterMs ?? retryMs
+    stop()
+    state = 'waiting'
+    const current = run
+    if (tell) sink.disconnect(cause)
+    if (current !== run) return
+    if (error.statusCode === 401 && !refused && typeof tokenSource === 'function') {
+      refused = fresh = true
+      void connect()
+      return
+    }
+    if (final ?? !isTransient(error)) return fail(error)
+    if (attempt >= maxAttempts) {
+      return fail(new ChatError('GAVE_UP', `Gave up after ${attempt} reconnects: ${error.message}`, { statusCode: error.statusCode, cause: error }))
+    }
+    if (lasted >= LASTED_MS) losses = 0
+    const ownMs = backoff(losses, backoffBaseMs, backoffCapMs)
+    // What the server asks for is jittered already. That alone counts the first time; later, it isn't trusted to be enough.
+    const delayMs = Math.min(LONGEST_TIMEOUT_MS, hintMs === null ? ownMs : losses === 0 ? hintMs : Math.max(hintMs, ownMs))
+    notBefore = Date.now() + (hintMs ?? 0)
+    attempt++
+    losses++
+    timer = setTimeout(connect, delayMs)
+    sink.reconnecting({ attempt, delayMs, error })
+  }
+
+  /** The network is back, or somebody looks: don't wait any longer, and don't trust a stream that has long been silent. */
+  function wake (): void {
+    if (connectedAt !== undefined && Date.now() - lastActivity >= deadAfterMs) lost('silent', silent())
+    if (state !== 'waiting') return
+    clearTimeout(timer)
+    timer = setTimeout(connect, Math.min(LONGEST_TIMEOUT_MS, Math.max(0, notBefore - Date.now())))
+  }
+
+  const stopWaking = onWake(wake, options.appState)
+  void connect()
+  return { get state () { return state }, close }
+}

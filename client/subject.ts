@@ -1,0 +1,13 @@
+import { platform } from './platform.js'
+
+/** The `sub` of a JWT, unverified; null when it is none. */
+export function subjectOf (token: string): string | null {
+  try {
+    const payload = token.split('.')[1]?.replace(/-/g, '+').replace(/_/g, '/') ?? ''
+    const bytes = Uint8Array.from(platform.atob?.(payload) ?? '', (letter) => letter.charCodeAt(0))
+    const { sub } = JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown }
+    return typeof sub === 'string' ? sub : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,48 @@
+import type { ChatEvents } from '../schemas/events.js'
+import type { Timer } from './platform.js'
+
+export interface Typist {
+  userId: string
+  displayName: string
+}
+
+/** The server says when typing has lapsed; where that got lost, this much later it lapses here. */
+const GRACE_MS = 2000
+
+/** Who is typing in a conversation. */
+export function createTypists (changed: () => void) {
+  const typists = new Map<string, { typist: Typist, timer: Timer }>()
+  let view: readonly Typist[] = []
+
+  function update (): void {
+    view = Array.from(typists.values(), ({ typist }) => typist)
+    changed()
+  }
+
+  function stop (userId: string): void {
+    const entry = typists.get(userId)
+    if (entry === undefined) return
+    clearTimeout(entry.timer)
+    typists.delete(userId)
+    update()
+  }
+
+  return {
+    view: () => view,
+    stop,
+    hear ({ userId, displayName, isTyping }: ChatEvents['typing'], lapseMs: number): void {
+      if (!isTyping) return stop(userId)
+      const known = typists.get(userId)
+      clearTimeout(known?.timer)
+      const timer = setTimeout(stop, lapseMs + GRACE_MS, userId)
+      typists.set(userId, { typist: known?.typist ?? { userId, displayName }, timer })
+      if (known === undefined) update()
+    },
+    clear (): void {
+      for (const { timer } of typists.values()) clearTimeout(timer)
+      const some = typists.size > 0
+      typists.clear()
+      if (some) update()
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import { createPublicKey, randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { ChatAppOptions } from './app.js'
+import type { JwtOptions } from './plugins/auth.js'
+
+/** The standalone server's configuration, read from the environment: each variable here once, with its default. */
+export interface Config {
+  host: string
+  port: number
+  logLevel: string
+  /** Fastify's: whose X-Forwarded-… headers count. */
+  trustProxy: boolean | string
+  corsOrigins: string[]
+  chat: ChatAppOptions
+}
+
+/** A variable is bad: `message` is one line that names it and what it must be, and shows no secret. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+type Env = Record<string, string | undefined>
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/** @throws {ConfigError} on the first bad value */
+export function readConfig (env: Env): Config {
+  const production = env.NODE_ENV === 'production'
+  const databaseUrl = text(env, 'DATABASE_URL') ?? 'file:./data/chat.db'
+  if (!databaseUrl.startsWith('file:') && !isUrl(databaseUrl, ['postgres:', 'postgresql:'])) {
+    throw new ConfigError('DATABASE_URL must be file:<path> or a postgres:// URL')
+  }
+  if (/^file:(\?|$)/.test(databaseUrl) || databaseUrl.includes(':memory:')) throw new ConfigError('DATABASE_URL must name a file: file:<path>')
+  const redisUrl = text(env, 'REDIS_URL')
+  if (redisUrl !== undefined && !isUrl(redisUrl, ['redis:', 'rediss:'])) throw new ConfigError('REDIS_URL must be a redis:// URL')
+
+  const jwt = readJwt(env, production, databaseUrl)
+  const signs = jwt.secret !== undefined
+  const accounts = flag(env, 'ACCOUNTS', signs)
+  if (accounts && !signs) {
+    throw new ConfigError('ACCOUNTS must be off with JWT_PUBLIC_KEY or JWT_JWKS_URL: somebody else issues the tokens')
+  }
+  return {
+    host: text(env, 'HOST') ?? '127.0.0.1',
+    port: integer(env, 'PORT', { minimum: 0, maximum: 65_535 }) ?? 3000,
+    logLevel: choice(env, 'LOG_LEVEL', LOG_LEVELS) ?? 'info',
+    trustProxy: trustProxy(env),
+    corsOrigins: origins(env),
+    chat: defined({
+      databaseUrl,
+      redisUrl,
+      jwt,
+      accounts,
+      page: flag(env, 'PAGE', true),
+      health: true,
+      metrics: true,
+      heartbeatMs: integer(env, 'HEARTBEAT_MS', { minimum: 100 }),
+      staleAfterMs: integer(env, 'STALE_AFTER_MS', { minimum: 100 }),
+      maxStreamsPerUser: integer(env, 'MAX_STREAMS_PER_USER', { minimum: 1 }),
+      maxStreams: integer(env, 'MAX_STREAMS', { minimum: 1 }),
+      streamBufferBytes: integer(env, 'STREAM_BUFFER_BYTES', { minimum: 1024 }),
+      eventRetentionDays: days(env, 'EVENT_RETENTION_DAYS'),
+      rateLimitPerMinute: integer(env, 'RATE_LIMIT_PER_MINUTE', { minimum: 1 })
+    }) as ChatAppOptions
+  }
+}
+
+function readJwt (env: Env, production: boolean, databaseUrl: string): JwtOptions {
+  const publicKey = text(env, 'JWT_PUBLIC_KEY')
+  const jwksUrl = text(env, 'JWT_JWKS_URL')
+  const secret = text(env, 'JWT_SECRET')
+  const common = { issuer: text(env, 'JWT_ISSUER'), audience: text(env, 'JWT_AUDIENCE') }
+  if (publicKey !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_PUBLIC_KEY must be unset when JWT_JWKS_URL is set: one of them verifies')
+  if (secret !== undefined && Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET must be 32 bytes or more')
+  if (publicKey !== undefined) {
+    const pem = publicKey.replaceAll('\\n', '\n')
+    if (!isPublicKey(pem)) throw new ConfigError('JWT_PUBLIC_KEY must be a PEM public key: RSA (2048 bits or more), EC P-256 or Ed25519')
+    return defined({ publicKey: pem, ...common })
+  }
+  if (jwksUrl !== undefined) {
+    if (!isUrl(jwksUrl, ['http:', 'https:'])) throw new ConfigError('JWT_JWKS_URL must be an http(s) URL')
+    return defined({ jwksUrl, ...common })
+  }
+  if (secret !== undefined) return defined({ secret, ...common })
+  if (production) throw new ConfigError('JWT_SECRET must be set in production: 32 bytes or more (or JWT_PUBLIC_KEY, or JWT_JWKS_URL)')
+  return defined({ secret: developmentSecret(databaseUrl), ...common })
+}
+
+/** Made at the first start and kept beside the database, so that tokens outlive a restart. Two that start at once share it. */
+function developmentSecret (databaseUrl: string): string {
+  const file = databaseUrl.startsWith('file:') ? databaseUrl.slice('file:'.length).split('?')[0]!.replace(/^\/\/(?=\/)/, '') : 'data/chat.db'
+  const path = join(dirname(file), 'jwt-secret')
+  const fresh = `${path}.${process.pid}`
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    try {
+      return readSecret(path)
+    } catch {
+      // linking it into place is all or nothing, and leaves one that is there
+      writeFileSync(fresh, randomBytes(32).toString('base64url'), { mode: 0o600 })
+      try {
+        linkSync(fresh, path)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      } finally {
+        rmSync(fresh, { force: true })
+      }
+      return readSecret(path)
+    }
+  } catch (error) {
+    throw new ConfigError(`JWT_SECRET must be set, 32 bytes or more: none can be kept in ${path} (${(error as NodeJS.ErrnoException).code ?? 'bad content'})`)
+  }
+}
+
+function readSecret (path: string): string {
+  const secret = readFileSync(path, 'utf8').trim()
+  if (Buffer.byteLength(secret) < 32) throw new Error('too short')
+  return secret
+}
+
+/** An empty variable is as good as none. */
+function text (env: Env, name: string): string | undefined {
+  const value = env[name]?.trim()
+  return value === '' ? undefined : value
+}
+
+function flag (env: Env, name: string, standard: boolean): boolean {
+  const value = text(env, name)?.toLowerCase()
+  if (value === undefined) return standard
+  if (['on', 'true', '1'].includes(value)) return true
+  if (['off', 'false', '0'].includes(value)) return false
+  throw new ConfigError(`${name} must be on or off`)
+}
+
+function choice (env: Env, name: string, choices: string[]): string | undefined {
+  const value = text(env, name)
+  if (value !== undefined && !choices.includes(value)) throw new ConfigError(`${name} must be one of ${choices.join(', ')}`)
+  return value
+}
+
+function integer (env: Env, name: string, { minimum, maximum = 2 ** 31 - 1 }: { minimum: number, maximum?: number }): number | undefined {
+  const value = text(env, name)
+  if (value === undefined) return undefined
+  const number = /^\d{1,10}$/.test(value) ? Number(value) : NaN
+  if (!(number >= minimum && number <= maximum)) throw new ConfigError(`${name} must be an integer from ${minimum} to ${maximum}`)
+  return number
+}
+
+function days (env: Env, name: string): number | undefined {
+  const value = text(env, name)
+  if (value === undefined) return undefined
+  const number = /^\d{1,6}(\.\d{1,6})?$/.test(value) ? Number(value) : NaN
+  if (!(number > 0)) throw new ConfigError(`${name} must be a number of days above 0`)
+  return number
+}
+
+function trustProxy (env: Env): boolean | string {
+  const value = text(env, 'TRUST_PROXY')
+  if (value === undefined) return false
+  if (/^(on|off|true|false)$/i.test(value)) return flag(env, 'TRUST_PROXY', false)
+  if (/^[0-9a-fA-F.:/, ]+$/.test(value) || /^(loopback|linklocal|uniquelocal)$/.test(value)) return value
+  throw new ConfigError('TRUST_PROXY must be on, off, or addresses of proxies, separated by commas')
+}
+
+function origins (env: Env): string[] {
+  const list = text(env, 'CORS_ORIGIN')?.split(',').map(origin => origin.trim()).filter(origin => origin !== '') ?? []
+  for (const origin of list) {
+    if (origin !== '*' && !(isUrl(origin, ['http:', 'https:']) && new URL(origin).origin === origin)) {
+      throw new ConfigError('CORS_ORIGIN must be origins such as https://app.example.com, separated by commas')
+    }
+  }
+  return list
+}
+
+function isUrl (value: string, protocols: string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol)
+}
+
+function isPublicKey (pem: string): boolean {
+  if (!pem.includes('PUBLIC KEY')) return false
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails } = createPublicKey(pem)
+    if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
+    return asymmetricKeyType === 'ed25519' || (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1')
+  } catch {
+    return false
+  }
+}
+
+function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+}

@@ -1,0 +1,22 @@
+import neostandard, { plugins } from 'neostandard'
+
+export default [
+  ...neostandard({
+    ts: true,
+    filesTs: ['**/*.tsx'],
+    ignores: ['dist/**', 'dist.building/**', 'prisma/generated/**', '.tap/**', 'web/dist/**']
+  }),
+  {
+    files: ['**/*.ts', '**/*.tsx'],
+    plugins: { '@typescript-eslint': plugins['typescript-eslint'].plugin },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/ban-ts-comment': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
+      // A TypeBox schema and its type share a name.
+      '@typescript-eslint/no-redeclare': 'off',
+      // `void promise` says that nobody waits for it.
+      'no-void': ['error', { allowAsStatement: true }]
+    }
+  }
+]

@@ -1,0 +1,656 @@
+import { randomUUID } from 'node:crypto'
+import { LocalBus, type Bus } from './bus.js'
+import { Clock } from './clock.js'
+import type { AnyEmission, Catalogue, Emission } from './emission.js'
+import { allText, frameOf, topicText, type Frame } from './frame.js'
+import { Job } from './job.js'
+import { Stream, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
+import { Topic } from './topic.js'
+
+/** Where durable events are kept: what the hub didn't hear, or hasn't sent yet, it reads here. */
+export interface Log<C extends Catalogue> {
+  /** Events of a topic after a `seq`, ascending; fewer than `limit` only when there are no more. */
+  read(topic: string, after: number, limit: number): Promise<Array<Emission<C>>>
+  /** Number of the newest transaction. */
+  position(): Promise<number>
+  /** Topics with events after a position, and their newest `seq`. */
+  changedSince(position: number): Promise<Array<{ topic: string, seq: number }>>
+  /** Who has joined which topic after a position, by which event. */
+  joinedSince(position: number): Promise<Array<{ topic: string, userId: string, seq: number }>>
+  /** A position as an `id:` shows it. */
+  cursor(position: number): string
+}
+
+/** Why the hub ends a stream. */
+export type EndReason = 'token_expired' | 'removed' | 'shutdown' | 'too_slow' | 'unavailable'
+
+export interface HubOptions extends Partial<StreamLimits> {
+  /** What carries events between nodes. Default: there is one node. */
+  bus?: Bus
+}
+
+export interface SubscribeOptions {
+  /** Whose stream it is: spared the events that are `except` them. Default: nobody's. */
+  userId?: string
+  topics: readonly string[]
+  /** Epoch milliseconds; null: never. Default null. */
+  expiresAt?: number | null
+}
+
+export interface HubCounters {
+  /** Events written to streams, and writes (many events in one). */
+  deliveries: number
+  writes: number
+  bytes: number
+  /** Times that a stream went over its budget and back to the log. */
+  fellBehind: number
+  tooSlow: number
+  /** Pages read from the log, and gaps that were filled from it. */
+  pages: number
+  gaps: number
+}
+
+/** Writes in one turn of the event loop: a larger audience is served in slices, so that nobody waits for it. */
+const SLICE = 1000
+/** Events read from the log at once, for one stream. */
+const PAGE = 100
+/** Pages read at the same time, for all streams. */
+const READERS = 16
+/** How often the hub looks in the log for what it didn't hear, in milliseconds. */
+const SWEEP_MS = 1000
+const RETRY_MS = 500
+/** Waiting times told to clients are spread over this, in milliseconds. */
+const RETRY_AFTER_MS = { min: 500, max: 5000 }
+
+const topicChannel = (topic: string): string => `t:${topic}`
+const userChannel = (userId: string): string => `u:${userId}`
+
+/**
+ * Takes typed events and writes them to the streams that follow their topics: durable ones in order and once, by their
+ * numbers, whatever the bus between nodes loses, repeats or reorders; what is missing is read from the log. Serialises
+ * an event once, joins all of one turn of the event loop into one write per stream, and never holds more than a
+ * stream's budget for it: who is behind reads on in the log.
+ */
+export class Hub<C extends Catalogue> implements StreamOwner {
+  readonly clock = new Clock()
+  readonly limits: StreamLimits
+  readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0 }
+
+  readonly #bus: Bus
+  #log: Log<C> | undefined
+  #onClosed: (stream: Stream) => void = () => {}
+  readonly #streams = new Map<string, Stream>()
+  /** Streams that follow all topics of their user. */
+  readonly #byUser = new Map<string, Set<Stream>>()
+  readonly #topics = new Map<string, Topic>()
+  /** Topics with something under way. */
+  readonly #active = new Set<Topic>()
+  /** Ephemeral events for the followers of several topics. */
+  readonly #broadcasts = new Set<Job>()
+  readonly #pages = new Map<string, Promise<AnyEmission[]>>()
+  readonly #readers: Array<() => void> = []
+  #reading = 0
+  /** All events up to this position are sent or under way. */
+  #settled = 0
+  /** All events up to this position were sent when the last turn ended. */
+  #floor = 0
+  #scheduled = false
+  #sweeping: Promise<void> | undefined
+  #lookFrom = Infinity
+  #sweepTimer: NodeJS.Timeout | undefined
+  #closed = false
+  #emptied: (() => void) | undefined
+
+  constructor (options: HubOptions = {}) {
+    this.#bus = options.bus ?? new LocalBus()
+    this.limits = {
+      heartbeatMs: options.heartbeatMs ?? 30_000,
+      staleAfterMs: options.staleAfterMs ?? 300_000,
+      bufferBytes: options.bufferBytes ?? 1_048_576
+    }
+    this.#bus.onMessage(message => { this.#receive(message) })
+  }
+
+  /** Keeps durable events in order by a log. Call before the first stream. `onClosed` is told when a stream is over. */
+  async useLog (log: Log<C>, onClosed: (stream: Stream) => void): Promise<void> {
+    this.#log = log
+    this.#onClosed = onClosed
+    this.#settled = this.#floor = await log.position()
+    this.#sweepTimer = setInterval(() => { void this.sweep() }, SWEEP_MS)
+    this.#sweepTimer.unref()
+  }
+
+  /** Whether the bus to other nodes passes messages. */
+  get busConnected (): boolean {
+    return this.#bus.connected
+  }
+
+  get streamCount (): number {
+    return this.#streams.size
+  }
+
+  get topicCount (): number {
+    return this.#topics.size
+  }
+
+  get closing (): boolean {
+    return this.#closed
+  }
+
+  /** The newest position up to which all events are sent or under way; 0 without a log. */
+  get position (): number {
+    return this.#settled
+  }
+
+  streams (): Iterable<Stream> {
+    return this.#streams.values()
+  }
+
+  stream (id: string): Stream | undefined {
+    return this.#streams.get(id)
+  }
+
+  // ---- events in
+
+  /** Sends events to who follows their topics, on this node and the others. Never throws. */
+  emit (...emissions: ReadonlyArray<Emission<C>>): void {
+    for (const emission of emissions) {
+      this.#dispatch(emission)
+      this.#bus.publish([...emission.topics.map(topicChannel), ...(emission.joins ?? []).map(userChannel)], () => JSON.stringify(emission))
+    }
+  }
+
+  /** Everything that transaction `position` logged has been given to `emit`. */
+  settle (position: number): void {
+    if (position === this.#settled + 1) {
+      this.#settled = position
+      if (this.#active.size === 0) this.#floor = position
+    }
+  }
+
+  #receive (message: string): void {
+    try {
+      this.#dispatch(JSON.parse(message) as AnyEmission)
+    } catch {
+      // not one of ours; if it was, the log has it
+    }
+  }
+
+  #dispatch (emission: AnyEmission): void {
+    const { topics, joins, seq } = emission
+    if (topics.length === 1) {
+      const name = topics[0]!
+      const topic = this.#topics.get(name) ??
+        (seq !== undefined && joins?.some(userId => this.#byUser.has(userId)) === true ? this.#addTopic(name, seq - 1) : undefined)
+      if (topic === undefined) return
+      topic.push(emission)
+      this.#activate(topic)
+      return
+    }
+    const audience = new Set<Stream>()
+    for (const name of topics) {
+      for (const stream of this.#topics.get(name)?.live ?? []) audience.add(stream)
+    }
+    if (audience.size === 0) return
+    this.#broadcasts.add(new Job([frameOf(emission)], audience))
+    this.#schedule()
+  }
+
+  // ---- streams
+
+  /** Lets a connection follow topics from now on. */
+  subscribe (sink: Sink, { userId = '', topics, expiresAt = null }: SubscribeOptions): Stream {
+    const stream = this.open({ id: randomUUID(), userId, sink, all: false, echo: false, expiresAt })
+    for (const topic of topics) this.follow(stream, topic, 0, this.#settled)
+    return stream
+  }
+
+  /** Takes a connection. It gets nothing before it was told what to follow and started. */
+  open (options: StreamOptions): Stream {
+    const stream = new Stream(options, this)
+    this.#streams.set(stream.id, stream)
+    if (stream.all) {
+      const set = this.#byUser.get(stream.userId) ?? new Set()
+      this.#byUser.set(stream.userId, set.add(stream))
+      if (set.size === 1) void this.#bus.listen(userChannel(stream.userId))
+    }
+    if (this.#closed) this.end(stream, 'shutdown')
+    return stream
+  }
+
+  /**
+   * Lets a stream follow a topic from after a `seq` on.
+   *
+   * `head` is the topic's newest `seq` as it was read when the hub's position was `asOf`: events in between are looked
+   * up.
+   * @returns the newest `seq` that was sent to the topic's followers
+   */
+  follow (stream: Stream, name: string, head: number, asOf: number, after?: number): number {
+    let topic = this.#topics.get(name)
+    if (topic === undefined) {
+      topic = this.#addTopic(name, head)
+      this.lookBack(asOf)
+    }
+    stream.topics.add(topic)
+    if (after === undefined || after === topic.head) {
+      topic.live.add(stream)
+    } else {
+      stream.behind.set(topic, after)
+      topic.behind.add(stream)
+      if (after > topic.head) void this.#fill(topic)
+    }
+    return topic.head
+  }
+
+  /** Looks up what has happened since the hub's position was `asOf`, when something was read that is used only now. */
+  lookBack (asOf: number): void {
+    if (asOf >= this.#settled) return
+    this.#lookFrom = Math.min(this.#lookFrom, asOf)
+    void this.sweep()
+  }
+
+  /** Sends what a stream is behind with. */
+  catchUp (stream: Stream): void {
+    if (!stream.catchingUp && stream.behind.size > 0) void this.#catchUp(stream)
+  }
+
+  /** Says why, and ends the stream. */
+  end (stream: Stream, reason: EndReason): void {
+    stream.end(reason, this.retryAfterMs(reason))
+  }
+
+  /** When the client should come back: spread, so that not all do at once; null: never. */
+  retryAfterMs (reason: EndReason): number | null {
+    if (reason === 'token_expired') return 0
+    if (reason === 'removed') return null
+    return Math.round(RETRY_AFTER_MS.min + Math.random() * (RETRY_AFTER_MS.max - RETRY_AFTER_MS.min))
+  }
+
+  expired (stream: Stream): void {
+    this.end(stream, 'token_expired')
+  }
+
+  tooSlow (stream: Stream): void {
+    this.counters.tooSlow++
+    this.end(stream, 'too_slow')
+  }
+
+  closed (stream: Stream): void {
+    this.#streams.delete(stream.id)
+    for (const topic of stream.topics) this.#unfollow(stream, topic)
+    const set = this.#byUser.get(stream.userId)
+    if (set?.delete(stream) === true && set.size === 0) {
+      this.#byUser.delete(stream.userId)
+      this.#bus.unlisten(userChannel(stream.userId))
+    }
+    this.#onClosed(stream)
+    if (this.#streams.size === 0) this.#emptied?.()
+  }
+
+  /** Ends all streams, each with a waiting time of its own, and takes no more; resolves when they are closed. */
+  async endAll (reason: EndReason = 'shutdown'): Promise<void> {
+    this.#closed = true
+    for (const stream of this.#streams.values()) this.end(stream, reason)
+    if (this.#streams.size > 0) await new Promise<void>(resolve => { this.#emptied = resolve })
+  }
+
+  /** Ends everything. */
+  async close (): Promise<void> {
+    await this.endAll()
+    clearInterval(this.#sweepTimer)
+    await this.#sweeping
+    await this.#bus.close()
+    this.clock.stop()
+  }
+
+  #addTopic (name: string, head: number): Topic {
+    const topic = new Topic(name, head)
+    this.#topics.set(name, topic)
+    void this.#bus.listen(topicChannel(name))
+    return topic
+  }
+
+  #unfollow (stream: Stream, topic: Topic): void {
+    stream.topics.delete(topic)
+    stream.behind.delete(topic)
+    stream.cuts.delete(topic)
+    topic.live.delete(stream)
+    topic.behind.delete(stream)
+    topic.job?.remaining.delete(stream)
+    this.#drop(topic)
+  }
+
+  /** Forgets a topic that nobody follows. */
+  #drop (topic: Topic): void {
+    if (topic.followed || this.#topics.get(topic.name) !== topic) return
+    this.#topics.delete(topic.name)
+    this.#active.delete(topic)
+    this.#bus.unlisten(topicChannel(topic.name))
+  }
+
+  // ---- turns: what has come since the last one, to all who follow
+
+  #activate (topic: Topic): void {
+    if (!this.#active.has(topic)) {
+      topic.floor = this.#floor
+      this.#active.add(topic)
+    }
+    this.#schedule()
+  }
+
+  #schedule (): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => { this.#turn() })
+  }
+
+  #turn (): void {
+    this.#scheduled = false
+    const before = this.#floor
+    const touched = new Set<Stream>()
+    this.#serve(touched)
+    this.#floor = this.#seenUpTo()
+    if (touched.size > 0) this.#writeInboxes(touched, before)
+    if (this.#broadcasts.size > 0) return this.#schedule()
+    for (const topic of this.#active) {
+      if (topic.job !== undefined || topic.ready) return this.#schedule()
+    }
+  }
+
+  /** Serves jobs, small audiences first, as far as this turn's slice goes. */
+  #serve (touched: Set<Stream>): void {
+    for (const topic of this.#active) this.#startJob(topic)
+    const jobs: Array<[Job, Topic | undefined]> = [...this.#broadcasts].map(job => [job, undefined])
+    for (const topic of this.#active) if (topic.job !== undefined) jobs.push([topic.job, topic])
+    if (jobs.length > 1) jobs.sort(([a], [b]) => a.remaining.size - b.remaining.size)
+
+    let left = SLICE
+    for (const [job, topic] of jobs) {
+      for (const stream of job.remaining) {
+        if (left-- <= 0) return
+        job.remaining.delete(stream)
+        this.#serveOne(job, topic, stream, touched)
+      }
+      if (topic === undefined) {
+        this.#broadcasts.delete(job)
+      } else {
+        topic.job = undefined
+        this.#rest(topic)
+      }
+    }
+  }
+
+  #startJob (topic: Topic): void {
+    if (topic.job === undefined && topic.ready) {
+      topic.job = topic.nextJob(userId => this.#byUser.get(userId) ?? [])
+    }
+    if (topic.job === undefined) {
+      if (topic.hasGap && !topic.ready) void this.#fill(topic)
+      this.#rest(topic)
+    }
+  }
+
+  #rest (topic: Topic): void {
+    if (!topic.idle) return
+    topic.floor = undefined
+    this.#active.delete(topic)
+    this.#drop(topic)
+  }
+
+  #serveOne (job: Job, topic: Topic | undefined, stream: Stream, touched: Set<Stream>): void {
+    if (!stream.open || (topic !== undefined && stream.behind.has(topic))) return
+    const frames = job.framesFor(stream)
+    if (stream.all) {
+      stream.inbox.push({ topic, job, frames })
+      touched.add(stream)
+      return
+    }
+    if (frames.length > 0) {
+      const bytes = job.topicBytes(frames)
+      if (stream.hasRoomFor(bytes.length)) this.#write(stream, bytes, frames.length)
+      else if (topic !== undefined && isDurable(frames)) return this.#fallBehind(stream, topic, job)
+    }
+    if (job.leaving.has(stream)) this.end(stream, 'removed')
+  }
+
+  /** Streams of all topics: whatever this turn has for one is one write. */
+  #writeInboxes (touched: Set<Stream>, before: number): void {
+    const [from, to] = [this.#cursor(before), this.#cursor(this.#floor)]
+    for (const stream of touched) {
+      const inbox = stream.inbox
+      stream.inbox = []
+      if (!stream.open) continue
+      const [first] = inbox
+      const last = inbox.findLastIndex(({ frames }) => isDurable(frames))
+      const bytes = inbox.length === 1 && first!.frames === first!.job.frames && stream.behind.size === 0
+        ? first!.job.allBytes(from, to)
+        : Buffer.from(inbox.map(({ frames }, index) => stream.behind.size > 0
+          ? allText(frames, stream.cursor ?? from, stream.cursor ?? from)
+          : allText(frames, from, index === last ? to : from)).join(''))
+      if (bytes.length > 0) {
+        if (stream.hasRoomFor(bytes.length)) this.#write(stream, bytes, inbox.reduce((sum, { frames }) => sum + frames.length, 0))
+        else if (last !== -1) this.#allFallBehind(stream, inbox, from)
+      }
+      for (const { topic, job } of inbox) {
+        if (topic !== undefined && job.leaving.has(stream) && !stream.behind.has(topic)) this.#unfollow(stream, topic)
+      }
+    }
+  }
+
+  #write (stream: Stream, bytes: Buffer, events: number): void {
+    this.counters.writes++
+    this.counters.deliveries += events
+    this.counters.bytes += bytes.length
+    stream.write(bytes)
+  }
+
+  /** The position up to which all streams have been sent everything. */
+  #seenUpTo (): number {
+    let position = this.#settled
+    for (const { floor } of this.#active) if (floor !== undefined && floor < position) position = floor
+    return position
+  }
+
+  #cursor (position: number): string {
+    return this.#log?.cursor(position) ?? ''
+  }
+
+  // ---- the log: for who is behind, and for what wasn't heard
+
+  #fallBehind (stream: Stream, topic: Topic, job: Job): void {
+    this.counters.fellBehind++
+    this.#setBehind(stream, topic, job.before, job)
+    this.catchUp(stream)
+  }
+
+  #allFallBehind (stream: Stream, inbox: Stream['inbox'], cursor: string): void {
+    this.counters.fellBehind++
+    const missed = new Map(inbox.map(({ topic, job }) => [topic, job]))
+    for (const topic of stream.topics) {
+      if (stream.behind.has(topic)) continue
+      const unsent = missed.get(topic) ?? (topic.job?.remaining.has(stream) === true ? topic.job : undefined)
+      this.#setBehind(stream, topic, unsent?.before ?? topic.head, unsent)
+    }
+    stream.cursor ??= cursor
+    this.catchUp(stream)
+  }
+
+  #setBehind (stream: Stream, topic: Topic, sent: number, job: Job | undefined): void {
+    topic.live.delete(stream)
+    topic.behind.add(stream)
+    stream.behind.set(topic, sent)
+    if (job?.leaving.has(stream) === true) stream.cuts.set(topic, job.frames.at(-1)!.seq!)
+  }
+
+  async #catchUp (stream: Stream): Promise<void> {
+    stream.catchingUp = true
+    while (stream.open && stream.behind.size > 0) {
+      await stream.drained()
+      const next = stream.behind.entries().next().value as [Topic, number] | undefined
+      if (!stream.open || next === undefined) break
+      const [topic, sent] = next
+      if (sent >= (stream.cuts.get(topic) ?? Infinity)) {
+        if (stream.all) this.#unfollow(stream, topic)
+        else this.end(stream, 'removed')
+      } else if (sent === topic.head) {
+        this.#goLive(stream, topic)
+      } else {
+        await this.#sendPage(stream, topic, sent)
+      }
+    }
+    stream.catchingUp = false
+  }
+
+  #goLive (stream: Stream, topic: Topic): void {
+    stream.behind.delete(topic)
+    topic.behind.delete(stream)
+    topic.live.add(stream)
+    if (stream.behind.size === 0) stream.cursor = stream.cursorAfter = undefined
+  }
+
+  async #sendPage (stream: Stream, topic: Topic, sent: number): Promise<void> {
+    const page = await this.#readPage(topic.name, sent)
+    if (page === undefined) return await this.#pause()
+    if (!stream.open || stream.behind.get(topic) !== sent) return
+    this.#learn(topic, page)
+    // a removal in this page has just become known, and cuts it
+    const cut = stream.cuts.get(topic) ?? Infinity
+    const events = page.filter(({ seq }) => seq! <= cut)
+    const frames = events.map(frameOf).filter(({ except }) => stream.echo || except !== stream.userId)
+    if (frames.length > 0) {
+      let text: string
+      if (stream.all) {
+        text = ''
+        for (const frame of frames) {
+          const cursor = stream.cursorAfter?.(frame) ?? stream.cursor ?? this.#cursor(this.#floor)
+          text += allText([frame], cursor, cursor)
+        }
+      } else {
+        text = topicText(frames)
+      }
+      this.#write(stream, Buffer.from(text), frames.length)
+    }
+    const last = events.at(-1)
+    if (last !== undefined) {
+      stream.behind.set(topic, last.seq!)
+      if (stream.cursorAfter !== undefined) stream.cursor = stream.cursorAfter(frameOf(last))
+    }
+    // nothing new in the log although the topic isn't there yet: the turn that brings it there is to come
+    if (page.length === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+
+  /** What a page tells beyond what its topic has sent is news for all of its followers. */
+  #learn (topic: Topic, page: AnyEmission[]): void {
+    const news = page.filter(({ seq }) => seq! > topic.head)
+    if (news.length === 0 || news[0]!.seq !== topic.head + 1) return
+    for (const emission of news) topic.push(emission)
+    this.#activate(topic)
+    this.#startJob(topic)
+  }
+
+  /** Reads what is missing in a topic, and what has come since. */
+  async #fill (topic: Topic): Promise<void> {
+    if (topic.filling || this.#log === undefined) return
+    topic.filling = true
+    this.#activate(topic)
+    this.counters.gaps++
+    while (!this.#closed && this.#topics.get(topic.name) === topic) {
+      const page = await this.#readPage(topic.name, topic.head)
+      if (page === undefined) {
+        await this.#pause()
+        continue
+      }
+      this.#learn(topic, page)
+      if (page.length < PAGE && !topic.hasGap) break
+      if (page.length === 0) await this.#pause()
+      else await new Promise(resolve => setImmediate(resolve))
+    }
+    topic.filling = false
+    this.#schedule()
+    this.#rest(topic)
+  }
+
+  /** A page of the log; undefined when the database is away. The same page for many streams is read once. */
+  async #readPage (name: string, after: number): Promise<AnyEmission[] | undefined> {
+    if (this.#log === undefined) return []
+    const key = `${after}:${name}`
+    let page = this.#pages.get(key)
+    if (page === undefined) {
+      page = this.#readInTurn(name, after, this.#log)
+      this.#pages.set(key, page)
+      void page.catch(() => {}).then(() => this.#pages.delete(key))
+    }
+    try {
+      return await page
+    } catch {
+      return undefined
+    }
+  }
+
+  async #readInTurn (name: string, after: number, log: Log<C>): Promise<AnyEmission[]> {
+    if (this.#reading >= READERS) await new Promise<void>(resolve => this.#readers.push(resolve))
+    this.#reading++
+    try {
+      this.counters.pages++
+      return await log.read(name, after, PAGE)
+    } finally {
+      this.#reading--
+      this.#readers.shift()?.()
+    }
+  }
+
+  async #pause (): Promise<void> {
+    await new Promise<void>(resolve => {
+      if (this.#closed) resolve()
+      else setTimeout(resolve, RETRY_MS).unref()
+    })
+  }
+
+  /** Looks in the log for what the bus did not bring: one small query when nothing has happened elsewhere. */
+  async sweep (): Promise<void> {
+    this.#sweeping ??= this.#sweepAll().finally(() => { this.#sweeping = undefined })
+    await this.#sweeping
+  }
+
+  async #sweepAll (): Promise<void> {
+    try {
+      if (this.#streams.size === 0 && this.#topics.size === 0) return await this.#skipAhead()
+      do await this.#sweep()
+      while (this.#lookFrom < Infinity)
+    } catch {
+      // the database is away: next time
+    }
+  }
+
+  /** Nobody follows anything: there is nothing to look for, only to know where the log is when somebody comes. */
+  async #skipAhead (): Promise<void> {
+    const position = await this.#log?.position()
+    if (position !== undefined && this.#topics.size === 0 && position > this.#settled) this.#settled = this.#floor = position
+  }
+
+  async #sweep (): Promise<void> {
+    if (this.#log === undefined) return
+    const known = Math.min(this.#settled, this.#lookFrom)
+    this.#lookFrom = Infinity
+    const position = await this.#log.position()
+    if (position <= known) return
+    const [changed, joined] = await Promise.all([this.#log.changedSince(known), this.#log.joinedSince(known)])
+    for (const { topic: name, userId, seq } of joined) {
+      for (const stream of this.#byUser.get(userId) ?? []) {
+        const topic = this.#topics.get(name)
+        if (topic === undefined || !stream.topics.has(topic)) {
+          this.follow(stream, name, topic?.head ?? seq - 1, this.#settled, seq - 1)
+          this.catchUp(stream)
+        }
+      }
+    }
+    for (const { topic: name, seq } of changed) {
+      const topic = this.#topics.get(name)
+      if (topic !== undefined && topic.head < seq) void this.#fill(topic)
+    }
+    if (position > this.#settled) this.#settled = position
+    if (this.#active.size === 0) this.#floor = this.#settled
+  }
+}
+
+const isDurable = (frames: readonly Frame[]): boolean => frames.some(({ seq }) => seq !== undefined)

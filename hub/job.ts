@@ -1,0 +1,54 @@
+import { allText, topicText, type Frame } from './frame.js'
+import type { Stream } from './stream.js'
+
+/** What streams of one user get of a job: from one frame on, up to another. */
+interface Part { from: number, to: number }
+
+/**
+ * Frames on their way to their streams. A large audience is served in slices, with the event loop's other work between.
+ * All who get the same frames share the same bytes: they are joined once.
+ */
+export class Job {
+  readonly frames: readonly Frame[]
+  readonly remaining: Set<Stream>
+  /** Whose user is removed by the last of these frames. */
+  readonly leaving = new Set<Stream>()
+  /** Newest `seq` of the topic before these frames. */
+  readonly before: number
+  readonly #parts: ReadonlyMap<string, Part>
+  readonly #senders = new Set<string>()
+  #topicBytes: Buffer | undefined
+  #allBytes: { before: string, after: string, bytes: Buffer } | undefined
+
+  constructor (frames: readonly Frame[], remaining: Set<Stream>, before = 0, parts: ReadonlyMap<string, Part> = new Map()) {
+    this.frames = frames
+    this.remaining = remaining
+    this.before = before
+    this.#parts = parts
+    for (const { except } of frames) if (except !== undefined) this.#senders.add(except)
+  }
+
+  /** The frames for this stream, the shared array itself where it is all of them. */
+  framesFor ({ userId, echo }: Stream): readonly Frame[] {
+    const part = this.#parts.get(userId)
+    const spared = !echo && this.#senders.has(userId)
+    if (part === undefined && !spared) return this.frames
+    return this.frames.filter(({ except }, index) =>
+      (part === undefined || (index >= part.from && index <= part.to)) && !(spared && except === userId))
+  }
+
+  /** These frames as a stream of one topic shows them. */
+  topicBytes (frames: readonly Frame[]): Buffer {
+    if (frames !== this.frames) return Buffer.from(topicText(frames))
+    return this.#topicBytes ??= Buffer.from(topicText(frames))
+  }
+
+  /** All frames as a stream of all topics shows them. */
+  allBytes (before: string, after: string): Buffer {
+    const shared = this.#allBytes
+    if (shared?.before === before && shared.after === after) return shared.bytes
+    const bytes = Buffer.from(allText(this.frames, before, after))
+    this.#allBytes = { before, after, bytes }
+    return bytes
+  }
+}

@@ -1,0 +1,227 @@
+import type { Alarm, Clock } from './clock.js'
+import { eventText, HEARTBEAT, withId, type Frame } from './frame.js'
+import type { Job } from './job.js'
+import type { Topic } from './topic.js'
+
+/** Where a stream's bytes go: a Node.js writable such as a `ServerResponse`. */
+export interface Sink {
+  write(chunk: Buffer | string): boolean
+  end(): unknown
+  destroy(): unknown
+  readonly writableLength: number
+  readonly writableEnded: boolean
+  readonly destroyed: boolean
+  on(event: 'close' | 'drain' | 'error', listener: () => void): unknown
+}
+
+export interface StreamOptions {
+  id: string
+  userId: string
+  sink: Sink
+  /** Whether it follows all topics of its user, new ones included. */
+  all: boolean
+  /** Whether the user's own events come back. */
+  echo: boolean
+  /** Epoch milliseconds; null: never. */
+  expiresAt: number | null
+}
+
+export interface StreamLimits {
+  heartbeatMs: number
+  /** A peer that takes nothing for so long is gone. */
+  staleAfterMs: number
+  /** Unsent bytes the process holds for it. */
+  bufferBytes: number
+}
+
+/** Over its budget, a peer that takes nothing for so long is told `too_slow`, in milliseconds. */
+export const TOO_SLOW_MS = 5000
+/** How long a peer has to take the last bytes, in milliseconds. */
+const LINGER_MS = 1000
+const BACKLOG_CHECK_MS = 1000
+
+/** How a stream reports to its hub. */
+export interface StreamOwner {
+  clock: Clock
+  limits: StreamLimits
+  expired(stream: Stream): void
+  tooSlow(stream: Stream): void
+  closed(stream: Stream): void
+}
+
+/** Why a stream ends, and when to come back, in milliseconds; null: don't. */
+export function disconnectText (reason: string, retryAfterMs: number | null): string {
+  const retry = retryAfterMs === null ? '' : `retry: ${retryAfterMs}\n`
+  return retry + eventText('disconnect', { reason, retryAfterMs })
+}
+
+/** One subscriber's open connection: what it follows, how far it is, and a bounded buffer. */
+export class Stream {
+  readonly id: string
+  readonly userId: string
+  readonly all: boolean
+  readonly echo: boolean
+  readonly openedAt = Date.now()
+  /** Everything it follows. */
+  readonly topics = new Set<Topic>()
+  /** What it has to read from the log before it can follow live: the last `seq` it was sent. */
+  readonly behind = new Map<Topic, number>()
+  /** Where a removed user's catching up has to stop. */
+  readonly cuts = new Map<Topic, number>()
+  /** On a stream of all topics that catches up: the position it may claim so far, and after an event of the log. */
+  cursor: string | undefined
+  cursorAfter: ((event: Frame) => string) | undefined
+  /** Jobs of this turn, on a stream of all topics; written together. */
+  inbox: Array<{ topic: Topic | undefined, job: Job, frames: readonly Frame[] }> = []
+  catchingUp = false
+
+  readonly #sink: Sink
+  readonly #owner: StreamOwner
+  #expiresAt: number | null
+  #written = 0
+  #taken = 0
+  #progressAt = Date.now()
+  #ending = false
+  #closed = false
+  #heartbeat: Alarm | undefined
+  #expiry: Alarm | undefined
+  #backlogCheck: Alarm | undefined
+  #linger: Alarm | undefined
+  #drained: (() => void) | undefined
+
+  constructor (options: StreamOptions, owner: StreamOwner) {
+    this.id = options.id
+    this.userId = options.userId
+    this.all = options.all
+    this.echo = options.echo
+    this.#sink = options.sink
+    this.#owner = owner
+    this.#expiresAt = options.expiresAt
+    const sink = options.sink
+    sink.on('close', () => { this.#close() })
+    // a peer that went away: the close follows
+    sink.on('error', () => {})
+    sink.on('drain', () => { this.#wake() })
+    this.#beat()
+    this.#watchExpiry()
+  }
+
+  get open (): boolean {
+    return !this.#ending && !this.#closed
+  }
+
+  get expiresAt (): number | null {
+    return this.#expiresAt
+  }
+
+  /** A fresh token makes it last longer. */
+  extend (expiresAt: number | null): void {
+    this.#expiresAt = expiresAt
+    this.#owner.clock.cancel(this.#expiry)
+    this.#watchExpiry()
+  }
+
+  /** Whether so many bytes more fit the budget; something larger than the budget fits an empty buffer. */
+  hasRoomFor (bytes: number): boolean {
+    const waiting = this.#sink.writableLength
+    return waiting === 0 || waiting + bytes <= this.#owner.limits.bufferBytes
+  }
+
+  /** The one place where bytes leave. */
+  write (bytes: Buffer): void {
+    if (!this.open || this.#sink.writableEnded || this.#sink.destroyed) return
+    this.#written += bytes.length
+    if (!this.#sink.write(bytes)) this.#watchBacklog()
+  }
+
+  /** Writes an event about the stream itself. */
+  send (type: string, data: unknown, id?: string): void {
+    const text = eventText(type, data)
+    this.write(Buffer.from(id === undefined ? text : withId(id, text)))
+  }
+
+  /** Says why, and ends. */
+  end (reason: string, retryAfterMs: number | null): void {
+    if (!this.open) return
+    this.write(Buffer.from(disconnectText(reason, retryAfterMs)))
+    this.#ending = true
+    if (!this.#sink.destroyed) this.#sink.end()
+    this.#wake()
+    this.#linger = this.#owner.clock.after(LINGER_MS, () => { this.destroy() })
+  }
+
+  destroy (): void {
+    this.#sink.destroy()
+    // not every writable says `close` when it is destroyed twice
+    this.#close()
+  }
+
+  /** Resolves when the peer has taken what was written, or the stream is over. */
+  async drained (): Promise<void> {
+    while (this.open && this.#sink.writableLength > 0) {
+      await new Promise<void>(resolve => {
+        this.#drained = resolve
+        this.#watchBacklog()
+      })
+    }
+  }
+
+  #wake (): void {
+    const drained = this.#drained
+    this.#drained = undefined
+    drained?.()
+  }
+
+  #beat (): void {
+    const { clock, limits } = this.#owner
+    this.#heartbeat = clock.after(limits.heartbeatMs, () => {
+      if (!this.open) return
+      if (this.hasRoomFor(HEARTBEAT.length)) this.write(HEARTBEAT)
+      this.#beat()
+    })
+  }
+
+  #watchExpiry (): void {
+    if (this.#expiresAt === null) return
+    this.#expiry = this.#owner.clock.after(Math.min(this.#expiresAt - Date.now(), 2 ** 31), () => {
+      if (!this.open || this.#expiresAt === null) return
+      if (this.#expiresAt > Date.now()) this.#watchExpiry()
+      else this.#owner.expired(this)
+    })
+  }
+
+  /** While something is unsent, looks now and then whether the peer takes any of it. */
+  #watchBacklog (): void {
+    if (this.#backlogCheck !== undefined || this.#closed) return
+    this.#progressAt = Date.now()
+    this.#taken = this.#written - this.#sink.writableLength
+    this.#checkBacklogLater()
+  }
+
+  #checkBacklogLater (): void {
+    const { clock, limits } = this.#owner
+    this.#backlogCheck = clock.after(Math.min(BACKLOG_CHECK_MS, limits.staleAfterMs), () => {
+      this.#backlogCheck = undefined
+      if (!this.open) return
+      const waiting = this.#sink.writableLength
+      if (waiting === 0) return this.#wake()
+      const taken = this.#written - waiting
+      const now = Date.now()
+      if (taken > this.#taken) this.#progressAt = now
+      this.#taken = taken
+      const idle = now - this.#progressAt
+      if (idle >= limits.staleAfterMs) return this.destroy()
+      if (this.behind.size > 0 && idle >= TOO_SLOW_MS) return this.#owner.tooSlow(this)
+      this.#checkBacklogLater()
+    })
+  }
+
+  #close (): void {
+    if (this.#closed) return
+    this.#closed = true
+    const { clock } = this.#owner
+    for (const alarm of [this.#heartbeat, this.#expiry, this.#backlogCheck, this.#linger]) clock.cancel(alarm)
+    this.#wake()
+    this.#owner.closed(this)
+  }
+}

@@ -1,0 +1,104 @@
+import type { AnyEmission } from './emission.js'
+import { frameOf } from './frame.js'
+import { Job } from './job.js'
+import type { Stream } from './stream.js'
+
+/**
+ * What is followed together, such as one conversation: puts its durable events in order, each once, and knows who
+ * follows live and who is behind.
+ */
+export class Topic {
+  readonly name: string
+  /** Newest `seq` handed to the live followers; everything up to it has been. */
+  head: number
+  /** Positions up to here may be claimed as seen while something of this topic is under way. */
+  floor: number | undefined
+  readonly live = new Set<Stream>()
+  readonly behind = new Set<Stream>()
+  job: Job | undefined
+  /** Being read from the log. */
+  filling = false
+
+  #queue: Array<AnyEmission> = []
+  /** Durable events that came before an earlier one. */
+  readonly #early = new Map<number, AnyEmission>()
+
+  constructor (name: string, head: number) {
+    this.name = name
+    this.head = head
+  }
+
+  get followed (): boolean {
+    return this.live.size > 0 || this.behind.size > 0
+  }
+
+  /** Whether an event is missing in front of one that has come. */
+  get hasGap (): boolean {
+    return this.#early.size > 0
+  }
+
+  /** Whether there may be a next job without anything more coming. */
+  get ready (): boolean {
+    return this.#queue.length > 0 || this.#early.has(this.head + 1)
+  }
+
+  get idle (): boolean {
+    return this.#queue.length === 0 && this.#early.size === 0 && this.job === undefined && !this.filling
+  }
+
+  push (emission: AnyEmission): void {
+    this.#queue.push(emission)
+  }
+
+  /**
+   * Takes what has come, in order, and makes it the next job; undefined when there is nothing to send. What was sent
+   * already is dropped; what is early waits.
+   */
+  nextJob (joining: (userId: string) => Iterable<Stream>): Job | undefined {
+    const before = this.head
+    const emissions: Array<AnyEmission> = []
+    let taken = 0
+    this.#takeEarly(emissions)
+    for (const emission of this.#queue) {
+      // a leave ends the job: who comes back after it is a new follower
+      if (emissions.at(-1)?.leaves !== undefined) break
+      taken++
+      if (emission.seq === undefined) emissions.push(emission)
+      else if (emission.seq > this.head) this.#early.set(emission.seq, emission)
+      this.#takeEarly(emissions)
+    }
+    this.#queue.splice(0, taken)
+    if (emissions.length === 0) return undefined
+
+    const parts = new Map<string, { from: number, to: number }>()
+    emissions.forEach(({ joins, leaves, seq }, index) => {
+      for (const userId of joins ?? []) {
+        for (const stream of joining(userId)) {
+          if (stream.topics.has(this)) continue
+          stream.topics.add(this)
+          this.live.add(stream)
+          parts.set(userId, { from: index, to: Infinity })
+        }
+      }
+      if (leaves === undefined) return
+      parts.set(leaves, { from: parts.get(leaves)?.from ?? 0, to: index })
+      for (const stream of this.behind) if (stream.userId === leaves) stream.cuts.set(this, seq ?? before)
+    })
+    const job = new Job(emissions.map(frameOf), new Set(this.live), before, parts)
+    for (const { leaves } of emissions) {
+      if (leaves === undefined) continue
+      for (const stream of this.live) if (stream.userId === leaves) job.leaving.add(stream)
+    }
+    return job
+  }
+
+  /** Moves to `emissions` what is next in line now, as far as there is no gap and nobody leaves. */
+  #takeEarly (emissions: Array<AnyEmission>): void {
+    for (let next = this.#early.get(this.head + 1); next !== undefined; next = this.#early.get(this.head + 1)) {
+      this.#early.delete(next.seq!)
+      this.head++
+      emissions.push(next)
+      if (next.leaves !== undefined) return
+    }
+  }
+}

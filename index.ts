@@ -1,0 +1,27 @@
+/**
+ * fastify-sse-chat: realtime chat for any Fastify app.
+ *
+ *     import chat from 'fastify-sse-chat'
+ *     await app.register(chat, { prefix: '/chat', jwt: { secret } })
+ */
+export { default, default as chat, type ChatAppOptions } from './app.js'
+export { default as authPlugin, type JwtOptions } from './plugins/auth.js'
+export type { HostAuthenticate, HostCaller } from './plugins/caller.js'
+export { default as databasePlugin } from './plugins/database.js'
+export { default as hubPlugin } from './plugins/hub.js'
+
+export type { Chat } from './chat/chat.js'
+export type { Caller } from './chat/users.js'
+export { chatError, isChatError, type ChatError } from './errors.js'
+export type { Bus } from './hub/bus.js'
+export type { Catalogue, Emission } from './hub/emission.js'
+export { Hub, type EndReason, type HubOptions, type SubscribeOptions } from './hub/hub.js'
+export type { Sink, Stream } from './hub/stream.js'
+export type { Database, DatabaseOptions } from './store/database.js'
+
+export type * from './schemas/conversations.js'
+export { errorCatalogue, type ErrorAnswer, type ErrorCode } from './schemas/errors.js'
+export { eventCatalogue, type ChatEvents, type DisconnectReason, type ResetReason } from './schemas/events.js'
+export type * from './schemas/messages.js'
+export type * from './schemas/streams.js'
+export type * from './schemas/users.js'

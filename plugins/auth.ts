@@ -1,0 +1,147 @@
+import { KeyObject } from 'node:crypto'
+import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { createRemoteJWKSet } from 'jose'
+import type { Caller } from '../chat/users.js'
+import { chatError } from '../errors.js'
+
+/** One of `secret`, `publicKey` and `jwksUrl` says how tokens are verified; what is configured pins the algorithms. */
+export interface JwtOptions {
+  /** HS256; 32 bytes or more. The only one that can also issue tokens. */
+  secret?: string
+  /** PEM (SPKI): RS256, ES256 or EdDSA, by the kind of key. `\n` may stand for line ends. */
+  publicKey?: string
+  /** Where an identity provider publishes its keys (RFC 7517). */
+  jwksUrl?: string
+  issuer?: string
+  audience?: string
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Who sends the request. @throws UNAUTHORIZED, TOKEN_EXPIRED, UNAVAILABLE (the keys can't be fetched) */
+    authenticate(request: FastifyRequest): Promise<Caller>
+    /** Who holds the token. */
+    verifyToken(token: string): Promise<Caller>
+    /** Issues a token; there with a `secret` only. */
+    issueToken(user: { userId: string, displayName: string, avatar: string | null }): { token: string, expiresAt: number }
+  }
+}
+
+declare module '@fastify/jwt' {
+  interface JWT {
+    chat: JWT
+  }
+}
+
+const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
+/** How long a token of ours is good for, in seconds. */
+const TOKEN_TTL_S = 86_400
+const VERIFIED_MAX = 20_000
+
+const USER_ID = /^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]{1,128}$/u
+
+async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<void> {
+  const { secret, publicKey, jwksUrl, issuer, audience } = options
+  const asymmetric = publicKey !== undefined || jwksUrl !== undefined
+  if (!asymmetric && secret === undefined) throw new Error('jwt needs one of secret, publicKey and jwksUrl')
+  if (!asymmetric && Buffer.byteLength(secret!) < 32) throw new Error('jwt.secret must be 32 bytes or more')
+
+  // a namespace, so that a host's own @fastify/jwt isn't in the way
+  await app.register(fastifyJwt, {
+    namespace: 'chat',
+    secret: (publicKey !== undefined
+      ? { public: publicKey.replaceAll('\\n', '\n') }
+      : jwksUrl !== undefined
+        ? { public: keyFetcher(jwksUrl) }
+        : secret!) as FastifyJWTOptions['secret'],
+    verify: {
+      algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
+      cache: VERIFIED_MAX,
+      ...(issuer === undefined ? {} : { allowedIss: issuer }),
+      ...(audience === undefined ? {} : { allowedAud: audience })
+    }
+  } as FastifyJWTOptions)
+  const jwt = app.jwt.chat
+
+  app.decorate('verifyToken', async (token: string): Promise<Caller> => {
+    let claims: Record<string, unknown>
+    try {
+      claims = await jwt.verify<Record<string, unknown>>(token)
+    } catch (error) {
+      throw refusal(error)
+    }
+    return callerOf(claims)
+  })
+
+  app.decorate('authenticate', async (request: FastifyRequest): Promise<Caller> => {
+    const token = bearerToken(request.headers.authorization)
+    if (token === undefined) throw chatError('UNAUTHORIZED')
+    return await app.verifyToken(token)
+  })
+
+  if (!asymmetric) {
+    app.decorate('issueToken', ({ userId, displayName, avatar }) => {
+      const expiresAt = Math.floor(Date.now() / 1000) + TOKEN_TTL_S
+      const claims = { sub: userId, name: displayName, ...(avatar === null ? {} : { picture: avatar }), exp: expiresAt, ...(issuer === undefined ? {} : { iss: issuer }), ...(audience === undefined ? {} : { aud: audience }) }
+      return { token: jwt.sign(claims), expiresAt: expiresAt * 1000 }
+    })
+  }
+}
+
+/** RFC 6750, 2.1. */
+export function bearerToken (authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : /^Bearer +([^\s]+)$/i.exec(authorization)?.[1]
+}
+
+/** Keys by `kid`, fetched when an unknown one comes, and no more often than every five seconds. */
+function keyFetcher (url: string): (token: { header: Record<string, string> }) => Promise<string> {
+  const find = createRemoteJWKSet(new URL(url), { cooldownDuration: 5000, timeoutDuration: 5000 })
+  const pems = new WeakMap<object, string>()
+  return async ({ header }) => {
+    const key = await find({ ...header, alg: header.alg ?? '' })
+    let pem = pems.get(key)
+    if (pem === undefined) {
+      pem = KeyObject.from(key).export({ type: 'spki', format: 'pem' }).toString()
+      pems.set(key, pem)
+    }
+    return pem
+  }
+}
+
+function refusal (error: unknown): Error {
+  const chain = [error, (error as { originalError?: unknown }).originalError, (error as { cause?: unknown }).cause]
+  const codes = chain.map(link => (link as { code?: unknown } | undefined)?.code)
+  if (codes.includes('FAST_JWT_EXPIRED')) return chatError('TOKEN_EXPIRED')
+  const keysAway = codes.includes('FAST_JWT_KEY_FETCHING_ERROR') &&
+    !codes.some(code => typeof code === 'string' && /^ERR_JWKS_(NO_MATCHING_KEY|MULTIPLE)|^ERR_JOSE_NOT_SUPPORTED/.test(code))
+  return keysAway ? chatError('UNAVAILABLE', { cause: error, retryAfter: 2 }) : chatError('UNAUTHORIZED')
+}
+
+/** @throws UNAUTHORIZED when the claims make no caller; TOKEN_EXPIRED without leeway */
+function callerOf (claims: Record<string, unknown>): Caller {
+  const { sub, name, picture, exp, iat } = claims
+  if (typeof sub !== 'string' || !USER_ID.test(sub)) throw chatError('UNAUTHORIZED')
+  if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
+  const expiresAt = exp * 1000
+  if (expiresAt <= Date.now()) throw chatError('TOKEN_EXPIRED')
+  return {
+    userId: sub,
+    displayName: typeof name === 'string' ? cleanName(name) : null,
+    avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
+    issuedAt: typeof iat === 'number' ? Math.min(iat * 1000, Date.now()) : Date.now(),
+    expiresAt
+  }
+}
+
+function cleanName (name: string): string | null {
+  const clean = Array.from(name.replace(/[\u0000\ud800-\udfff]/gu, '')).slice(0, 200).join('')
+  return clean === '' ? null : clean
+}
+
+export function isWebUrl (url: string): boolean {
+  return url.length <= 2048 && /^https?:\/\//i.test(url) && URL.canParse(url)
+}
+
+export default fp(authPlugin, { name: 'fastify-sse-chat-auth', fastify: '5.x' })

@@ -1,0 +1,63 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Caller } from '../chat/users.js'
+import { chatError } from '../errors.js'
+import { isWebUrl } from './auth.js'
+
+/** A host's own way to tell who calls. */
+export interface HostCaller {
+  userId: string
+  displayName?: string | null
+  /** http(s) URL. */
+  avatar?: string | null
+  /** Epoch milliseconds at which streams of this caller end; none: never. */
+  expiresAt?: number | null
+}
+
+/** Null or a throw refuses the request; a thrown error with a `statusCode` below 500 keeps its status. */
+export type HostAuthenticate = (request: FastifyRequest) => HostCaller | null | Promise<HostCaller | null>
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; set by `identify`. */
+    caller: Caller
+  }
+  interface FastifyInstance {
+    /** onRequest hook: sets `request.caller`, and makes the user known. */
+    identify(request: FastifyRequest): Promise<void>
+    /** Makes the caller known, and remembers who it is. */
+    welcome(request: FastifyRequest, caller: Caller): Promise<void>
+  }
+}
+
+export interface CallerOptions {
+  /** Takes the place of tokens. */
+  authenticate?: HostAuthenticate
+}
+
+/** Says who sends a request: a token's user, or whom the host names. */
+async function callerPlugin (app: FastifyInstance, { authenticate }: CallerOptions): Promise<void> {
+  app.decorateRequest('caller')
+  app.decorate('welcome', async (request: FastifyRequest, caller: Caller) => {
+    await app.chat.ensureUser(caller)
+    request.caller = caller
+  })
+  app.decorate('identify', async (request: FastifyRequest) => {
+    const caller = authenticate === undefined ? await app.authenticate(request) : callerOf(await authenticate(request))
+    await app.welcome(request, caller)
+  })
+}
+
+function callerOf (host: HostCaller | null): Caller {
+  if (host === null) throw chatError('UNAUTHORIZED')
+  const { userId, displayName, avatar, expiresAt } = host
+  return {
+    userId,
+    displayName: displayName ?? null,
+    avatar: avatar != null && isWebUrl(avatar) ? avatar : null,
+    issuedAt: Date.now(),
+    expiresAt: expiresAt ?? null
+  }
+}
+
+export default fp(callerPlugin, { name: 'fastify-sse-chat-caller', fastify: '5.x' })

@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { openDatabase, type Database, type DatabaseOptions } from '../store/database.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The chat's database, through Prisma. */
+    chatDatabase: Database
+  }
+}
+
+/** Opens the chat's database, migrated to the shipped version, and closes it with the app. */
+async function databasePlugin (app: FastifyInstance, options: DatabaseOptions): Promise<void> {
+  const database = await openDatabase(options)
+  app.decorate('chatDatabase', database)
+  app.addHook('onClose', async () => { await database.close() })
+}
+
+export default fp(databasePlugin, { name: 'fastify-sse-chat-database', fastify: '5.x' })

@@ -1,0 +1,29 @@
+import swagger from '@fastify/swagger'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { errorCatalogue, ErrorAnswer } from '../schemas/errors.js'
+import { eventCatalogue } from '../schemas/events.js'
+
+/** The OpenAPI document of the scope's routes, made of the schemas that check them; the event catalogue with it. */
+async function docsPlugin (app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'fastify-sse-chat', description: 'Realtime chat: REST in, Server-Sent Events out', version: '1' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      security: [{ token: [] }]
+    }
+  })
+
+  let document: object | undefined
+  app.get('/api/openapi.json', { schema: { hide: true } }, async () => {
+    document ??= {
+      ...app.swagger(),
+      'x-events': eventCatalogue,
+      'x-errors': { answer: ErrorAnswer, codes: Object.fromEntries(Object.entries(errorCatalogue).map(([code, [status, message]]) => [code, { status, message }])) }
+    }
+    return document
+  })
+}
+
+export default fp(docsPlugin, { name: 'fastify-sse-chat-docs', fastify: '5.x' })

@@ -1,0 +1,63 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { chatError, isChatError, type ChatError } from '../errors.js'
+import type { ErrorAnswer, ErrorCode } from '../schemas/errors.js'
+
+export interface ErrorsOptions {
+  /** Whether unknown routes below this scope are the chat's to answer. */
+  notFound: boolean
+}
+
+/** Fastify's own refusals, in words of the catalogue. */
+const frameworkCodes: Record<string, ErrorCode> = {
+  FST_ERR_VALIDATION: 'VALIDATION_FAILED',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'INVALID_JSON',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'INVALID_JSON',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_BAD_URL: 'NOT_FOUND'
+}
+
+/** Every error of the scope it is registered in gets the shape and a code of the catalogue; the host's handler is left alone. */
+async function errorsPlugin (app: FastifyInstance, options: ErrorsOptions): Promise<void> {
+  app.setErrorHandler(answerError)
+  if (options.notFound) app.setNotFoundHandler(notFound)
+}
+
+export function notFound (_request: FastifyRequest, reply: FastifyReply): void {
+  answer(reply, chatError('NOT_FOUND'))
+}
+
+export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const refusal = refusalOf(error)
+  if (refusal.statusCode >= 500) request.log[refusal.code === 'UNAVAILABLE' ? 'warn' : 'error']({ err: refusal.cause ?? error }, refusal.message)
+  answer(reply, refusal)
+}
+
+function refusalOf (error: FastifyError): ChatError {
+  if (isChatError(error)) return error
+  // an id that no conversation or message can have is none that there is
+  if (error.validationContext === 'params') return chatError('NOT_FOUND')
+  const refusal = chatError(codeOf(error), { cause: error })
+  if (refusal.code === 'VALIDATION_FAILED' || refusal.code === 'INVALID_JSON') refusal.message = error.message
+  return refusal
+}
+
+function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
+  const known = frameworkCodes[code]
+  if (known !== undefined) return known
+  if (statusCode >= 500) return statusCode === 503 ? 'UNAVAILABLE' : 'INTERNAL_ERROR'
+  if (statusCode === 429) return 'TOO_MANY_REQUESTS'
+  // secure-json-parse has no code
+  return /JSON|prototype/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
+}
+
+function answer (reply: FastifyReply, { statusCode, code, message, retryAfter }: ChatError): void {
+  const body: ErrorAnswer = { statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message }
+  if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
+  if (statusCode === 401) reply.header('WWW-Authenticate', 'Bearer')
+  reply.code(statusCode).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body)
+}
+
+export default fp(errorsPlugin, { name: 'fastify-sse-chat-errors', fastify: '5.x' })

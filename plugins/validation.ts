@@ -1,0 +1,23 @@
+import { Ajv } from 'ajv'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+/**
+ * How the scope's input is read. Bodies are taken as they are: no type coercion, unknown fields are ignored. What comes
+ * in a URL is text, so numbers and booleans are read from it. Only JSON is a body, and none at all is one, too
+ * (clients send `Content-Type: application/json` with a bare DELETE).
+ */
+async function validationPlugin (app: FastifyInstance): Promise<void> {
+  const asIs = new Ajv({ strict: false })
+  const fromText = new Ajv({ strict: false, coerceTypes: true })
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? asIs : fromText).compile(schema as object))
+
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else parseJson(request, body as string, done)
+  })
+}
+
+export default fp(validationPlugin, { name: 'fastify-sse-chat-validation', fastify: '5.x' })

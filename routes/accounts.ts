@@ -1,0 +1,23 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { isoTime } from '../schemas/common.js'
+import { LoginBody, RegisterBody, Session, type User } from '../schemas/users.js'
+
+/** Users with passwords, for a server that issues its own tokens. */
+const routes: FastifyPluginAsyncTypebox = async app => {
+  const { accounts } = app.chat
+
+  const sessionOf = (user: User): Session => {
+    const { token, expiresAt } = app.issueToken(user)
+    return { token, expiresAt: isoTime(expiresAt), user }
+  }
+
+  app.post('/register', {
+    schema: { summary: 'Make an account', security: [], body: RegisterBody, response: { 201: Session } }
+  }, async ({ body }, reply) => await reply.code(201).send(sessionOf(await accounts.register(body))))
+
+  app.post('/login', {
+    schema: { summary: 'Get a token for an account', security: [], body: LoginBody, response: { 200: Session } }
+  }, async ({ body, ip }) => sessionOf(await accounts.login(body, ip)))
+}
+
+export default routes

@@ -1,0 +1,99 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { bearerToken } from '../plugins/auth.js'
+import type { Admission } from '../chat/streams.js'
+import { chatError, isChatError } from '../errors.js'
+import type { EndReason } from '../hub/hub.js'
+import { disconnectText } from '../hub/stream.js'
+import { Renewal, StreamQuery, Ticket, TicketBody } from '../schemas/streams.js'
+import { isoTimeOrNull } from '../store/rendering.js'
+
+export interface SseOptions {
+  /** Open streams of this process; the next is told to come back. */
+  maxStreams: number | undefined
+  /** Whether the host says who calls, and tokens in a query mean nothing. */
+  hostAuthenticates: boolean
+}
+
+/** The stream, its tickets, and the renewal of its token. */
+const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, hostAuthenticates }) => {
+  const { chat, hub } = app
+
+  /**
+   * An EventSource gives up for good on any answer but 200. So only what coming back can't mend is refused; the rest is
+   * a stream that says when to come back.
+   */
+  app.get('/sse', {
+    exposeHeadRoute: false,
+    schema: { summary: 'The stream of events', querystring: StreamQuery, produces: ['text/event-stream'] }
+  }, async (request, reply) => {
+    if (hub.closing) return turnAway(reply, 'shutdown')
+    if (maxStreams !== undefined && hub.streamCount >= maxStreams) return turnAway(reply, 'unavailable')
+    let admission: Admission
+    try {
+      await identify(request, request.query)
+      const { conversationId, echo, lastEventId } = request.query
+      admission = await chat.streams.admit({
+        userId: request.caller.userId,
+        expiresAt: request.caller.expiresAt,
+        conversationId,
+        lastEventId: lastEventIdOf(request.headers, lastEventId),
+        echo: echo === 'true' || echo === '1'
+      })
+    } catch (error) {
+      if (!isChatError(error, 'UNAVAILABLE')) throw error
+      return turnAway(reply, hub.closing ? 'shutdown' : 'unavailable')
+    }
+    admission.begin(reply.openEventStream())
+  })
+
+  /** A token in the header counts before a ticket, and that before a token in the URL. */
+  async function identify (request: FastifyRequest, { token, ticket, conversationId }: StreamQuery): Promise<void> {
+    if (bearerToken(request.headers.authorization) !== undefined) {
+      await app.identify(request)
+    } else if (ticket !== undefined) {
+      const { userId, expiresAt } = await chat.tickets.redeem(ticket, conversationId ?? null)
+      request.caller = { userId, displayName: null, avatar: null, issuedAt: 0, expiresAt }
+    } else if (token !== undefined && !hostAuthenticates) {
+      await app.welcome(request, await app.verifyToken(token))
+    } else {
+      await app.identify(request)
+    }
+  }
+
+  app.post('/sse/tickets', {
+    onRequest: app.identify,
+    schema: { summary: 'A one-time ticket in place of a token in the stream\'s URL', body: Type.Optional(TicketBody), response: { 201: Ticket } }
+  }, async ({ caller, body }, reply) => {
+    const conversationId = body?.conversationId ?? null
+    if (conversationId !== null) await chat.conversation(caller.userId, conversationId)
+    return await reply.code(201).send(await chat.tickets.issue(caller, conversationId))
+  })
+
+  app.post('/sse/:streamId/token', {
+    onRequest: app.identify,
+    schema: { summary: 'A stream lasts as long as this fresh token', params: Type.Object({ streamId: Type.String({ maxLength: 64 }) }), response: { 200: Renewal } }
+  }, async ({ caller, params }) => {
+    const stream = hub.stream(params.streamId)
+    if (stream === undefined || stream.userId !== caller.userId) throw chatError('NOT_FOUND')
+    stream.extend(caller.expiresAt)
+    return { streamId: stream.id, expiresAt: isoTimeOrNull(caller.expiresAt) }
+  })
+
+  function turnAway (reply: FastifyReply, reason: EndReason): void {
+    const sink = reply.openEventStream()
+    sink.write(disconnectText(reason, hub.retryAfterMs(reason)))
+    sink.end()
+  }
+}
+
+/** The header counts: a browser keeps its old URL when it reconnects. */
+function lastEventIdOf (headers: IncomingHttpHeaders, inQuery: string | undefined): string | undefined {
+  const header = headers['last-event-id']
+  const id = (Array.isArray(header) ? header[0] : header) ?? inQuery
+  return id === '' ? undefined : id
+}
+
+export default routes

@@ -1,0 +1,32 @@
+import { Type } from 'typebox'
+import type { TSchema } from 'typebox'
+
+/**
+ * Lengths count Unicode code points, as JSON Schema does (draft 2020-12 validation, 6.3.1). Patterns are matched with
+ * the `u` flag, so that a class with \ud800-\udfff finds lone surrogates only.
+ */
+const wellFormed = '^[^\\u0000\\ud800-\\udfff]*$'
+const withoutControls = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$'
+
+/** Text that both databases can hold and JSON can carry: no U+0000, no lone surrogate. */
+export const WellFormed = (options: { minLength?: number, maxLength: number, description?: string }) =>
+  Type.String({ ...options, pattern: wellFormed })
+
+export const UserId = Type.String({ minLength: 1, maxLength: 128, pattern: withoutControls, description: 'The `sub` of the user\'s token' })
+export const ConversationId = Type.String({ minLength: 1, maxLength: 300, pattern: withoutControls })
+export const MessageId = Type.String({ minLength: 1, maxLength: 64, pattern: withoutControls })
+export const DisplayName = WellFormed({ minLength: 1, maxLength: 200 })
+
+/** ISO 8601, UTC, with milliseconds: `2026-01-15T10:30:00.000Z`. */
+export const Timestamp = Type.String({ examples: ['2026-01-15T10:30:00.000Z'], description: 'ISO 8601, UTC, with milliseconds' })
+
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+/** `enum` instead of `anyOf` of constants: shorter in documents, quicker to check and to serialise. */
+export const OneOf = <const T extends string[]>(values: T, description?: string) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values, ...(description === undefined ? {} : { description }) })
+
+export const PageLimit = Type.Integer({ minimum: 1, maximum: 100, default: 50 })
+
+/** Epoch milliseconds to the wire's timestamp. */
+export const isoTime = (ms: number): string => new Date(ms).toISOString()

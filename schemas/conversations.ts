@@ -1,0 +1,75 @@
+import { Type, type Static } from 'typebox'
+import { ConversationId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
+import { Message } from './messages.js'
+import { User } from './users.js'
+
+/** A group holds at most this many participants, its maker included. */
+export const MAX_PARTICIPANTS = 1000
+/** In the list of conversations, each shows this many of its participants at most. */
+export const LISTED_PARTICIPANTS = 50
+
+export const ConversationType = OneOf(['direct', 'group'])
+export type ConversationType = Static<typeof ConversationType>
+
+export const Role = OneOf(['owner', 'admin', 'member'])
+export type Role = Static<typeof Role>
+
+export const Participant = Type.Object({
+  userId: User.properties.userId,
+  displayName: User.properties.displayName,
+  avatar: User.properties.avatar,
+  role: Role,
+  isOnline: User.properties.isOnline,
+  lastSeen: User.properties.lastSeen,
+  deliveredSeq: Type.Integer({ description: 'Everything up to this `seq` was delivered to them' }),
+  readSeq: Type.Integer({ description: 'Everything up to this `seq` was read by them' })
+})
+export type Participant = Static<typeof Participant>
+
+export const Conversation = Type.Object({
+  id: ConversationId,
+  conversationId: ConversationId,
+  type: ConversationType,
+  title: Nullable(Type.String()),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  lastMessage: Nullable(Message),
+  unreadCount: Type.Integer(),
+  participantCount: Type.Integer(),
+  participants: Type.Array(Participant)
+}, { $id: 'Conversation' })
+export type Conversation = Static<typeof Conversation>
+
+const UserIds = Type.Array(UserId)
+
+/** `direct` wants `userId`, `group` wants `participantIds`: if/then gives one clear message instead of anyOf's several. */
+export const CreateConversationBody = Type.Unsafe<
+  { type: 'direct', userId: string } |
+  { type: 'group', title?: string | null, participantIds: string[] }
+>(Type.Object({
+  type: ConversationType,
+  userId: Type.Optional(UserId),
+  title: Type.Optional(Nullable(WellFormed({ maxLength: 200 }))),
+  participantIds: Type.Optional(UserIds)
+}, {
+  if: { properties: { type: { const: 'direct' } } },
+  then: { required: ['userId'] },
+  else: { required: ['participantIds'] }
+}))
+export type CreateConversationBody = Static<typeof CreateConversationBody>
+
+export const AddParticipantsBody = Type.Object({ participantIds: UserIds })
+export const ChangeRoleBody = Type.Object({ role: OneOf(['admin', 'member']) })
+
+export const ReadBody = Type.Object({ seq: Type.Integer({ minimum: 0 }) })
+export const ReadAnswer = Type.Object({ conversationId: ConversationId, seq: Type.Integer(), changed: Type.Boolean() })
+export type ReadAnswer = Static<typeof ReadAnswer>
+
+export const ConversationListQuery = Type.Object({
+  limit: Type.Optional(PageLimit),
+  cursor: Type.Optional(Type.String({ maxLength: 256 }))
+})
+export type ConversationListQuery = Static<typeof ConversationListQuery>
+
+export const ConversationPage = Type.Object({ conversations: Type.Array(Conversation), nextCursor: Nullable(Type.String()) })
+export type ConversationPage = Static<typeof ConversationPage>

@@ -1,0 +1,21 @@
+import { Type, type Static } from 'typebox'
+import { ConversationId, Nullable, Timestamp } from './common.js'
+
+const Credential = Type.String({ maxLength: 8192 })
+
+export const StreamQuery = Type.Object({
+  conversationId: Type.Optional(Type.String({ description: 'Without it: all conversations of the caller' })),
+  token: Type.Optional(Credential),
+  ticket: Type.Optional(Credential),
+  lastEventId: Type.Optional(Type.String({ description: 'Where to resume; the Last-Event-ID header goes first' })),
+  echo: Type.Optional(Type.String({ description: '`true`: one\'s own `message` and `typing` events too' }))
+})
+export type StreamQuery = Static<typeof StreamQuery>
+
+export const TicketBody = Type.Object({ conversationId: Type.Optional(Nullable(ConversationId)) })
+export type TicketBody = Static<typeof TicketBody>
+export const Ticket = Type.Object({ ticket: Type.String(), expiresAt: Timestamp })
+export type Ticket = Static<typeof Ticket>
+
+export const Renewal = Type.Object({ streamId: Type.String(), expiresAt: Nullable(Timestamp) })
+export type Renewal = Static<typeof Renewal>

@@ -1,0 +1,40 @@
+// Builds dist/, which stands on its own: the compiled server and client, the migrations and the page.
+// Arguments are passed on to tsc (`--noCheck` is what the install uses: types are checked by `npm run typecheck`).
+
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { providers, root } from './prisma.js'
+
+/** @param {string[]} args */
+function run (...args) {
+  execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+}
+
+const dist = join(root, 'dist')
+// Beside its place, so that a build that fails leaves the last one working; as deep, so that the source maps are right.
+const building = join(root, 'dist.building')
+
+try {
+  rmSync(building, { recursive: true, force: true })
+  run(join(root, 'scripts', 'generate.js'))
+  run(createRequire(import.meta.url).resolve('typescript/bin/tsc'),
+    '-p', 'tsconfig.build.json', '--outDir', building, ...process.argv.slice(2))
+
+  for (const provider of providers) {
+    const migrations = join('prisma', provider, 'migrations')
+    cpSync(join(root, migrations), join(building, migrations), { recursive: true })
+  }
+  const page = [join(root, 'web', 'dist'), join(root, 'web')].find((directory) => existsSync(directory))
+  if (page !== undefined) cpSync(page, join(building, 'web'), { recursive: true })
+
+  rmSync(dist, { recursive: true, force: true })
+  renameSync(building, dist)
+} catch (error) {
+  rmSync(building, { recursive: true, force: true })
+  // What ran has said already what is wrong.
+  if (!(error instanceof Error && 'status' in error)) throw error
+  console.error('The build failed')
+  process.exitCode = 1
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import type { FastifyInstance } from 'fastify'
+import { ConfigError, readConfig, type Config } from './config.js'
+import { buildServer } from './standalone.js'
+import { DatabaseError } from './store/database.js'
+
+/** From the first signal to the end, in milliseconds. */
+const SHUTDOWN_MS = 9000
+
+/** Counts requests in flight, streams apart: those end when they are told to. */
+function countRequests (app: FastifyInstance): () => number {
+  let count = 0
+  app.addHook('onRequest', async (_request, reply) => {
+    count++
+    reply.raw.once('close', () => { count-- })
+  })
+  return () => count
+}
+
+async function main (): Promise<void> {
+  const config = readConfig(process.env)
+  const app = await buildServer(config)
+  const inFlight = countRequests(app)
+
+  let stopping = false
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    // a second one means now
+    if (stopping) process.exit(1)
+    stopping = true
+    app.log.info(`${signal}: shutting down`)
+    setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
+    // streams are told to go; requests in flight, and new ones while those last, are answered
+    await app.hub.endAll('shutdown')
+    while (inFlight() > 0) await new Promise(resolve => setTimeout(resolve, 20))
+    await app.close()
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { void stop(signal) })
+
+  const address = await app.listen({ host: config.host, port: config.port })
+  process.stdout.write(welcome(config, address))
+}
+
+function welcome ({ chat: { page, accounts } }: Config, address: string): string {
+  return [
+    '',
+    `  fastify-sse-chat listens on ${address}`,
+    '',
+    ...(page === true ? [`  Chat in the browser:  ${address}/`] : []),
+    ...(accounts === true
+      ? [`  Make an account:      curl -X POST ${address}/api/auth/register -H 'Content-Type: application/json' -d '{"userId":"alice","password":"correct horse"}'`]
+      : []),
+    `  Follow your stream:   curl -N ${address}/api/sse -H 'Authorization: Bearer <token>'`,
+    `  All calls:            ${address}/api/openapi.json`,
+    '', ''
+  ].join('\n')
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${reasonOf(error)}\n`)
+  process.exit(1)
+})
+
+/** What can be expected to go wrong is one line. */
+function reasonOf (error: unknown): string {
+  if (error instanceof ConfigError || error instanceof DatabaseError) return error.message
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return 'PORT must be a free port: it is in use'
+  if (code === 'EACCES') return 'PORT must be a port that this user may open'
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return 'HOST must be an address of this machine'
+  return error instanceof Error ? error.stack ?? message : String(error)
+}

@@ -1,0 +1,46 @@
+/** What a transaction must load before its commands can decide. */
+export class Keys {
+  readonly conversations = new Set<string>()
+  readonly crowds = new Set<string>()
+  readonly users = new Set<string>()
+  readonly streams = new Set<string>()
+  readonly messages = new Set<string>()
+  readonly participants: Array<[conversationId: string, userId: string]> = []
+  readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
+  readonly lastOfOthers: Array<[conversationId: string, userId: string, seq: number]> = []
+
+  /** The conversation, locked; with the participation of a user in it. */
+  participant (conversationId: string, userId: string): void {
+    this.conversations.add(conversationId)
+    this.participants.push([conversationId, userId])
+  }
+
+  /** The conversation, locked, with all of its participants. */
+  crowd (conversationId: string): void {
+    this.conversations.add(conversationId)
+    this.crowds.add(conversationId)
+  }
+
+  clientId (conversationId: string, userId: string, clientId: string): void {
+    this.clientIds.push([conversationId, userId, clientId])
+  }
+
+  /** The last message up to a `seq` that isn't the user's own. */
+  lastOfOthersUpTo (conversationId: string, userId: string, seq: number): void {
+    this.lastOfOthers.push([conversationId, userId, seq])
+  }
+
+  user (userId: string): void {
+    this.users.add(userId)
+  }
+
+  /** The user, locked, with all of their open streams on every living node. */
+  presence (userId: string): void {
+    this.users.add(userId)
+    this.streams.add(userId)
+  }
+
+  message (messageId: string): void {
+    this.messages.add(messageId)
+  }
+}

@@ -1,0 +1,332 @@
+import { randomInt } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  isDriverAdapterError, type SqlDriverAdapter, type SqlDriverAdapterFactory,
+  type SqlMigrationAwareDriverAdapterFactory, type SqlQueryable
+} from '@prisma/driver-adapter-utils'
+import { allTables, migrationList, openSchemaEngine, type Provider } from './schema-engine.js'
+
+export type { Provider } from './schema-engine.js'
+
+/** The database can't be opened or migrated. The message is one line, fit to be shown, and without secrets. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError'
+}
+
+/** The database was migrated by a newer version of this package (or isn't this package's at all). */
+export class DatabaseVersionError extends DatabaseError {
+  override name = 'DatabaseVersionError'
+}
+
+export interface MigrateOptions {
+  /**
+   * PostgreSQL: the schema that holds the tables; created when missing. The client's adapter must be given the same
+   * one (`new PrismaPg(config, { schema })`). Default `fastify_sse_chat`.
+   */
+  schema?: string
+  /** How long to wait for another process that is migrating the same database, in milliseconds. Default 60,000. */
+  lockTimeoutMs?: number
+  /** Where the migrations are: a folder of `<name>/migration.sql`. Default: those shipped for the provider. */
+  migrations?: URL
+}
+
+export interface MigrateResult {
+  /** Names of the migrations that this call applied; empty when the database was up to date. */
+  applied: string[]
+  /** The installation's identity: ten characters `a-z0-9`, made with the database. */
+  identity: string
+}
+
+export const DEFAULT_SCHEMA = 'fastify_sse_chat'
+
+/**
+ * Brings a database to the shipped version: creates what is missing and applies the migrations that aren't applied
+ * yet, with Prisma's own engine, so that `_prisma_migrations` is what `prisma migrate` would leave. All that a call
+ * applies is one transaction: it happens whole or not at all. Any number of processes may call it at once.
+ *
+ * Opens a connection of its own and closes it. On SQLite, call it before anything else opens the file.
+ *
+ * @throws {DatabaseVersionError} when the database has migrations this version doesn't know
+ * @throws {DatabaseError} when it can't be opened, or a migration failed
+ */
+export async function migrate (
+  provider: Provider,
+  adapterFactory: SqlDriverAdapterFactory,
+  options: MigrateOptions = {}
+): Promise<MigrateResult> {
+  const directory = options.migrations ?? new URL(`../prisma/${provider}/migrations/`, import.meta.url)
+  const shipped = await migrationNames(directory)
+  const deadline = Date.now() + (options.lockTimeoutMs ?? 60_000)
+  const schema = options.schema ?? DEFAULT_SCHEMA
+
+  let adapter: SqlDriverAdapter | undefined
+  try {
+    adapter = await adapterFactory.connect()
+    return provider === 'sqlite'
+      ? await migrateSqlite(adapter, shipped, directory, deadline)
+      : await migratePostgres(adapter, schema, shipped, directory, deadline)
+  } catch (error) {
+    throw error instanceof DatabaseError ? error : databaseError(provider, error)
+  } finally {
+    await adapter?.dispose().catch(() => { /* it is gone already */ })
+  }
+}
+
+/** One connection with the lock held and a transaction open. */
+interface Session extends SqlQueryable {
+  executeScript: (script: string) => Promise<void>
+  /** The PostgreSQL schema. */
+  schema?: string
+}
+
+async function migrateSqlite (
+  adapter: SqlDriverAdapter, shipped: string[], directory: URL, deadline: number
+): Promise<MigrateResult> {
+  // Waiting for a lock is done here, not in SQLite, which would block the event loop, and with it perhaps the very
+  // connection that is to let go.
+  await query(adapter, 'PRAGMA busy_timeout = 0')
+  const identity = await whenFree(deadline, () => identityIfCurrent(adapter, shipped))
+  if (identity !== undefined) return { applied: [], identity }
+
+  // A migration may rebuild a table; with foreign keys on, dropping the old one would delete what refers to it.
+  await query(adapter, 'PRAGMA foreign_keys = OFF')
+  await whenFree(deadline, () => query(adapter, 'BEGIN IMMEDIATE'))
+  try {
+    // Nobody else writes now; readers let go by themselves.
+    await query(adapter, 'PRAGMA busy_timeout = 5000')
+    const result = await applyMissing('sqlite', adapter, shipped, directory)
+    const [violation] = await query(adapter, 'PRAGMA foreign_key_check')
+    if (violation !== undefined) throw new DatabaseError(`Migrating would leave rows in ${String(violation[0])} that refer to nothing; nothing was changed`)
+    await query(adapter, 'COMMIT')
+    return result
+  } catch (error) {
+    await query(adapter, 'ROLLBACK').catch(() => { /* SQLite did it already */ })
+    throw error
+  }
+}
+
+async function migratePostgres (
+  adapter: SqlDriverAdapter, schema: string, shipped: string[], directory: URL, deadline: number
+): Promise<MigrateResult> {
+  const identity = await identityIfCurrent(adapter, shipped, schema)
+  if (identity !== undefined) return { applied: [], identity }
+
+  // A transaction pins one connection of the adapter's pool. At this level, what follows the lock sees what its last
+  // holder committed, whatever the host's default is.
+  const transaction = await adapter.startTransaction('READ COMMITTED')
+  try {
+    await query(transaction, 'SELECT set_config($1, $2, true)', 'lock_timeout', String(Math.max(deadline - Date.now(), 1)))
+    await query(transaction, 'SELECT set_config($1, $2, true)', 'statement_timeout', '0')
+    // Prisma's own key, so that a `prisma migrate deploy` by hand waits, too.
+    await execute(transaction, 'SELECT pg_advisory_xact_lock(72707369)')
+    await query(transaction, 'SELECT set_config($1, $2, true)', 'search_path', quoted(schema))
+    // IF NOT EXISTS would ask for the right to create, even where there is nothing to create.
+    const [existing] = await query(transaction, 'SELECT 1 FROM pg_namespace WHERE nspname = $1', schema)
+    if (existing === undefined) await query(transaction, `CREATE SCHEMA ${quoted(schema)}`)
+
+    const session: Session = {
+      provider: transaction.provider,
+      adapterName: transaction.adapterName,
+      schema,
+      queryRaw: (query) => transaction.queryRaw(query),
+      executeRaw: (query) => transaction.executeRaw(query),
+      // A query without parameters may hold several statements; the adapter's own executeScript uses any connection
+      // of its pool, and splits at each semicolon, those in a string or a function's body included.
+      executeScript: async (sql) => { await transaction.executeRaw({ sql, args: [], argTypes: [] }) }
+    }
+    const result = await applyMissing('postgresql', session, shipped, directory)
+    await query(transaction, 'COMMIT')
+    return result
+  } catch (error) {
+    await query(transaction, 'ROLLBACK').catch(() => { /* the connection is gone */ })
+    throw error
+  } finally {
+    // The engine locks for the session, which a pool (or a pooler) would keep.
+    await execute(transaction, 'SELECT pg_advisory_unlock_all()').catch(() => { /* the connection is gone */ })
+    await transaction.commit() // hands the connection back
+  }
+}
+
+async function applyMissing (
+  provider: Provider, session: Session, shipped: string[], directory: URL
+): Promise<MigrateResult> {
+  const history = await readHistory(session, session.schema)
+  checkHistory(history, shipped)
+  if (history.failed !== undefined) {
+    throw new DatabaseError(`Migration ${history.failed} failed on this database before; repair it and mark it with \`prisma migrate resolve\``)
+  }
+  const applied = shipped.every((name) => history.applied.has(name))
+    ? []
+    : await runEngine(provider, session, shipped, directory)
+
+  const meta = qualified('chat_meta', session.schema)
+  const identity = Array.from({ length: 10 }, () => randomInt(36).toString(36)).join('')
+  await query(session, `INSERT INTO ${meta} (id, identity, position) VALUES (1, '${identity}', 0) ON CONFLICT DO NOTHING`)
+  const [row] = await query(session, `SELECT identity FROM ${meta} WHERE id = 1`)
+  return { applied, identity: String(row?.[0]) }
+}
+
+async function runEngine (
+  provider: Provider, session: Session, shipped: string[], directory: URL
+): Promise<string[]> {
+  const migrations = await Promise.all(shipped.map(async (name): Promise<[string, string]> =>
+    [name, await readFile(new URL(`${name}/migration.sql`, directory), 'utf8')]))
+
+  // The engine's own error follows from the first that the database gave, and on PostgreSQL hides it: it goes on to
+  // note the failure in the transaction that has just failed.
+  let firstError: unknown
+  const noting = async <T>(run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run()
+    } catch (error) {
+      firstError ??= error
+      throw error
+    }
+  }
+  let current = ''
+  const adapter: SqlDriverAdapter = {
+    provider: session.provider,
+    adapterName: session.adapterName,
+    queryRaw: (query) => noting(() => session.queryRaw(query)),
+    executeRaw: (query) => noting(() => session.executeRaw(query)),
+    executeScript: (script) => noting(() => {
+      current = migrations.find(([, sql]) => sql === script)?.[0] ?? current
+      return session.executeScript(script)
+    }),
+    startTransaction: () => Promise.reject(new Error('Migrations run in one transaction already')),
+    getConnectionInfo: () => ({ supportsRelationJoins: false, ...session.schema !== undefined && { schemaName: session.schema } }),
+    dispose: () => Promise.resolve()
+  }
+  const factory: SqlMigrationAwareDriverAdapterFactory = {
+    provider: session.provider,
+    adapterName: session.adapterName,
+    connect: () => Promise.resolve(adapter),
+    connectToShadowDb: () => Promise.reject(new Error('Applying migrations needs no shadow database'))
+  }
+
+  const engine = await openSchemaEngine(factory, `datasource db {\n  provider = "${provider}"\n}\n`)
+  try {
+    const result = await engine.applyMigrations({ migrationsList: migrationList(provider, migrations), filters: allTables })
+    return result.appliedMigrationNames
+  } catch (error) {
+    if (firstError !== undefined) {
+      throw new DatabaseError(`Migration ${current} failed, nothing was changed: ${reason(firstError)}`, { cause: firstError })
+    }
+    if (/\bP3005\b|schema is not empty/.test(String(error))) {
+      throw new DatabaseError('The database holds tables of another program; give the chat a database of its own', { cause: error })
+    }
+    throw error
+  } finally {
+    engine.free()
+  }
+}
+
+interface History {
+  applied: Set<string>
+  /** The first migration that began and neither finished nor was rolled back, if any. */
+  failed: string | undefined
+}
+
+/** Prisma's table of migrations; empty where there is none yet. */
+async function readHistory (database: SqlQueryable, schema?: string): Promise<History> {
+  const table = '_prisma_migrations'
+  const [existing] = schema === undefined
+    ? await query(database, `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '${table}'`)
+    : await query(database, 'SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2', schema, table)
+  if (existing === undefined) return { applied: new Set(), failed: undefined }
+
+  const rows = await query(database, `SELECT migration_name, finished_at IS NOT NULL
+    FROM ${qualified(table, schema)} WHERE rolled_back_at IS NULL ORDER BY started_at`)
+  const [applied, failed] = [rows.filter(([, finished]) => isTrue(finished)), rows.filter(([, finished]) => !isTrue(finished))]
+  return { applied: new Set(applied.map(([name]) => String(name))), failed: failed[0] && String(failed[0][0]) }
+}
+
+/** @throws {DatabaseVersionError} when the database has migrations that aren't shipped */
+function checkHistory (history: History, shipped: string[]): void {
+  const unknown = [...history.applied].filter((name) => !shipped.includes(name))
+  if (unknown.length === 0) return
+  if (unknown.length === history.applied.size) {
+    throw new DatabaseVersionError('The database holds tables of another program; give the chat a database of its own')
+  }
+  throw new DatabaseVersionError(`The database is of a newer version (it has the migration ${unknown.join(', ')}); start that version, or a newer one`)
+}
+
+/** The identity when there is nothing to do, which is the usual start; cheap, and without a lock. */
+async function identityIfCurrent (database: SqlQueryable, shipped: string[], schema?: string): Promise<string | undefined> {
+  const history = await readHistory(database, schema)
+  checkHistory(history, shipped)
+  // One that seems failed may be running just now: what it is shows under the lock.
+  if (history.failed !== undefined || !shipped.every((name) => history.applied.has(name))) return undefined
+  const [row] = await query(database, `SELECT identity FROM ${qualified('chat_meta', schema)} WHERE id = 1`)
+  return row && String(row[0])
+}
+
+async function migrationNames (directory: URL): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort()
+}
+
+async function query (database: SqlQueryable, sql: string, ...args: string[]): Promise<unknown[][]> {
+  const argTypes = args.map(() => ({ scalarType: 'string', arity: 'scalar' } as const))
+  const { rows } = await database.queryRaw({ sql, args, argTypes })
+  return rows
+}
+
+/** For statements whose result is of no interest, or of a type (void) that the adapter can't read. */
+async function execute (database: SqlQueryable, sql: string): Promise<void> {
+  await database.executeRaw({ sql, args: [], argTypes: [] })
+}
+
+/** Runs it again for as long as SQLite says that another connection is in the way. */
+async function whenFree<T> (deadline: number, run: () => Promise<T>): Promise<T> {
+  while (true) {
+    try {
+      return await run()
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (Date.now() > deadline) {
+        throw new DatabaseError('The SQLite database is locked by another process', { cause: error })
+      }
+      await sleep(randomInt(5, 25))
+    }
+  }
+}
+
+function isBusy (error: unknown): boolean {
+  return isDriverAdapterError(error) && error.cause.originalCode?.startsWith('SQLITE_BUSY') === true
+}
+
+function isTrue (value: unknown): boolean {
+  return value === true || value === 1
+}
+
+function qualified (table: string, schema: string | undefined): string {
+  return schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`
+}
+
+function quoted (identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+function databaseError (provider: Provider, error: unknown): DatabaseError {
+  const database = provider === 'sqlite' ? 'SQLite' : 'PostgreSQL'
+  return new DatabaseError(`The ${database} database can't be used: ${reason(error)}`, { cause: error })
+}
+
+/** What the driver said, as one line. */
+function reason (error: unknown): string {
+  if (isDriverAdapterError(error)) {
+    const { cause } = error
+    if (cause.originalCode === '55P03') return 'another process is holding its locks'
+    if (cause.kind === 'DatabaseNotReachable') return `nothing answers at ${cause.host ?? 'its host'}${cause.port === undefined ? '' : `:${cause.port}`}`
+    return oneLine(cause.originalMessage ?? error.message)
+  }
+  // What connecting to a host name with several addresses throws.
+  if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0])
+  return oneLine(error instanceof Error ? error.message : String(error))
+}
+
+function oneLine (text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,389 @@
+import DataLoader from 'dataloader'
+import { LRUCache } from 'lru-cache'
+import { isoTime } from '../schemas/common.js'
+import { LISTED_PARTICIPANTS, type Conversation, type Participant } from '../schemas/conversations.js'
+import type { DurableEventType } from '../schemas/events.js'
+import type { Message, MessageStatus } from '../schemas/messages.js'
+import type { User } from '../schemas/users.js'
+import type { Database } from './database.js'
+import { isoTimeOrNull, renderMessage } from './rendering.js'
+import type { Param } from './sql.js'
+import type { UserRow } from './unit.js'
+
+/** A conversation as its participant may follow it. */
+export interface Followable {
+  conversationId: string
+  num: number
+  /** Newest event, and newest pruned one: number in the conversation, and position. */
+  eventSeq: number
+  prunedSeq: number
+  position: number
+  prunedPosition: number
+}
+
+/** An event of the log, with what it points at as it is now. */
+export interface LoggedEvent {
+  seq: number
+  position: number
+  type: DurableEventType
+  userId: string
+  displayName: string
+  detail: string | null
+  createdAt: number
+  message: Message | null
+}
+
+type Row = Record<string, never>
+
+const num = Number
+const numOrNull = (value: unknown): number | null => value === null || value === undefined ? null : Number(value)
+const ranks: MessageStatus[] = ['sent', 'delivered', 'read']
+
+const MESSAGE = `m.id AS message_id, m.conversation, m.seq AS message_seq, m.sender_id, m.client_id, m.text, m.type AS message_type,
+  m.created_at AS sent_at, m.edited_at, m.deleted_at, s.display_name AS sender_name, s.avatar AS sender_avatar`
+const SEQ_MAX = 2_147_483_647
+
+/** Everything that is read outside of a write transaction: what is committed, rendered for the wire. */
+export class Queries {
+  readonly #database: Database
+  readonly #access: DataLoader<[conversationId: string, userId: string], Followable | undefined, string>
+  readonly #places: DataLoader<string, string | undefined>
+  /** Message → conversation never changes. */
+  readonly #placeCache = new LRUCache<string, string>({ max: 10_000 })
+
+  constructor (database: Database) {
+    this.#database = database
+    this.#access = new DataLoader(async keys => await this.#loadAccess(keys), { cache: false, maxBatchSize: 1000 })
+    this.#places = new DataLoader(async ids => await this.#loadPlaces(ids), { cache: false, maxBatchSize: 1000 })
+  }
+
+  /** The conversation, if the user participates in it. Those asked for in one turn of the event loop are one query. */
+  async access (conversationId: string, userId: string): Promise<Followable | undefined> {
+    return await this.#access.load([conversationId, userId])
+  }
+
+  /** All conversations of a user, by number. */
+  async followed (userId: string): Promise<Followable[]> {
+    const rows = await this.#query(
+      `SELECT ${FOLLOWABLE} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+       WHERE p.user_id = ? ORDER BY c.num`, userId)
+    return rows.map(followable)
+  }
+
+  /** The conversation that a message stands in. */
+  async conversationOf (messageId: string): Promise<string | undefined> {
+    const known = this.#placeCache.get(messageId)
+    if (known !== undefined) return known
+    const found = await this.#places.load(messageId)
+    if (found !== undefined) this.#placeCache.set(messageId, found)
+    return found
+  }
+
+  async user (userId: string): Promise<User | undefined> {
+    const [row] = await this.#query(
+      'SELECT id AS user_id, display_name, avatar, is_online, last_seen FROM chat_users WHERE id = ?', userId)
+    return row === undefined ? undefined : userOf(row)
+  }
+
+  async passwordHash (userId: string): Promise<string | null> {
+    const [row] = await this.#query('SELECT password_hash FROM chat_users WHERE id = ?', userId)
+    return row?.password_hash ?? null
+  }
+
+  /** Failed logins in the window that runs. */
+  async loginFailures (key: string, now: number): Promise<{ count: number, expiresAt: number } | undefined> {
+    const [row] = await this.#query('SELECT count, expires_at FROM chat_login_failures WHERE id = ? AND expires_at > ?', key, now)
+    return row === undefined ? undefined : { count: num(row.count), expiresAt: num(row.expires_at) }
+  }
+
+  /** A page of messages, ascending; of one more than `limit`, to tell whether there are more. */
+  async messages (conversation: Followable, bounds: { before?: number, after?: number, limit: number }): Promise<{ messages: Message[], hasMore: boolean }> {
+    const { limit } = bounds
+    const [condition, bound, order] = bounds.after === undefined
+      ? ['<', bounds.before ?? SEQ_MAX, 'DESC']
+      : ['>', bounds.after, 'ASC']
+    const rows = await this.#query(
+      `SELECT ${MESSAGE} FROM chat_messages m JOIN chat_users s ON s.id = m.sender_id
+       WHERE m.conversation = ? AND m.seq ${condition} ? ORDER BY m.seq ${order} LIMIT ?`,
+      conversation.num, Math.min(bound, SEQ_MAX), limit + 1)
+    const page = rows.slice(0, limit)
+    if (order === 'DESC') page.reverse()
+    return { messages: await this.#renderMessages(page, () => conversation.conversationId), hasMore: rows.length > limit }
+  }
+
+  /** One message as it is now. */
+  async message (messageId: string, conversationId: string): Promise<Message | undefined> {
+    const rows = await this.#query(
+      `SELECT ${MESSAGE} FROM chat_messages m JOIN chat_users s ON s.id = m.sender_id WHERE m.id = ?`, messageId)
+    return (await this.#renderMessages(rows, () => conversationId))[0]
+  }
+
+  /** One conversation as its participant sees it, with all participants. */
+  async conversation (conversationId: string, userId: string): Promise<Conversation | undefined> {
+    const rows = await this.#query(`${CONVERSATION} WHERE c.id = ? AND p.user_id = ?`, conversationId, userId)
+    return (await this.#renderConversations(rows, Infinity))[0]
+  }
+
+  /** A user's conversations, latest activity first, from below a place in that order. */
+  async conversations (userId: string, below: { updatedAt: number, num: number } | undefined, limit: number): Promise<{ conversations: Conversation[], next: { updatedAt: number, num: number } | undefined }> {
+    const from = below ?? { updatedAt: Number.MAX_SAFE_INTEGER, num: 0 }
+    const rows = await this.#query(
+      `${CONVERSATION} WHERE p.user_id = ? AND (c.updated_at < ? OR (c.updated_at = ? AND c.num < ?))
+       ORDER BY c.updated_at DESC, c.num DESC LIMIT ?`, userId, from.updatedAt, from.updatedAt, from.num, limit + 1)
+    const page = rows.slice(0, limit)
+    const last = page.at(-1)
+    return {
+      conversations: await this.#renderConversations(page, LISTED_PARTICIPANTS),
+      next: rows.length > limit && last !== undefined ? { updatedAt: num(last.updated_at), num: num(last.num) } : undefined
+    }
+  }
+
+  /** Number of the newest transaction in the event log. */
+  async position (): Promise<number> {
+    const [row] = await this.#query('SELECT position FROM chat_meta WHERE id = 1')
+    return num(row!.position)
+  }
+
+  /** The `eventSeq` that conversations had at positions. Costs what has come since, which is read next anyway. */
+  async seqsAt (places: ReadonlyArray<{ num: number, position: number }>): Promise<Map<number, number>> {
+    if (places.length === 0) return new Map()
+    const rows = await this.#query(
+      `SELECT k.num, (SELECT e.seq FROM chat_events e WHERE e.conversation = k.num AND e.position <= k.position ORDER BY e.seq DESC LIMIT 1) AS seq
+       FROM ${this.#table({ num: 'int', position: 'bigint' })} k`, JSON.stringify(places.map(({ num, position }) => [num, position])))
+    return new Map(rows.map(row => [num(row.num), num(row.seq ?? 0)]))
+  }
+
+  /** Conversations with events after a position, and how far they are. */
+  async changedSince (position: number): Promise<Array<{ conversationId: string, eventSeq: number }>> {
+    const rows = await this.#query('SELECT id, event_seq FROM chat_conversations WHERE position > ?', position)
+    return rows.map(row => ({ conversationId: row.id!, eventSeq: num(row.event_seq) }))
+  }
+
+  /** Who has come into which conversation after a position. */
+  async joinedSince (position: number): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {
+    const rows = await this.#query(
+      `SELECT c.id, p.user_id, e.seq FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+       JOIN chat_participants p ON p.conversation = e.conversation AND (e.type = 'conversationCreated' OR p.user_id = e.user_id)
+       WHERE e.position > ? AND e.type IN ('conversationCreated', 'participantJoined') ORDER BY e.position, e.seq`, position)
+    return rows.map(row => ({ conversationId: row.id!, userId: row.user_id!, seq: num(row.seq) }))
+  }
+
+  /** A page of a conversation's log, ascending, with each message as it is now. */
+  async events (conversationId: string, after: number, limit: number): Promise<{ num: number, type: string, title: string | null, events: LoggedEvent[] }> {
+    const rows = await this.#query(
+      `SELECT e.seq, e.position, e.type, e.user_id, e.detail, e.created_at, a.display_name, c.num, c.type AS conversation_type, c.title, ${MESSAGE}
+       FROM chat_conversations c JOIN chat_events e ON e.conversation = c.num AND e.seq > ?
+       LEFT JOIN chat_users a ON a.id = e.user_id
+       LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
+       LEFT JOIN chat_users s ON s.id = m.sender_id
+       WHERE c.id = ? ORDER BY e.seq LIMIT ?`, after, conversationId, limit)
+    const withMessage = rows.filter(row => row.message_id !== null)
+    const messages = await this.#renderMessages(withMessage, () => conversationId)
+    const bySeq = new Map(withMessage.map((row, index) => [num(row.seq), messages[index]!]))
+    return {
+      num: num(rows[0]?.num ?? 0),
+      type: rows[0]?.conversation_type ?? 'group',
+      title: rows[0]?.title ?? null,
+      events: rows.map(row => ({
+        seq: num(row.seq),
+        position: num(row.position),
+        type: row.type!,
+        userId: row.user_id!,
+        displayName: row.display_name ?? row.user_id!,
+        detail: row.detail!,
+        createdAt: num(row.created_at),
+        message: bySeq.get(num(row.seq)) ?? null
+      }))
+    }
+  }
+
+  /** Participants whose typing is over. */
+  async lapsedTyping (now: number): Promise<Array<{ conversationId: string, userId: string }>> {
+    return await this.#typists('p.typing_until <= ?', now)
+  }
+
+  /** Where a user is typing. */
+  async typingOf (userId: string): Promise<Array<{ conversationId: string, userId: string }>> {
+    return await this.#typists('p.typing_until > 0 AND p.user_id = ?', userId)
+  }
+
+  async #typists (condition: string, param: Param): Promise<Array<{ conversationId: string, userId: string }>> {
+    const rows = await this.#query(
+      `SELECT c.id, p.user_id FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${condition} LIMIT 1000`, param)
+    return rows.map(row => ({ conversationId: row.id!, userId: row.user_id! }))
+  }
+
+  /** Users whose being online may be over. */
+  async lapsedOnline (now: number): Promise<string[]> {
+    const rows = await this.#query('SELECT id FROM chat_users WHERE online_until <= ? LIMIT 1000', now)
+    return rows.map(row => row.id!)
+  }
+
+  /** What processes whose lease has lapsed have left. */
+  async deadNodes (now: number): Promise<Array<{ nodeId: string, streams: Array<{ id: string, userId: string }> }>> {
+    const rows = await this.#query(
+      `SELECT n.id AS node_id, s.id, s.user_id FROM chat_nodes n LEFT JOIN chat_streams s ON s.node_id = n.id
+       WHERE n.expires_at <= ? LIMIT 5000`, now)
+    const nodes = new Map<string, Array<{ id: string, userId: string }>>()
+    for (const row of rows) {
+      const streams = nodes.get(row.node_id!) ?? []
+      nodes.set(row.node_id!, streams)
+      if (row.id !== null) streams.push({ id: row.id!, userId: row.user_id! })
+    }
+    return [...nodes].map(([nodeId, streams]) => ({ nodeId, streams }))
+  }
+
+  async #query (sql: string, ...params: Param[]): Promise<Row[]> {
+    return await this.#database.read.query<Row>(sql, ...params)
+  }
+
+  #table (columns: Parameters<Database['dialect']['table']>[0]): string {
+    return this.#database.dialect.table(columns)
+  }
+
+  async #loadAccess (keys: ReadonlyArray<[string, string]>): Promise<Array<Followable | undefined>> {
+    const rows = await this.#query(
+      `SELECT k.key, ${FOLLOWABLE} FROM ${this.#table({ key: 'int', id: 'text', user_id: 'text' })} k
+       JOIN chat_conversations c ON c.id = k.id
+       JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id`,
+      JSON.stringify(keys.map(([id, userId], index) => [index, id, userId])))
+    const found = new Map(rows.map(row => [num(row.key), followable(row)]))
+    return keys.map((_, index) => found.get(index))
+  }
+
+  async #loadPlaces (ids: readonly string[]): Promise<Array<string | undefined>> {
+    const rows = await this.#query(
+      `SELECT m.id, c.id AS conversation_id FROM ${this.#table({ id: 'text' })} k
+       JOIN chat_messages m ON m.id = k.id JOIN chat_conversations c ON c.num = m.conversation`,
+      JSON.stringify(ids.map(id => [id])))
+    const found = new Map<string, string>(rows.map(row => [row.id!, row.conversation_id!]))
+    return ids.map(id => found.get(id))
+  }
+
+  async #renderMessages (rows: Row[], conversationIdOf: (row: Row) => string): Promise<Message[]> {
+    const statuses = await this.#statuses(rows.map(row => ({ conversation: num(row.conversation), seq: num(row.message_seq), senderId: row.sender_id! })))
+    return rows.map((row, index) => renderMessage({
+      id: row.message_id!,
+      seq: num(row.message_seq),
+      senderId: row.sender_id!,
+      senderSeq: 0,
+      clientId: row.client_id!,
+      text: row.text!,
+      type: row.message_type!,
+      createdAt: num(row.sent_at),
+      editedAt: numOrNull(row.edited_at),
+      deletedAt: numOrNull(row.deleted_at),
+      firstTextHash: null
+    }, conversationIdOf(row), { userId: row.sender_id!, displayName: row.sender_name!, avatar: row.sender_avatar! }, statuses[index]!))
+  }
+
+  /**
+   * The status of messages: the lowest over the other participants who were there and still are. Participants are
+   * counted by their marks, cut to the range that is asked for: a thousand who have all read the page are one row.
+   */
+  async #statuses (messages: Array<{ conversation: number, seq: number, senderId: string }>): Promise<MessageStatus[]> {
+    if (messages.length === 0) return []
+    const ranges = new Map<number, { low: number, high: number }>()
+    for (const { conversation, seq } of messages) {
+      const range = ranges.get(conversation)
+      ranges.set(conversation, { low: Math.min(range?.low ?? seq, seq), high: Math.max(range?.high ?? seq, seq) })
+    }
+    const { greatest, least } = this.#database.dialect
+    const rows = await this.#query(
+      `SELECT p.conversation, ${greatest}(p.joined_seq, k.low - 1) AS joined,
+         ${least}(${greatest}(p.delivered_seq, k.low - 1), k.high) AS delivered,
+         ${least}(${greatest}(p.read_seq, k.low - 1), k.high) AS seen,
+         count(*) AS people, min(p.user_id) AS somebody
+       FROM ${this.#table({ conversation: 'int', low: 'int', high: 'int' })} k
+       JOIN chat_participants p ON p.conversation = k.conversation AND p.joined_seq < k.high
+       GROUP BY 1, 2, 3, 4`, JSON.stringify([...ranges].map(([conversation, { low, high }]) => [conversation, low, high])))
+    const groups = new Map<number, Array<{ joined: number, delivered: number, seen: number, only: string | undefined }>>()
+    for (const row of rows) {
+      const conversation = num(row.conversation)
+      const list = groups.get(conversation) ?? []
+      groups.set(conversation, list)
+      list.push({ joined: num(row.joined), delivered: num(row.delivered), seen: num(row.seen), only: num(row.people) === 1 ? row.somebody! : undefined })
+    }
+    return messages.map(({ conversation, seq, senderId }) => {
+      let lowest = -1
+      for (const { joined, delivered, seen, only } of groups.get(conversation) ?? []) {
+        if (joined >= seq || only === senderId) continue
+        const rank = seen >= seq ? 2 : delivered >= seq ? 1 : 0
+        if (lowest === -1 || rank < lowest) lowest = rank
+      }
+      return ranks[Math.max(lowest, 0)]!
+    })
+  }
+
+  async #renderConversations (rows: Row[], participantsMax: number): Promise<Conversation[]> {
+    const ids = new Map<number, string>(rows.map(row => [num(row.num), row.id!]))
+    const withMessage = rows.filter(row => row.message_id !== null)
+    const messages = await this.#renderMessages(withMessage, row => ids.get(num(row.conversation))!)
+    const lastMessages = new Map(messages.map(message => [message.conversationId, message]))
+    const participants = await this.#participants(rows, participantsMax)
+    return rows.map(row => ({
+      id: row.id!,
+      conversationId: row.id!,
+      type: row.type!,
+      title: row.title!,
+      createdAt: isoTime(num(row.created_at)),
+      updatedAt: isoTime(num(row.updated_at)),
+      lastMessage: lastMessages.get(row.id!) ?? null,
+      unreadCount: num(row.message_count) - num(row.read_seq) - (num(row.own ?? 0) - num(row.own_read ?? 0)),
+      participantCount: num(row.participant_count),
+      participants: participants.get(num(row.num)) ?? []
+    }))
+  }
+
+  async #participants (conversations: Row[], max: number): Promise<Map<number, Participant[]>> {
+    const select = `SELECT p.conversation, p.user_id, p.role, p.delivered_seq, p.read_seq, u.display_name, u.avatar, u.is_online, u.last_seen
+      FROM chat_participants p JOIN chat_users u ON u.id = p.user_id`
+    const small = conversations.filter(row => num(row.participant_count) <= max).map(row => [num(row.num)])
+    const large = conversations.filter(row => num(row.participant_count) > max)
+    const pages = await Promise.all([
+      small.length === 0
+        ? []
+        : this.#query(`${select} WHERE p.conversation IN (SELECT k.num FROM ${this.#table({ num: 'int' })} k) ORDER BY p.joined_at, p.user_id`, JSON.stringify(small)),
+      ...large.map(async row => await this.#query(`${select} WHERE p.conversation = ? ORDER BY p.joined_at, p.user_id LIMIT ?`, num(row.num), max))
+    ])
+    const byConversation = new Map<number, Participant[]>()
+    for (const row of pages.flat()) {
+      const list = byConversation.get(num(row.conversation)) ?? []
+      byConversation.set(num(row.conversation), list)
+      list.push({ ...userOf(row), role: row.role!, deliveredSeq: num(row.delivered_seq), readSeq: num(row.read_seq) })
+    }
+    return byConversation
+  }
+}
+
+const FOLLOWABLE = 'c.id, c.num, c.event_seq, c.pruned_seq, c.position, c.pruned_position'
+
+const followable = (row: Row): Followable => ({
+  conversationId: row.id!,
+  num: num(row.num),
+  eventSeq: num(row.event_seq),
+  prunedSeq: num(row.pruned_seq),
+  position: num(row.position),
+  prunedPosition: num(row.pruned_position)
+})
+
+/**
+ * Unread: the messages after the read mark, less one's own among them. `sender_seq` counts one's own, so that two
+ * look-ups in the index do, however many messages there are.
+ */
+const CONVERSATION = `SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, c.message_seq AS message_count, c.participant_count, p.read_seq,
+  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = p.conversation AND o.sender_id = p.user_id
+   ORDER BY o.seq DESC LIMIT 1) AS own,
+  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = p.conversation AND o.sender_id = p.user_id AND o.seq <= p.read_seq
+   ORDER BY o.seq DESC LIMIT 1) AS own_read, ${MESSAGE}
+  FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+  LEFT JOIN chat_messages m ON m.conversation = c.num AND m.seq = c.message_seq
+  LEFT JOIN chat_users s ON s.id = m.sender_id`
+
+const userOf = (row: Row): User => ({
+  userId: row.user_id!,
+  displayName: row.display_name!,
+  avatar: row.avatar!,
+  isOnline: Boolean(row.is_online),
+  lastSeen: isoTimeOrNull(numOrNull(row.last_seen))
+})

@@ -1,0 +1,47 @@
+/** What a SQL parameter may be; structured values go as JSON text (see `Dialect.table`). */
+export type Param = string | number | bigint | boolean | null
+
+/** Runs SQL, written once for both databases with `?` for each parameter. */
+export interface Sql {
+  query<Row>(sql: string, ...params: Param[]): Promise<Row[]>
+  execute(sql: string, ...params: Param[]): Promise<number>
+}
+
+export type ColumnType = 'int' | 'bigint' | 'text' | 'boolean'
+
+/**
+ * What differs between the two databases. Many rows go into one statement as one parameter: a JSON array of arrays,
+ * which costs one round trip and one parse for a whole batch.
+ */
+export interface Dialect {
+  /** A table expression over the next `?`, a JSON array of arrays whose items are these columns, in this order. */
+  table(columns: Record<string, ColumnType>): string
+  /** Locks the selected rows for a change that leaves keys alone. */
+  lock: string
+  /** The greater and the lesser of two values. */
+  greatest: string
+  least: string
+}
+
+const list = (columns: Record<string, ColumnType>, column: (name: string, type: ColumnType, index: number) => string): string =>
+  Object.entries(columns).map(([name, type], index) => column(name, type, index)).join(', ')
+
+export const sqliteDialect: Dialect = {
+  table: columns => `(SELECT ${list(columns, (name, _, index) => `value ->> ${index} AS ${name}`)} FROM json_each(?))`,
+  lock: '',
+  greatest: 'max',
+  least: 'min'
+}
+
+export const postgresDialect: Dialect = {
+  table: columns => `(SELECT ${list(columns, (name, type, index) => `(e ->> ${index})::${type} AS ${name}`)} FROM jsonb_array_elements(?::jsonb) AS e)`,
+  lock: 'FOR NO KEY UPDATE',
+  greatest: 'greatest',
+  least: 'least'
+}
+
+/** `?`, `?` … as PostgreSQL wants them: `$1`, `$2` … */
+export function numbered (sql: string): string {
+  let n = 0
+  return sql.replaceAll('?', () => `$${++n}`)
+}

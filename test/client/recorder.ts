@@ -1,0 +1,46 @@
+import type { StreamCallbacks } from '../../client/options.js'
+
+type Entry = [name: string, ...args: unknown[]]
+
+const names = [
+  'onMessage', 'onStatusUpdate', 'onTyping', 'onOnlineStatus', 'onMessageUpdated', 'onMessageDeleted', 'onConversationCreated',
+  'onParticipantJoined', 'onParticipantLeft', 'onParticipantUpdated', 'onReset', 'onConnect', 'onDisconnect', 'onReconnecting',
+  'onError', 'onEvent', 'onLastEventId'
+] as const satisfies (keyof StreamCallbacks)[]
+type Name = typeof names[number]
+
+/** Callbacks that write down how they were called. */
+export function createRecorder (reaction?: (name: Name, ...args: unknown[]) => void) {
+  const log: Entry[] = []
+  const waiting = new Set<() => void>()
+  const callbacks = Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => {
+    log.push([name, ...args])
+    for (const check of waiting) check()
+    return reaction?.(name, ...args)
+  }])) as StreamCallbacks
+
+  const of = (name: Name) => log.filter((entry) => entry[0] === name).map(([, ...args]) => args)
+
+  return {
+    callbacks,
+    log,
+    of,
+    /** First arguments of the calls. */
+    first: (name: Name) => of(name).map(([argument]) => argument),
+    /** Names in order, without the ones that most tests don't look at. */
+    order: () => log.map(([name]) => name).filter((name) => !['onEvent', 'onLastEventId', 'onReconnecting'].includes(name)),
+    /** Resolves when a callback was called for the n-th time. */
+    until: (name: Name, times = 1) => new Promise<void>((resolve) => {
+      const check = () => {
+        if (of(name).length < times) return
+        waiting.delete(check)
+        resolve()
+      }
+      waiting.add(check)
+      check()
+    })
+  }
+}
+
+/** Backoff that tests needn't wait for. */
+export const quick = { backoffBaseMs: 1, backoffCapMs: 4 }

@@ -1,0 +1,135 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ChatEvents, EventType } from '../../schemas/events.js'
+import type { Message } from '../../schemas/messages.js'
+
+/** One request and what the test does with it. */
+export class Exchange {
+  readonly url: URL
+  readonly closed: Promise<unknown>
+
+  constructor (readonly request: IncomingMessage, readonly response: ServerResponse, readonly body: unknown) {
+    this.url = new URL(request.url ?? '/', 'http://localhost')
+    this.closed = once(response, 'close')
+  }
+
+  get token (): string | undefined {
+    return this.request.headers.authorization?.replace('Bearer ', '')
+  }
+
+  get lastEventId (): string | undefined {
+    return this.request.headers['last-event-id'] as string | undefined
+  }
+
+  json (status: number, body: unknown, headers: Record<string, string> = {}): this {
+    this.response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+    return this
+  }
+
+  refuse (status: number, code = 'SOME_CODE', headers: Record<string, string> = {}): this {
+    return this.json(status, { statusCode: status, code, error: 'Error', message: `Refused: ${code}` }, headers)
+  }
+
+  headers (contentType = 'text/event-stream'): this {
+    this.response.writeHead(200, { 'content-type': contentType }).flushHeaders()
+    return this
+  }
+
+  /** 200 and `connected`. */
+  open (data: Partial<ChatEvents['connected']> = {}, id = 'start'): this {
+    return this.headers().event('connected', connected(data), id)
+  }
+
+  event<T extends EventType> (type: T, data: ChatEvents[T], id?: string): this {
+    return this.raw(frame(type, data, id))
+  }
+
+  raw (text: string): this {
+    this.response.write(text)
+    return this
+  }
+
+  end (text?: string): this {
+    this.response.end(text)
+    return this
+  }
+
+  /** Breaks the connection, after what was written has gone out. */
+  cut (): this {
+    this.response.write(':\n', () => this.response.destroy())
+    return this
+  }
+}
+
+export const frame = (type: string, data: unknown, id?: string): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}event: ${type}\ndata: ${JSON.stringify(data)}\n\n`
+
+export const timestamp = '2026-01-15T10:30:00.000Z'
+
+export const connected = (data: Partial<ChatEvents['connected']> = {}): ChatEvents['connected'] => ({
+  message: 'Connected',
+  conversationId: 'c',
+  timestamp,
+  streamId: 's1',
+  userId: 'alice',
+  heartbeatMs: 30_000,
+  typingLapseMs: 6000,
+  resumed: false,
+  expiresAt: null,
+  ...data
+})
+
+export const message = (seq: number, data: Partial<Message> = {}): Message => ({
+  id: `m${seq}`,
+  messageId: `m${seq}`,
+  conversationId: 'c',
+  seq,
+  clientId: null,
+  senderId: 'bob',
+  text: `text ${seq}`,
+  type: 'text',
+  status: 'sent',
+  createdAt: timestamp,
+  editedAt: null,
+  deletedAt: null,
+  sender: { userId: 'bob', displayName: 'Bob', avatar: null },
+  ...data
+})
+
+export const messageEvent = (eventSeq: number, data: Partial<Message> = {}): ChatEvents['message'] =>
+  ({ ...message(eventSeq, data), eventSeq })
+
+interface Teardown { teardown (callback: () => unknown): void }
+
+/** An HTTP server on a free port that hands every request to `script`; `number` counts those for one path from 0. */
+export async function scriptedServer (
+  t: Teardown,
+  script: (exchange: Exchange, number: number) => unknown
+): Promise<{ baseUrl: string, exchanges: Exchange[], openStreams: () => number }> {
+  const exchanges: Exchange[] = []
+  const counts = new Map<string, number>()
+  const server = createServer((request, response) => {
+    let text = ''
+    request.setEncoding('utf8').on('data', (piece: string) => { text += piece }).on('end', () => {
+      const exchange = new Exchange(request, response, text === '' ? undefined : JSON.parse(text))
+      const { pathname } = exchange.url
+      const number = counts.get(pathname) ?? 0
+      counts.set(pathname, number + 1)
+      exchanges.push(exchange)
+      response.on('error', () => {})
+      script(exchange, number)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return {
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    exchanges,
+    openStreams: () => exchanges.filter(({ response }) => !response.closed).length
+  }
+}
