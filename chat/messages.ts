@@ -1,4 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { v7 as timeOrderedId } from 'uuid'
 import { chatError } from '../errors.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import { profileOf, renderMessage } from '../store/rendering.js'
@@ -29,7 +30,8 @@ export interface NewMessage {
  * @returns the message, or the id of the one that this `clientId` was sent as before
  */
 export function sendMessage ({ conversationId, userId, text, type, clientId }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
-  const id = randomUUID()
+  // in the order of time, so that one page of the index takes a batch of them
+  const id = timeOrderedId()
   return {
     needs (keys) {
       keys.participant(conversationId, userId)

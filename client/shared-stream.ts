@@ -46,7 +46,11 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   /** A hello is out: what comes before its answer will be in it. */
   let waiting = false
   let patience: Timer | undefined
+  /** When a leader was last heard of. */
+  let heardAt = 0
   let terms = 0
+  /** Where this tab's term follows on, as leader. */
+  let base: Place | null = null
 
   let stream: Stream | undefined
   /** Ends this tab's term, or its place in the queue for the lock. */
@@ -75,6 +79,8 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   function receive (message: TabMessage): void {
     if (message.kind === 'hello') {
       if (stream !== undefined) welcome(message.tab, message.seen)
+      // If nobody answers, better a tab takes over that knows where the stream was.
+      else if (Date.now() - heardAt > patienceMs) hello()
     } else if (message.kind === 'lead') {
       // Whoever says so has the lock, if need be taken from this tab while it was asleep.
       if (stream !== undefined) stepDown()
@@ -103,11 +109,12 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     patience = setTimeout(() => {
       waiting = false
       queue(true)
-    }, patienceMs)
+    }, seen === null ? patienceMs : patienceMs / 2)
   }
 
   function heard (): void {
     clearTimeout(patience)
+    heardAt = Date.now()
     waiting = false
   }
 
@@ -139,7 +146,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   function lead (): void {
     heard()
     const term = `${tab}.${++terms}`
-    const after = seen
+    base = seen
     seen = { term, n: 0 }
     state = 'connecting'
     const tell = (told: Signal) => {
@@ -148,7 +155,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       post({ kind: 'frame', frame })
       apply(frame)
     }
-    post({ kind: 'lead', term, after, state })
+    post({ kind: 'lead', term, after: base, state })
     stream = openStream(options, {
       get position () { return dispatcher.position },
       event: (...event) => tell({ event }),
@@ -169,7 +176,10 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
 
   function welcome (to: string, from: Place | null): void {
     if (seen === null) return
-    const missed = from === null ? [] : from.term === seen.term && from.n === seen.n ? [] : log.after(from)
+    const start = { term: seen.term, n: 0 }
+    // A tab that had heard more of the last leader than this one hears the difference again, and drops it.
+    const place = from !== null && from.term === base?.term && from.n >= base.n ? start : from
+    const missed = place === null || (place.term === seen.term && place.n === seen.n) ? [] : log.after(place)
     post({ kind: 'welcome', to, at: seen, state, connected, position: dispatcher.position, missed })
   }
 

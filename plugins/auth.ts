@@ -31,7 +31,7 @@ declare module 'fastify' {
 
 declare module '@fastify/jwt' {
   interface JWT {
-    chat: JWT
+    chat: import('@fastify/jwt').JWT
   }
 }
 

@@ -1,0 +1,72 @@
+import { BroadcastChannel } from 'node:worker_threads'
+import type { BroadcastChannelLike, LockManagerLike } from '../../client/platform.js'
+import type { TabPlatform } from '../../client/tabs.js'
+
+/** Web Locks as a browser has them: exclusive, first come first served, to be stolen and given up. */
+export function createFakeLocks (): LockManagerLike & { held: () => number, queued: () => number } {
+  interface Holder { lost: (error: Error) => void }
+  const holders = new Map<string, Holder>()
+  const queues = new Map<string, (() => void)[]>()
+  const aborted = () => new DOMException('The request was aborted', 'AbortError')
+
+  function next (name: string): void {
+    if (!holders.has(name)) queues.get(name)?.shift()?.()
+  }
+
+  return {
+    held: () => holders.size,
+    queued: () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0),
+    request: (name, { steal, signal }, callback) => new Promise((resolve, reject) => {
+      const grant = () => {
+        const holder: Holder = { lost: reject }
+        holders.set(name, holder)
+        void Promise.resolve().then(callback).then(resolve, reject).finally(() => {
+          if (holders.get(name) === holder) holders.delete(name)
+          next(name)
+        })
+      }
+      if (signal?.aborted === true) return reject(aborted())
+      if (steal === true) {
+        holders.get(name)?.lost(aborted())
+        return grant()
+      }
+      const queue = queues.get(name) ?? []
+      queues.set(name, queue)
+      queue.push(grant)
+      signal?.addEventListener('abort', () => {
+        const index = queue.indexOf(grant)
+        if (index < 0) return
+        queue.splice(index, 1)
+        reject(aborted())
+      })
+      next(name)
+    })
+  }
+}
+
+/** A tab's view of the locks and the channel; frozen, it neither speaks nor hears. */
+export function createFakeTab (locks: LockManagerLike): TabPlatform & { frozen: boolean, channels: number } {
+  const tab = {
+    locks,
+    frozen: false,
+    channels: 0,
+    BroadcastChannel: class implements BroadcastChannelLike {
+      readonly #channel: BroadcastChannel
+      onmessage: BroadcastChannelLike['onmessage'] = null
+
+      constructor (name: string) {
+        tab.channels++
+        this.#channel = new BroadcastChannel(name)
+        this.#channel.onmessage = (event) => { if (!tab.frozen) this.onmessage?.(event as { data: unknown }) }
+      }
+
+      postMessage (message: unknown): void { if (!tab.frozen) this.#channel.postMessage(message) }
+
+      close (): void {
+        tab.channels--
+        this.#channel.close()
+      }
+    }
+  }
+  return tab
+}

@@ -1,0 +1,29 @@
+import { messageEvent, scriptedServer, type Exchange } from './scripted-server.js'
+
+/** A server with one conversation's log, resumed as the contract says: id `e<n>` is followed by event n + 1. */
+export async function logServer (t: { teardown (callback: () => unknown): void }) {
+  const open = new Set<Exchange>()
+  let length = 0
+  const send = (exchange: Exchange, n: number) => exchange.event('message', messageEvent(n), `e${n}`)
+
+  const server = await scriptedServer(t, (exchange) => {
+    if (exchange.token === 'refused') return exchange.refuse(401, 'UNAUTHORIZED')
+    const { lastEventId } = exchange
+    const from = lastEventId === undefined ? length : Number(lastEventId.slice(1))
+    exchange.open({ resumed: lastEventId !== undefined }, `e${from}`)
+    for (let n = from + 1; n <= length; n++) send(exchange, n)
+    open.add(exchange)
+    exchange.response.on('close', () => open.delete(exchange))
+  })
+  return {
+    ...server,
+    get length () { return length },
+    streams: open,
+    publish (count = 1) {
+      while (count-- > 0) {
+        length++
+        for (const exchange of open) send(exchange, length)
+      }
+    }
+  }
+}

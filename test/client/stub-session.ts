@@ -1,0 +1,98 @@
+import type { ChatClient } from '../../client/index.js'
+import type { StreamEvent, StreamState } from '../../client/options.js'
+import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/session.js'
+import type { ChatEvents, EventType } from '../../schemas/events.js'
+import type { Conversation, Participant } from '../../schemas/conversations.js'
+import { connected, timestamp } from './scripted-server.js'
+
+/** A session whose stream and answers the test makes up. The user is alice. */
+export function createStubSession (answers: Partial<ChatClient>) {
+  const calls: [name: string, ...args: unknown[]][] = []
+  const client = new Proxy({} as ChatClient, {
+    get: (_target, name: keyof ChatClient) => (...args: unknown[]) => {
+      calls.push([name, ...args.filter((argument) => !isCallOptions(argument))])
+      const answer = answers[name] as ((...args: unknown[]) => unknown) | undefined
+      return answer === undefined ? Promise.reject(new Error(`no answer to ${name}`)) : answer(...args)
+    }
+  })
+  const listeners = new Set<SessionListener>()
+  const followers = new Set<() => void>()
+  let snapshot: SessionSnapshot = { status: 'connecting', userId: null, user: null, reconnect: null, error: null }
+
+  const session: ChatSession = {
+    client,
+    receipts: {
+      delivered: ({ id }) => { calls.push(['delivered', id]) },
+      read: (...args) => { calls.push(['read', ...args]) },
+      retry () {},
+      close () {}
+    },
+    listen (listener) {
+      listeners.add(listener)
+      return () => { listeners.delete(listener) }
+    },
+    subscribe (follower) {
+      followers.add(follower)
+      return () => { followers.delete(follower) }
+    },
+    getSnapshot: () => snapshot,
+    reconnect () {},
+    close () {},
+    closed: false
+  }
+
+  const emit = <T extends EventType>(type: T, data: ChatEvents[T]) => {
+    for (const listener of [...listeners]) listener(...[type, data, null] as unknown as StreamEvent)
+  }
+  const setStatus = (status: StreamState) => {
+    snapshot = { ...snapshot, status, ...(status === 'connected' ? { userId: 'alice' } : {}) }
+    for (const follower of [...followers]) follower()
+  }
+
+  return {
+    session,
+    client,
+    calls,
+    callsOf: (...names: string[]) => calls.filter(([name]) => names.includes(name)),
+    listeners: () => listeners.size + followers.size,
+    emit,
+    setStatus,
+    connect (data: Partial<ChatEvents['connected']> = {}) {
+      setStatus('connected')
+      emit('connected', connected({ conversationId: null, ...data }))
+    }
+  }
+}
+
+const isCallOptions = (argument: unknown) => typeof argument === 'object' && argument !== null && 'signal' in argument
+
+export const participant = (userId: string, data: Partial<Participant> = {}): Participant => ({
+  userId, displayName: userId, avatar: null, role: 'member', isOnline: false, lastSeen: null, deliveredSeq: 0, readSeq: 0, ...data
+})
+
+export const conversation = (data: Partial<Conversation> = {}): Conversation => {
+  const participants = data.participants ?? [participant('alice'), participant('bob')]
+  return {
+    id: 'c',
+    conversationId: 'c',
+    type: 'group',
+    title: null,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    lastMessage: null,
+    unreadCount: 0,
+    participantCount: participants.length,
+    ...data,
+    participants
+  }
+}
+
+/** A promise to be settled from outside. */
+export function deferred<T> () {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((_resolve, _reject) => { resolve = _resolve; reject = _reject })
+  return { promise, resolve, reject }
+}
+
+export const settle = async () => { for (let i = 0; i < 5; i++) await new Promise(setImmediate) }
