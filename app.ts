@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import authPlugin, { type JwtOptions } from './plugins/auth.js'
 import callerPlugin, { type HostAuthenticate } from './plugins/caller.js'
@@ -8,6 +8,7 @@ import docsPlugin from './plugins/docs.js'
 import errorsPlugin from './plugins/errors.js'
 import hubPlugin from './plugins/hub.js'
 import limitsPlugin from './plugins/limits.js'
+import { describeRequest } from './plugins/logging.js'
 import metricsPlugin from './plugins/metrics.js'
 import validationPlugin from './plugins/validation.js'
 import accountRoutes from './routes/accounts.js'
@@ -54,6 +55,8 @@ export interface ChatAppOptions {
   rateLimitPerMinute?: number
 }
 
+/** Conversation ids run to 300 characters, each of which may take twelve in a URL; a host's router has to allow it. */
+export const PARAM_LENGTH = 3600
 /** A body holds at most so many bytes. */
 const BODY_LIMIT = 64 * 1024
 
@@ -69,8 +72,15 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   await app.register(hubPlugin, defined({ heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
   await app.register(chatPlugin, defined({ maxStreamsPerUser: options.maxStreamsPerUser, eventRetentionDays: options.eventRetentionDays }))
 
-  await app.register(async scope => { await scoped(scope, options) }, { prefix })
+  const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
+  if (maxParamLength < PARAM_LENGTH) {
+    app.log.warn(`chat: ids longer than ${maxParamLength} characters of a URL are not found: give Fastify routerOptions.maxParamLength ${PARAM_LENGTH}`)
+  }
+  await app.register(async scope => { await scoped(scope, options) }, { prefix, logSerializers })
 }
+
+/** Fastify's type wants text of a serializer; pino takes an object, too. */
+const logSerializers = { req: describeRequest } as unknown as NonNullable<RegisterOptions['logSerializers']>
 
 async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<void> {
   const { jwt, authenticate, rateLimitPerMinute } = options

@@ -4,15 +4,17 @@ import { ConfigError, readConfig, type Config } from './config.js'
 import { buildServer } from './standalone.js'
 import { DatabaseError } from './store/database.js'
 
-/** From the first signal to the end, in milliseconds. */
+/** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
 const SHUTDOWN_MS = 9000
+const DRAIN_MS = 6000
 
-/** Counts requests in flight, streams apart: those end when they are told to. */
-function countRequests (app: FastifyInstance): () => number {
+/** Counts requests in flight; while the server stops, their connections are not for another one. */
+function countRequests ({ server }: FastifyInstance, stopping: () => boolean): () => number {
   let count = 0
-  app.addHook('onRequest', async (_request, reply) => {
+  server.prependListener('request', (_request, response) => {
     count++
-    reply.raw.once('close', () => { count-- })
+    if (stopping()) response.setHeader('Connection', 'close')
+    response.once('close', () => { count-- })
   })
   return () => count
 }
@@ -20,9 +22,9 @@ function countRequests (app: FastifyInstance): () => number {
 async function main (): Promise<void> {
   const config = readConfig(process.env)
   const app = await buildServer(config)
-  const inFlight = countRequests(app)
-
   let stopping = false
+  const inFlight = countRequests(app, () => stopping)
+
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     // a second one means now
     if (stopping) process.exit(1)
@@ -31,7 +33,8 @@ async function main (): Promise<void> {
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
     // streams are told to go; requests in flight, and new ones while those last, are answered
     await app.hub.endAll('shutdown')
-    while (inFlight() > 0) await new Promise(resolve => setTimeout(resolve, 20))
+    const deadline = Date.now() + DRAIN_MS
+    while (inFlight() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
     await app.close()
     process.exit(0)
   }

@@ -234,6 +234,11 @@ export function openConversation (session: ChatSession, conversationId: string):
         if (timeline.find(data.id) !== undefined) addMessages(data)
         break
       case 'statusUpdate': moveMark(data); break
+      case 'onlineStatus': {
+        const { userId, isOnline, lastSeen } = data
+        updateParticipant(userId, (participant) => ({ ...participant, isOnline, lastSeen }))
+        break
+      }
       case 'participantJoined': join(data); break
       case 'participantUpdated': updateParticipant(data.userId, (participant) => ({ ...participant, role: data.role })); break
       case 'participantLeft':
@@ -255,7 +260,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       typists.clear()
     } else if (type === 'onlineStatus') {
       if (loading.running !== null) loading.heard.push(event)
-      updateOnline(data)
+      handle(...event)
     } else if (!('conversationId' in data) || (data.conversationId !== conversationId && !(type === 'reset' && data.conversationId === null))) {
       return
     } else if (type === 'reset') {
@@ -270,10 +275,6 @@ export function openConversation (session: ChatSession, conversationId: string):
       if (type === 'participantLeft' && !isMe(data.userId)) void load(true)
     }
     store.changed()
-  }
-
-  function updateOnline ({ userId, isOnline, lastSeen }: ChatEvents['onlineStatus']): void {
-    updateParticipant(userId, (participant) => ({ ...participant, isOnline, lastSeen }))
   }
 
   // what the user sends

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+export interface PageOptions {
+  /** How one gets in: with an account, with a token that somebody else issued, or by being signed in at the host. */
+  signIn: 'accounts' | 'token' | 'host'
+  /** Whether there is an OpenAPI document to show. */
+  docs: boolean
+}
+
+/** Where the build puts the page: beside the compiled routes, and in dist/ for routes that run from source. */
+const directory = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web/' : '../web/', import.meta.url))
+
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml'
+}
+
+/** Nothing but the page's own files and the service it came from; no text ever becomes HTML. */
+const headers = {
+  'Content-Security-Policy': [
+    'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\'', 'connect-src \'self\'', 'img-src \'self\' data: https:',
+    'base-uri \'none\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
+    'require-trusted-types-for \'script\'', 'trusted-types \'none\''
+  ].join('; '),
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff'
+}
+
+interface PageFile {
+  type: string
+  etag: string
+  cacheControl: string
+  bytes: Buffer
+  gzipped: Buffer
+}
+
+/** The page where a person can chat: a few files, held in memory. */
+export default async function routes (app: FastifyInstance, options: PageOptions): Promise<void> {
+  const files = await readPage(options)
+  const index = files.get('index.html')
+
+  serve('/', (request, reply) => {
+    const [path = '', query] = request.url.split('?')
+    // The page's own addresses are relative to its folder.
+    if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${query}`}`, 308)
+    if (index !== undefined) return send(request, reply, index)
+    return reply.code(503).type('text/plain; charset=utf-8').send('The page is not built: run `npm run build`, then start the server again.\n')
+  })
+  for (const [name, file] of files) if (file !== index) serve(`/${name}`, (request, reply) => send(request, reply, file))
+  if (index === undefined) app.log.warn(`The page is not built: there is no index.html in ${directory}`)
+
+  function serve (url: string, handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply): void {
+    app.route({ method: ['GET', 'HEAD'], url, exposeHeadRoute: false, schema: { hide: true }, config: { rateLimit: false }, handler })
+  }
+}
+
+function send ({ headers: { 'if-none-match': known, 'accept-encoding': accepted } }: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
+  const { type, etag, cacheControl, bytes, gzipped } = file
+  reply.headers({ ...headers, ETag: etag, 'Cache-Control': cacheControl, Vary: 'Accept-Encoding' })
+  if (known?.split(/\s*,\s*/).some(tag => tag === etag || tag === '*') === true) return reply.code(304).send()
+  reply.type(type)
+  return /\bgzip\b(?!;\s*q=0(\.0*)?(,|$))/.test(String(accepted))
+    ? reply.header('Content-Encoding', 'gzip').send(gzipped)
+    : reply.send(bytes)
+}
+
+async function readPage (options: PageOptions): Promise<Map<string, PageFile>> {
+  const names = await readdir(directory).catch(() => [])
+  const files = await Promise.all(names.filter(name => extname(name) in types).map(async (name): Promise<[string, PageFile]> => {
+    const content = await readFile(join(directory, name))
+    const bytes = name === 'index.html' ? configure(content, options) : content
+    return [name, {
+      type: types[extname(name)]!,
+      // Weak: the same for both encodings.
+      etag: `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
+      // A file whose name tells its content never changes.
+      cacheControl: name === 'index.html' ? 'no-cache' : 'public, max-age=31536000, immutable',
+      bytes,
+      gzipped: gzipSync(bytes, { level: 9 })
+    }]
+  }))
+  return new Map(files)
+}
+
+/** What the page has to know about the service stands in its first element. */
+function configure (html: Buffer, { signIn, docs }: PageOptions): Buffer {
+  return Buffer.from(html.toString().replace(/<html [^>]*>/, `<html lang="en" data-sign-in="${signIn}" data-docs="${docs ? 'on' : 'off'}">`))
+}

@@ -1,0 +1,87 @@
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mint } from './token.js'
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  body: Record<string, unknown>
+}
+
+/** Longer than any answer may take: what takes longer is a finding. */
+const TIMEOUT_MS = 15_000
+
+/** One JSON request. @throws when the connection broke before the whole answer had come */
+export async function callOnce (port: number, method: string, path: string, { token, body, agent, headers = {} }: {
+  token?: string, body?: unknown, agent?: Agent, headers?: Record<string, string>
+} = {}): Promise<Answer> {
+  return await new Promise((resolve, reject) => {
+    const payload = body === undefined ? undefined : JSON.stringify(body)
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      agent: agent ?? false,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+        ...headers
+      }
+    }, response => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => { chunks.push(chunk) })
+      response.on('error', reject)
+      response.on('close', () => {
+        if (!response.complete) return reject(new Error('the answer broke off'))
+        const text = Buffer.concat(chunks).toString()
+        const json = response.headers['content-type']?.startsWith('application/json') === true
+        resolve({ status: response.statusCode!, headers: response.headers, body: text === '' ? {} : json ? JSON.parse(text) as Record<string, unknown> : { text } })
+      })
+    })
+    request.setTimeout(TIMEOUT_MS, () => { request.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)) })
+    request.on('error', reject)
+    request.end(payload)
+  })
+}
+
+export interface ApiCounters { calls: number, broken: number, unavailable: number, slowestUnavailableMs: number }
+
+/** REST as a stubborn client does it: again until there is an answer that counts. */
+export class Api {
+  readonly counters: ApiCounters = { calls: 0, broken: 0, unavailable: 0, slowestUnavailableMs: 0 }
+  readonly #port: () => number
+  readonly #problem: (text: string) => void
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 12 })
+
+  /** `port` is asked for each attempt: clients hop between nodes. */
+  constructor (port: () => number, problem: (text: string) => void) {
+    this.#port = port
+    this.#problem = problem
+  }
+
+  /** Tries until the answer is neither a broken connection nor "try again". */
+  async call (userId: string, method: string, path: string, body?: unknown): Promise<Answer & { attempts: number }> {
+    for (let attempts = 1; ; attempts++) {
+      const since = Date.now()
+      this.counters.calls++
+      try {
+        const answer = await callOnce(this.#port(), method, path, { token: mint(userId), body, agent: this.#agent })
+        if (answer.status < 500) return { ...answer, attempts }
+        if (answer.status !== 503 || answer.body.code !== 'UNAVAILABLE' || !(Number(answer.headers['retry-after']) > 0)) {
+          this.#problem(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}, Retry-After ${answer.headers['retry-after']}`)
+        }
+        this.counters.unavailable++
+        this.counters.slowestUnavailableMs = Math.max(this.counters.slowestUnavailableMs, Date.now() - since)
+      } catch (error) {
+        this.counters.broken++
+        if (Date.now() - since >= TIMEOUT_MS) this.#problem(`${method} ${path}: ${(error as Error).message}`)
+      }
+      await sleep(Math.min(20 * 2 ** attempts, 500))
+    }
+  }
+
+  close (): void {
+    this.#agent.destroy()
+  }
+}

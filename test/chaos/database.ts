@@ -1,0 +1,133 @@
+import { createRequire } from 'node:module'
+import pg from 'pg'
+
+/** A row of the event log, with the message it points at. */
+export interface LogRow {
+  conversationId: string
+  seq: number
+  position: number
+  type: string
+  userId: string
+  detail: string | null
+  messageId: string | null
+  messageSeq: number | null
+  createdAt: number
+}
+
+export interface MessageRow {
+  conversationId: string
+  id: string
+  seq: number
+  senderId: string
+  clientId: string | null
+  text: string
+  deletedAt: number | null
+}
+
+export interface ConversationRow { id: string, num: number, eventSeq: number, messageSeq: number }
+export interface ParticipantRow { conversationId: string, userId: string, joinedSeq: number, deliveredSeq: number, readSeq: number }
+
+/** All that the servers have written, read past them. */
+export interface Snapshot {
+  identity: string
+  conversations: ConversationRow[]
+  participants: ParticipantRow[]
+  messages: MessageRow[]
+  log: LogRow[]
+}
+
+/** The servers' database as the harness sees it. */
+export interface HarnessDatabase {
+  snapshot(): Promise<Snapshot>
+  /** Rows of streams that count as open. */
+  openStreams(): Promise<number>
+  /** Keeps all writers out until it is released; undefined where there is no such lock. */
+  lock?(): () => void
+  /** Waits, blocking this process, for the next commit; false when none came in time. */
+  waitForCommit?(timeoutMs: number): boolean
+  close(): Promise<void>
+}
+
+const queries = {
+  identity: 'SELECT identity FROM chat_meta',
+  conversations: 'SELECT id, num, event_seq AS "eventSeq", message_seq AS "messageSeq" FROM chat_conversations ORDER BY num',
+  participants: `SELECT c.id AS "conversationId", p.user_id AS "userId", p.joined_seq AS "joinedSeq", p.delivered_seq AS "deliveredSeq", p.read_seq AS "readSeq"
+    FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation`,
+  messages: `SELECT c.id AS "conversationId", m.id, m.seq, m.sender_id AS "senderId", m.client_id AS "clientId", m.text, m.deleted_at AS "deletedAt"
+    FROM chat_messages m JOIN chat_conversations c ON c.num = m.conversation ORDER BY m.conversation, m.seq`,
+  log: `SELECT c.id AS "conversationId", e.seq, e.position, e.type, e.user_id AS "userId", e.detail, m.id AS "messageId", e.message_seq AS "messageSeq", e.created_at AS "createdAt"
+    FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+    LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq ORDER BY e.conversation, e.seq`,
+  openStreams: 'SELECT count(*) AS count FROM chat_streams'
+}
+
+type Rows = Array<Record<string, unknown>>
+
+async function snapshotBy (query: (sql: string) => Promise<Rows> | Rows): Promise<Snapshot> {
+  const numbers = (rows: Rows, ...columns: string[]): never => rows.map(row =>
+    ({ ...row, ...Object.fromEntries(columns.map(column => [column, row[column] === null ? null : Number(row[column])])) })) as never
+  return {
+    identity: String((await query(queries.identity))[0]!.identity),
+    conversations: numbers(await query(queries.conversations), 'num', 'eventSeq', 'messageSeq'),
+    participants: numbers(await query(queries.participants), 'joinedSeq', 'deliveredSeq', 'readSeq'),
+    messages: numbers(await query(queries.messages), 'seq', 'deletedAt'),
+    log: numbers(await query(queries.log), 'seq', 'position', 'messageSeq', 'createdAt')
+  }
+}
+
+export async function openHarnessDatabase (url: string): Promise<HarnessDatabase> {
+  return url.startsWith('file:') ? openSqlite(url.slice('file:'.length).split('?')[0]!) : await openPostgres(url)
+}
+
+/** What is used here of the driver that Prisma's adapter brings. */
+interface SqliteDriver {
+  prepare(sql: string): { all(): Rows }
+  exec(sql: string): void
+  pragma(pragma: string, options: { simple: true }): unknown
+  close(): void
+}
+const require = createRequire(import.meta.url)
+const Driver = createRequire(require.resolve('@prisma/adapter-better-sqlite3'))('better-sqlite3') as new (file: string, options: { timeout: number }) => SqliteDriver
+
+/** SQLite: another process on the same file. */
+export function openSqlite (file: string): HarnessDatabase {
+  const reader = new Driver(file, { timeout: 10_000 })
+  return {
+    snapshot: async () => await snapshotBy(sql => reader.prepare(sql).all()),
+    openStreams: async () => Number(reader.prepare(queries.openStreams).all()[0]!.count),
+    lock: () => lockSqlite(file),
+    waitForCommit (timeoutMs) {
+      const before = reader.pragma('data_version', { simple: true })
+      const deadline = performance.now() + timeoutMs
+      while (reader.pragma('data_version', { simple: true }) === before) if (performance.now() > deadline) return false
+      return true
+    },
+    close: async () => { reader.close() }
+  }
+}
+
+/** Takes SQLite's lock from outside, as a backup or a person at the shell would. @throws when it is taken */
+export function lockSqlite (file: string): () => void {
+  const holder = new Driver(file, { timeout: 10_000 })
+  try {
+    holder.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    holder.close()
+    throw error
+  }
+  return () => {
+    holder.exec('COMMIT')
+    holder.close()
+  }
+}
+
+async function openPostgres (url: string): Promise<HarnessDatabase> {
+  const pool = new pg.Pool({ connectionString: url, max: 1, options: '-c search_path=fastify_sse_chat' })
+  pool.on('error', () => {})
+  const query = async (sql: string): Promise<Rows> => (await pool.query<Record<string, unknown>>(sql)).rows
+  return {
+    snapshot: async () => await snapshotBy(query),
+    openStreams: async () => Number((await query(queries.openStreams))[0]!.count),
+    close: async () => { await pool.end() }
+  }
+}

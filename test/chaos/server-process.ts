@@ -1,0 +1,150 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { cpuMicros, descriptorCount, residentBytes } from './process-stats.js'
+import { SECRET } from './token.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const LOG_LINES = 400
+const START_MS = 60_000
+
+/** The build when there is one that is newer than all it is made of, else the sources. */
+export function serverCommand (): string[] {
+  const built = join(root, 'dist', 'server.js')
+  const fresh = existsSync(built) && ['.', 'chat', 'hub', 'plugins', 'prisma/generated', 'routes', 'schemas', 'store'].every(folder =>
+    readdirSync(join(root, folder), { withFileTypes: true }).every(entry =>
+      !entry.isFile() || !entry.name.endsWith('.ts') || statSync(join(root, folder, entry.name)).mtimeMs <= statSync(built).mtimeMs))
+  return fresh ? [built] : ['--import=tsx', join(root, 'server.ts')]
+}
+
+/** A port that was free a moment ago. */
+export async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export interface Exit { code: number | null, signal: NodeJS.Signals | null, ms: number }
+
+/** The real server in a process of its own, on one port for good: killed, stopped, paused and started again. */
+export class ServerProcess {
+  readonly port: number
+  readonly log: string[] = []
+  starts = 0
+  /** Starts that ended before the server listened. */
+  failedStarts = 0
+  readonly #env: Record<string, string>
+  #child: ChildProcess | undefined
+  #exited: Promise<Exit> | undefined
+
+  constructor (port: number, env: Record<string, string>) {
+    this.port = port
+    this.#env = env
+  }
+
+  static async create (env: Record<string, string>): Promise<ServerProcess> {
+    return new ServerProcess(await freePort(), env)
+  }
+
+  get origin (): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get running (): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  get pid (): number {
+    if (this.#child?.pid === undefined) throw new Error('the server is not running')
+    return this.#child.pid
+  }
+
+  get residentBytes (): number {
+    return residentBytes(this.pid)
+  }
+
+  get descriptorCount (): number {
+    return descriptorCount(this.pid)
+  }
+
+  get cpuMicros (): number {
+    return cpuMicros(this.pid)
+  }
+
+  /** Starts it; resolves when it listens. @throws when it ends before that */
+  async start (): Promise<void> {
+    const { PATH, HOME, TZ } = process.env
+    const inherited = Object.fromEntries(Object.entries({ PATH, HOME, TZ }).filter(([, value]) => value !== undefined))
+    const startedAt = Date.now()
+    const child = spawn(process.execPath, serverCommand(), {
+      cwd: root,
+      env: { ...inherited, HOST: '127.0.0.1', PORT: String(this.port), JWT_SECRET: SECRET, LOG_LEVEL: 'warn', PAGE: 'off', ...this.#env },
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
+    this.#child = child
+    this.starts++
+    this.#note(`start ${this.starts}, pid ${child.pid}`)
+    this.#exited = once(child, 'exit').then(([code, signal]) => {
+      this.#note(`exit ${code ?? signal}`)
+      return { code, signal, ms: Date.now() - startedAt } as Exit
+    })
+    const listening = new Promise<void>(resolve => {
+      for (const stream of [child.stdout!, child.stderr!]) {
+        createInterface({ input: stream }).on('line', line => {
+          if (line.trim() !== '') this.#note(line)
+          if (line.includes(' listens on ')) resolve()
+        })
+      }
+    })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<string>(resolve => { timer = setTimeout(() => { resolve('does not listen in time') }, START_MS) })
+    const outcome = await Promise.race([listening, late, this.#exited.then(({ code, signal }) => `ended with ${code ?? signal} before it listened`)])
+    clearTimeout(timer)
+    if (outcome === undefined) return
+    this.failedStarts++
+    throw new Error(`the server ${outcome}:\n${this.log.slice(-20).join('\n')}`)
+  }
+
+  /** Sends a signal; does nothing when the process has ended. */
+  signal (signal: NodeJS.Signals): void {
+    if (this.running) this.#child!.kill(signal)
+  }
+
+  /** Resolves when the process has ended; `ms` counts from this call. */
+  async ended (): Promise<Exit> {
+    const since = Date.now()
+    if (this.#exited === undefined) throw new Error('the server was never started')
+    return { ...await this.#exited, ms: Date.now() - since }
+  }
+
+  async kill (): Promise<void> {
+    this.signal('SIGKILL')
+    await this.ended()
+  }
+
+  /** SIGTERM, and what comes of it. */
+  async terminate (): Promise<Exit> {
+    const ended = this.ended()
+    this.signal('SIGTERM')
+    return await ended
+  }
+
+  /** Ends it in any case; for teardown. */
+  async dispose (): Promise<void> {
+    if (this.#exited === undefined) return
+    this.signal('SIGCONT')
+    await this.kill()
+  }
+
+  #note (line: string): void {
+    this.log.push(`${new Date().toISOString()} [${this.port}] ${line}`)
+    if (this.log.length > LOG_LINES) this.log.splice(0, this.log.length - LOG_LINES)
+  }
+}

@@ -1,0 +1,173 @@
+import type { Test } from 'tap'
+
+/** One event of a stream, as a conforming parser dispatches it; `id` is what the event itself carried. */
+export interface StreamEvent<Data = Record<string, unknown>> {
+  type: string
+  data: Data
+  id: string | undefined
+}
+
+/** How long a test waits for an event before it fails, in milliseconds. */
+const PATIENCE_MS = 15_000
+
+/** Reads an event stream (HTML Living Standard, 9.2.6) off a real socket, and keeps all of it. */
+export class EventReader {
+  readonly response: Response
+  /** All events so far. */
+  readonly events: StreamEvent[] = []
+  readonly comments: string[] = []
+  /** The last `retry:`. */
+  retry: number | undefined
+  /** Every byte, as text. */
+  raw = ''
+  /** Resolves when the stream is over, whoever ended it. */
+  readonly ended: Promise<void>
+
+  readonly #abort: AbortController
+  #taken = 0
+  #over = false
+  #wake: Array<() => void> = []
+
+  constructor (response: Response, abort: AbortController) {
+    this.response = response
+    this.#abort = abort
+    this.ended = this.#read()
+  }
+
+  get status (): number {
+    return this.response.status
+  }
+
+  /** The last `id` of what was read by `next` and the like: where a client would resume. */
+  get lastEventId (): string | undefined {
+    return this.events.slice(0, this.#taken).findLast(({ id }) => id !== undefined)?.id
+  }
+
+  /** The next event; with a type the next of that type, whatever comes before it. */
+  async next<Data = Record<string, unknown>> (type?: string): Promise<StreamEvent<Data>> {
+    const passed = await this.until(event => type === undefined || event.type === type)
+    return passed.at(-1) as StreamEvent<Data>
+  }
+
+  /** The next events, up to and with the first that fits. */
+  async until (fits: (event: StreamEvent) => boolean, patience = PATIENCE_MS): Promise<StreamEvent[]> {
+    const from = this.#taken
+    const deadline = performance.now() + patience
+    for (let index = from; ; index++) {
+      while (index >= this.events.length) {
+        if (this.#over) throw new Error(`the stream ended; read since: ${this.#show(from)}`)
+        if (performance.now() > deadline) throw new Error(`waited in vain; read since: ${this.#show(from)}`)
+        await this.#news(deadline)
+      }
+      if (fits(this.events[index]!)) {
+        this.#taken = index + 1
+        return this.events.slice(from, index + 1)
+      }
+    }
+  }
+
+  /** The next so many events. */
+  async take (count: number): Promise<StreamEvent[]> {
+    let seen = 0
+    return await this.until(() => ++seen === count)
+  }
+
+  /** Resolves when the raw text fits. */
+  async untilRaw (fits: (raw: string) => boolean): Promise<string> {
+    const deadline = performance.now() + PATIENCE_MS
+    while (!fits(this.raw)) {
+      if (this.#over || performance.now() > deadline) throw new Error(`waited in vain; raw: ${this.raw.slice(-500)}`)
+      await this.#news(deadline)
+    }
+    return this.raw
+  }
+
+  /** Everything that came and has not been read yet. */
+  rest (): StreamEvent[] {
+    const rest = this.events.slice(this.#taken)
+    this.#taken = this.events.length
+    return rest
+  }
+
+  /** Goes away, as a client does. */
+  async close (): Promise<void> {
+    this.#abort.abort()
+    await this.ended
+  }
+
+  #show (from: number): string {
+    return this.events.slice(from).map(({ type, data }) => `${type} ${JSON.stringify(data)}`).join('; ') || 'nothing'
+  }
+
+  async #news (deadline: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, Math.max(0, deadline - performance.now()) + 1)
+      this.#wake.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  async #read (): Promise<void> {
+    const decoder = new TextDecoder()
+    let rest = ''
+    try {
+      for await (const chunk of this.response.body ?? []) {
+        const text = decoder.decode(chunk as Uint8Array, { stream: true })
+        this.raw += text
+        const lines = (rest + text).split(/\r\n|\n|\r(?!$)/)
+        rest = lines.pop() ?? ''
+        for (const line of lines) this.#line(line)
+        this.#announce()
+      }
+    } catch {
+      // aborted, or cut off
+    } finally {
+      this.#over = true
+      this.#announce()
+    }
+  }
+
+  #announce (): void {
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+
+  // ---- the event that is being read
+
+  #type = ''
+  #data: string[] = []
+  #id: string | undefined
+
+  #line (line: string): void {
+    if (line === '') return this.#dispatch()
+    const [, field = '', value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!
+    if (field === '') this.comments.push(value)
+    else if (field === 'event') this.#type = value
+    else if (field === 'data') this.#data.push(value)
+    else if (field === 'id' && !value.includes('\0')) this.#id = value
+    else if (field === 'retry' && /^\d+$/.test(value)) this.retry = Number(value)
+  }
+
+  #dispatch (): void {
+    if (this.#data.length > 0) {
+      this.events.push({ type: this.#type || 'message', data: JSON.parse(this.#data.join('\n')), id: this.#id })
+    }
+    this.#type = ''
+    this.#data = []
+    this.#id = undefined
+  }
+}
+
+/** Opens a stream; it is given up after the test. */
+export async function openEvents (t: Test, url: string, headers: Record<string, string> = {}): Promise<EventReader> {
+  const reader = await connect(url, headers)
+  t.teardown(async () => { await reader.close() })
+  return reader
+}
+
+/** Opens a stream that the caller closes. */
+export async function connect (url: string, headers: Record<string, string> = {}): Promise<EventReader> {
+  const abort = new AbortController()
+  return new EventReader(await fetch(url, { headers, signal: abort.signal }), abort)
+}

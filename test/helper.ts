@@ -1,0 +1,251 @@
+import { createHmac, randomBytes, randomUUID, sign, type KeyObject } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Writable } from 'node:stream'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import pg from 'pg'
+import type { Test } from 'tap'
+import type { ChatAppOptions } from '../app.js'
+import type { Conversation } from '../schemas/conversations.js'
+import type { Message } from '../schemas/messages.js'
+import { buildServer } from '../standalone.js'
+import { openEvents, type EventReader } from './event-reader.js'
+
+export const SECRET = 'a secret for tests only, 32 bytes or more'
+
+export interface BuildOptions {
+  /** The chat's own options; the database is a throw-away one unless named here. */
+  chat?: Partial<ChatAppOptions>
+  corsOrigins?: string[]
+  /** Where the log's lines go. Default: nowhere. */
+  log?: Writable
+}
+
+/** The standalone server's app with the chat on a throw-away database, closed after the test. */
+export async function build (t: Test, { chat = {}, corsOrigins = [], log }: BuildOptions = {}): Promise<FastifyInstance> {
+  const store = chat.databaseUrl === undefined ? await throwAwayStore() : undefined
+  const app = await buildServer(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      logLevel: 'silent',
+      trustProxy: false,
+      corsOrigins,
+      chat: { jwt: { secret: SECRET }, health: true, metrics: true, ...store?.options, ...withoutTokens(chat) }
+    },
+    log === undefined ? {} : { logger: { level: 'trace', stream: log } })
+  t.teardown(async () => {
+    await app.close()
+    await store?.remove()
+  })
+  await app.ready()
+  return app
+}
+
+/** `authenticate` takes the place of tokens. */
+function withoutTokens (chat: Partial<ChatAppOptions>): Partial<ChatAppOptions> {
+  return chat.authenticate === undefined ? chat : { ...chat, jwt: undefined } as Partial<ChatAppOptions>
+}
+
+type StoreOptions = Pick<ChatAppOptions, 'databaseUrl' | 'databaseSchema'> & { redisUrl?: string }
+
+/**
+ * Where the tests of the API keep their data, decided here and nowhere else: a SQLite file of their own; with
+ * TEST_CHAT_DATABASE_URL a PostgreSQL schema of their own. TEST_CHAT_REDIS_URL names the bus.
+ */
+export async function throwAwayStore (): Promise<{ options: StoreOptions, remove: () => Promise<void> }> {
+  const { TEST_CHAT_DATABASE_URL: databaseUrl, TEST_CHAT_REDIS_URL: redisUrl } = process.env
+  const bus = redisUrl === undefined ? {} : { redisUrl }
+  if (databaseUrl === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'chat-test-'))
+    return {
+      options: { databaseUrl: `file:${join(folder, 'chat.db')}`, ...bus },
+      remove: async () => { rmSync(folder, { recursive: true, force: true }) }
+    }
+  }
+  const databaseSchema = `test_${randomBytes(6).toString('hex')}`
+  return {
+    options: { databaseUrl, databaseSchema, ...bus },
+    async remove () {
+      const client = new pg.Client({ connectionString: databaseUrl })
+      await client.connect()
+      await client.query(`DROP SCHEMA IF EXISTS ${databaseSchema} CASCADE`)
+      await client.end()
+    }
+  }
+}
+
+// ---- tokens, made without the code under test
+
+export interface TokenOptions {
+  /** Text for HS…, a private key for the others. */
+  key?: string | KeyObject
+  alg?: string
+  header?: Record<string, unknown>
+}
+
+/** A JWT (RFC 7519) with these claims; it expires in an hour unless `exp` says otherwise (undefined: never). */
+export function token (claims: Record<string, unknown>, { key = SECRET, alg = 'HS256', header = {} }: TokenOptions = {}): string {
+  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const exp = Math.floor(Date.now() / 1000) + 3600
+  const content = `${encode({ alg, typ: 'JWT', ...header })}.${encode({ exp, ...claims })}`
+  return `${content}.${signatureOf(content, alg, key).toString('base64url')}`
+}
+
+function signatureOf (content: string, alg: string, key: string | KeyObject): Buffer {
+  if (alg === 'none') return Buffer.alloc(0)
+  const bits = alg.slice(2)
+  if (alg.startsWith('HS')) return createHmac(`sha${bits}`, key).update(content).digest()
+  if (alg === 'EdDSA') return sign(null, Buffer.from(content), key)
+  return sign(`sha${bits}`, Buffer.from(content), { key: key as KeyObject, dsaEncoding: 'ieee-p1363' })
+}
+
+// ---- users
+
+/** What a call was answered; the body as the test expects it. */
+export interface Answer<Body = Record<string, unknown>> {
+  status: number
+  body: Body
+  headers: Record<string, string | string[] | number | undefined>
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** Calls the app in process; a body goes as JSON. */
+export async function call<Body> (app: FastifyInstance, method: Method, url: string, options: Pick<InjectOptions, 'headers' | 'payload'> = {}): Promise<Answer<Body>> {
+  const { statusCode, headers, payload } = await app.inject({ method, url, ...options })
+  const isJson = String(headers['content-type']).startsWith('application/json')
+  return { status: statusCode, headers, body: (isJson ? JSON.parse(payload) : payload) as Body }
+}
+
+/** A user of the app, with a token of their own. */
+export class User {
+  readonly id: string
+  readonly app: FastifyInstance
+  token: string
+
+  constructor (app: FastifyInstance, id: string, claims: Record<string, unknown> = {}, options: TokenOptions = {}) {
+    this.app = app
+    this.id = id
+    this.token = token({ sub: id, ...claims }, options)
+  }
+
+  async call<Body = Record<string, unknown>> (method: Method, url: string, body?: unknown): Promise<Answer<Body>> {
+    return await call<Body>(this.app, method, url, {
+      headers: { authorization: `Bearer ${this.token}` },
+      ...(body === undefined ? {} : { payload: body as object })
+    })
+  }
+
+  /** The body of an answer that has to be a success. */
+  async ok<Body = Record<string, unknown>> (method: Method, url: string, body?: unknown): Promise<Body> {
+    const answer = await this.call<Body>(method, url, body)
+    if (answer.status >= 300) throw new Error(`${method} ${url}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    return answer.body
+  }
+
+  /** Makes the user known. */
+  async arrive (): Promise<this> {
+    await this.ok('GET', '/api/chat/me')
+    return this
+  }
+
+  async send (conversationId: string, text: string, more: Record<string, unknown> = {}): Promise<Message> {
+    return await this.ok('POST', '/api/chat/messages', { conversationId, text, ...more })
+  }
+
+  /** The id of the direct conversation with somebody. */
+  async direct (other: User): Promise<string> {
+    await other.arrive()
+    return (await this.ok<Conversation>('POST', '/api/chat/conversations', { type: 'direct', userId: other.id })).id
+  }
+
+  /** The id of a new group with these others. */
+  async group (others: User[], title?: string): Promise<string> {
+    for (const other of others) await other.arrive()
+    return (await this.ok<Conversation>('POST', '/api/chat/conversations',
+      { type: 'group', title, participantIds: others.map(({ id }) => id) })).id
+  }
+
+  async conversation (conversationId: string): Promise<Conversation> {
+    return await this.ok('GET', `/api/chat/conversations/${encodeURIComponent(conversationId)}`)
+  }
+
+  async mark (message: Message, status: 'delivered' | 'read'): Promise<Record<string, unknown>> {
+    return await this.ok('PUT', `/api/chat/messages/${message.id}/status`, { status })
+  }
+
+  async typing (conversationId: string, isTyping: boolean): Promise<void> {
+    await this.ok('POST', '/api/chat/typing', { conversationId, isTyping })
+  }
+
+  /** Opens a stream over a real socket (the app has to listen) and waits for its `connected`. */
+  async stream (t: Test, query: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<EventReader> {
+    const reader = await this.openStream(t, query, headers)
+    await reader.next('connected')
+    return reader
+  }
+
+  /** As `stream`, with nothing read yet. */
+  async openStream (t: Test, query: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<EventReader> {
+    const url = `${baseUrl(this.app)}/api/sse?${new URLSearchParams(query).toString()}`
+    return await openEvents(t, url, { authorization: `Bearer ${this.token}`, ...headers })
+  }
+}
+
+export const user = (app: FastifyInstance, id: string, claims?: Record<string, unknown>, options?: TokenOptions): User =>
+  new User(app, id, claims, options)
+
+/** Several at once. */
+export const users = (app: FastifyInstance, ...ids: string[]): User[] => ids.map(id => user(app, id))
+
+/** Opens a port on loopback; needed for streams. */
+export async function listen (app: FastifyInstance): Promise<string> {
+  return await app.listen({ host: '127.0.0.1', port: 0 })
+}
+
+export function baseUrl (app: FastifyInstance): string {
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('listen first')
+  return `http://127.0.0.1:${address.port}`
+}
+
+/** An app that listens, for tests of streams. */
+export async function buildListening (t: Test, options: BuildOptions = {}): Promise<FastifyInstance> {
+  const app = await build(t, options)
+  await listen(app)
+  return app
+}
+
+/** Ids that no other test uses. */
+export const uniqueId = (prefix = 'u'): string => `${prefix}${randomUUID().replaceAll('-', '')}`
+
+// ---- time
+
+export interface Travel {
+  /** Lets so many milliseconds pass at once, and what they bring happen. */
+  advance(ms: number): Promise<void>
+}
+
+/** The process's clocks, which the test moves forward. In steps, so that leases are renewed on the way as ever. */
+export function travel (t: Test): Travel {
+  const now = Date.now
+  const performanceNow = performance.now
+  let offset = 0
+  Date.now = () => now.call(Date) + offset
+  performance.now = () => performanceNow.call(performance) + offset
+  t.teardown(() => {
+    Date.now = now
+    performance.now = performanceNow
+  })
+  return {
+    async advance (ms) {
+      for (let left = ms; left > 0; left -= 4000) {
+        offset += Math.min(left, 4000)
+        // the hub's clock looks every 50 ms
+        await new Promise(resolve => setTimeout(resolve, 70))
+      }
+    }
+  }
+}
