@@ -32,7 +32,13 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log }: Buil
       logLevel: 'silent',
       trustProxy: false,
       corsOrigins,
-      chat: { jwt: { secret: SECRET }, health: true, metrics: true, ...store?.options, ...withoutTokens(chat) }
+      chat: {
+        ...(chat.authenticate === undefined ? { jwt: { secret: SECRET } } : {}),
+        health: true,
+        metrics: true,
+        ...store?.options,
+        ...chat
+      }
     },
     log === undefined ? {} : { logger: { level: 'trace', stream: log } })
   t.teardown(async () => {
@@ -41,11 +47,6 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log }: Buil
   })
   await app.ready()
   return app
-}
-
-/** `authenticate` takes the place of tokens. */
-function withoutTokens (chat: Partial<ChatAppOptions>): Partial<ChatAppOptions> {
-  return chat.authenticate === undefined ? chat : { ...chat, jwt: undefined } as Partial<ChatAppOptions>
 }
 
 type StoreOptions = Pick<ChatAppOptions, 'databaseUrl' | 'databaseSchema'> & { redisUrl?: string }

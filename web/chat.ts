@@ -1,0 +1,71 @@
+import {
+  createChatClient, createSession, openConversation, openConversationList,
+  type ChatClient, type ChatSession, type LiveConversation, type LiveConversationList
+} from '../client/index.js'
+import { tokenOf, type Person } from './people.js'
+import { baseUrl } from './service.js'
+import { createWire, type Wire } from './wire.js'
+
+/** Somebody's chat: the stream, the list, the conversations that were opened, and what goes over the wire. */
+export interface Chat {
+  client: ChatClient
+  session: ChatSession
+  list: LiveConversationList
+  wire: Wire
+  /** Texts that were begun, by conversation. */
+  drafts: Map<string, string>
+  /** The live state of a conversation that comes into view. */
+  enter (conversationId: string): LiveConversation
+  /** It has gone out of view. */
+  leave (conversationId: string): void
+  /** Whether there is something that was not sent yet. */
+  readonly unsent: boolean
+  close (): void
+}
+
+/** Conversations kept open out of view, so that coming back finds them as they were. */
+const KEPT = 8
+
+export function openChat (person: Person): Chat {
+  const wire = createWire(baseUrl)
+  const client = createChatClient({ baseUrl, token: () => tokenOf(person), fetch: wire.fetch })
+  const session = createSession(client, { userId: person.userId, onError: (error) => { console.error(error) } })
+  session.listen(wire.event)
+  const list = openConversationList(session)
+  /** The longest out of view first. */
+  const conversations = new Map<string, LiveConversation>()
+  const hasUnsent = (live: LiveConversation) => live.getSnapshot().messages.some(({ seq }) => seq === null)
+
+  return {
+    client,
+    session,
+    list,
+    wire,
+    drafts: new Map(),
+    enter (id) {
+      const live = conversations.get(id) ?? openConversation(session, id)
+      conversations.delete(id)
+      conversations.set(id, live)
+      return live
+    },
+    leave (id) {
+      const left = conversations.get(id)
+      left?.setTyping(false)
+      let spare = conversations.size - KEPT
+      for (const [oldId, live] of conversations) {
+        const { status, removed } = live.getSnapshot()
+        const useless = live === left && (removed || status === 'failed')
+        // Closing would forget what still waits to be sent.
+        if ((spare-- <= 0 && !useless) || hasUnsent(live)) continue
+        live.close()
+        conversations.delete(oldId)
+      }
+    },
+    get unsent () { return [...conversations.values()].some(hasUnsent) },
+    close () {
+      for (const live of conversations.values()) live.close()
+      list.close()
+      session.close()
+    }
+  }
+}
