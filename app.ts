@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Bus } from './hub/bus.js'
 import authPlugin, { type JwtOptions } from './plugins/auth.js'
+import busPlugin from './plugins/bus.js'
 import callerPlugin, { type HostAuthenticate } from './plugins/caller.js'
 import chatPlugin from './plugins/chat.js'
 import databasePlugin from './plugins/database.js'
@@ -15,6 +17,7 @@ import accountRoutes from './routes/accounts.js'
 import conversationRoutes from './routes/conversations.js'
 import healthRoutes from './routes/health.js'
 import messageRoutes from './routes/messages.js'
+import pageRoutes from './routes/page.js'
 import sseRoutes from './routes/sse.js'
 import userRoutes from './routes/users.js'
 
@@ -24,8 +27,12 @@ export interface ChatAppOptions {
   prefix?: string
   /** `file:…` (SQLite) or `postgres://…`. Default `file:./data/chat.db`. */
   databaseUrl?: string
-  /** PostgreSQL: the schema that holds the tables. Default `fastify_sse_chat`. */
+  /** PostgreSQL: the schema that holds the tables. Default: `?schema=` in the URL, else `fastify_sse_chat`. */
   databaseSchema?: string
+  /** Redis or Valkey, which carries events between nodes. Default: PostgreSQL does; with SQLite there is one node. */
+  redisUrl?: string
+  /** A bus of the host's own in its place; the host closes it, after the app. */
+  bus?: Bus
   jwt?: JwtOptions
   /** The host's own way to say who calls; takes the place of tokens. */
   authenticate?: HostAuthenticate
@@ -69,7 +76,8 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   const { prefix = '', databaseUrl = 'file:./data/chat.db', databaseSchema, heartbeatMs, staleAfterMs, streamBufferBytes } = options
 
   await app.register(databasePlugin, defined({ url: databaseUrl, schema: databaseSchema }))
-  await app.register(hubPlugin, defined({ heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
+  await app.register(busPlugin, defined({ databaseUrl, redisUrl: options.redisUrl, bus: options.bus }))
+  await app.register(hubPlugin, defined({ bus: app.chatBus, heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
   await app.register(chatPlugin, defined({ maxStreamsPerUser: options.maxStreamsPerUser, eventRetentionDays: options.eventRetentionDays }))
 
   const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
@@ -102,6 +110,10 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   await app.register(sseRoutes, { prefix: '/api', maxStreams: options.maxStreams, hostAuthenticates: authenticate !== undefined })
   if (options.accounts === true) await app.register(accountRoutes, { prefix: '/api/auth' })
   if (options.health === true) await app.register(healthRoutes, { prefix: '/health' })
+  if (options.page === true) {
+    const signIn = options.accounts === true ? 'accounts' : authenticate !== undefined ? 'host' : 'token'
+    await app.register(pageRoutes, { signIn, docs: options.docs !== false })
+  }
 }
 
 function checkOptions ({ jwt, authenticate, accounts }: ChatAppOptions): void {

@@ -1,5 +1,5 @@
 import { emissionOf, type Emission, type Routing } from '../hub/emission.js'
-import type { Log } from '../hub/hub.js'
+import type { Log } from '../hub/log.js'
 import { isoTime } from '../schemas/common.js'
 import type { ConversationType, Role } from '../schemas/conversations.js'
 import type { ChatEvents } from '../schemas/events.js'

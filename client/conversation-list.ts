@@ -87,6 +87,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   const gone = new Set<string>()
   /** What came while something was being fetched. */
   let heard: StreamEvent[] = []
+  let repeating: 'no' | 'again' | 'last' = 'no'
+  const idle = () => loading === null && refreshing.size === 0
 
   function take (fetched: Conversation): void {
     conversations.set(fetched.id, fetched)
@@ -98,8 +100,11 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   /** What was heard during a fetch may be newer than what it brought. Where it isn't, it changes nothing. */
   function settle (): void {
     const events = heard
-    if (loading === null && refreshing.size === 0) heard = []
-    for (const event of events) handle(event, true)
+    const last = idle()
+    if (last) heard = []
+    repeating = last ? 'last' : 'again'
+    for (const event of events) handle(event)
+    repeating = 'no'
     store.changed()
   }
 
@@ -170,7 +175,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   function update (id: string, change: (conversation: Conversation) => Conversation): void {
     const conversation = conversations.get(id)
     if (conversation !== undefined) conversations.set(id, change(conversation))
-    else if (!gone.has(id)) void refresh(id)
+    // What is being fetched may bring it; once all is, what is still missing is asked for.
+    else if (!gone.has(id) && (repeating === 'last' || (repeating === 'no' && loading === null))) void refresh(id)
   }
 
   const addMessage = (message: ChatEvents['message']) => update(message.conversationId, (conversation) => {
@@ -188,13 +194,13 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       ? { ...conversation, lastMessage: newerMessage(conversation.lastMessage, message) }
       : conversation)
 
-  function moveMark ({ conversationId, messageId, status, userId }: ChatEvents['statusUpdate'], again: boolean): void {
+  function moveMark ({ conversationId, messageId, status, userId }: ChatEvents['statusUpdate']): void {
     const last = conversations.get(conversationId)?.lastMessage ?? null
     if (last === null) return
     if (isMe(userId)) {
       if (status !== 'read') return
       if (last.id === messageId) update(conversationId, (conversation) => ({ ...conversation, unreadCount: 0 }))
-      else if (!again) void refresh(conversationId) // how many are left isn't known here
+      else if (repeating === 'no') void refresh(conversationId) // how many are left isn't known here
       return
     }
     if (last.id !== messageId) return
@@ -211,13 +217,13 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     })
   }
 
-  /** Doing it twice, the second time `again`, is as good as once. */
-  function handle ([type, data]: StreamEvent, again = false): void {
+  /** Doing it twice, is as good as once. */
+  function handle ([type, data]: StreamEvent): void {
     switch (type) {
       case 'message': addMessage(data); break
       case 'messageUpdated':
       case 'messageDeleted': changeMessage(data); break
-      case 'statusUpdate': moveMark(data, again); break
+      case 'statusUpdate': moveMark(data); break
       case 'participantLeft':
         if (isMe(data.userId)) conversations.delete(data.conversationId)
         break
@@ -259,7 +265,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       case 'disconnect':
         break
       default:
-        if (loading !== null || refreshing.size > 0) heard.push(event)
+        if (!idle()) heard.push(event)
         if (type === 'message') typists.get(data.conversationId)?.stop(data.senderId)
         handle(event)
         if (type === 'conversationCreated' || type === 'participantJoined' || type === 'participantUpdated' ||

@@ -147,7 +147,7 @@ export function openConversation (session: ChatSession, conversationId: string):
           if (status === 'loading' || !(thrown instanceof ChatError) || !isTransient(thrown)) status = 'failed'
         }
         // What was heard meanwhile may be newer than what was fetched. Where it isn't, it changes nothing.
-        for (const event of loading.heard.splice(0)) handle(...event)
+        for (const event of loading.heard.splice(0)) handle(event)
         store.changed()
       } while (loading.again && !signal.aborted)
     }
@@ -222,7 +222,7 @@ export function openConversation (session: ChatSession, conversationId: string):
   }
 
   /** Doing it twice is as good as once. */
-  function handle (...[type, data]: StreamEvent): void {
+  function handle ([type, data]: StreamEvent): void {
     switch (type) {
       case 'message':
         typists.stop(data.senderId)
@@ -260,7 +260,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       typists.clear()
     } else if (type === 'onlineStatus') {
       if (loading.running !== null) loading.heard.push(event)
-      handle(...event)
+      handle(event)
     } else if (!('conversationId' in data) || (data.conversationId !== conversationId && !(type === 'reset' && data.conversationId === null))) {
       return
     } else if (type === 'reset') {
@@ -269,7 +269,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       if (!isMe(data.userId)) typists.hear(data, typingLapseMs)
     } else {
       if (loading.running !== null) loading.heard.push(event)
-      handle(...event)
+      handle(event)
       // Names and pictures of who came, and ticks that waited for who left, are asked for.
       if (type === 'participantJoined') void load(isMe(data.userId))
       if (type === 'participantLeft' && !isMe(data.userId)) void load(true)

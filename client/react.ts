@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { openConversation, type ConversationSnapshot, type LiveConversation } from './conversation.js'
 import { openConversationList, type ConversationListSnapshot, type LiveConversationList } from './conversation-list.js'
+import type { Timer } from './platform.js'
 import type { ChatSession, SessionSnapshot } from './session.js'
 import type { Store } from './store.js'
 
@@ -8,6 +9,8 @@ interface Shared<L> {
   live: L
   users: number
   closed: boolean
+  /** Closes it, when nobody uses it by then. */
+  timer: Timer
 }
 
 /** Live states by session and key: components that show the same share one. */
@@ -23,10 +26,14 @@ function find<L extends Closable> (session: ChatSession, key: string, open: () =
   }
   let entry = ofSession.get(key) as Shared<L> | undefined
   if (entry === undefined) {
-    const made: Shared<L> = entry = { live: open(), users: 0, closed: false }
+    const made: Shared<L> = entry = {
+      live: open(),
+      users: 0,
+      closed: false,
+      // Rendering promises nothing: what no effect has taken by then is closed again.
+      timer: setTimeout(() => release(session, key, made), 5000)
+    }
     ofSession.set(key, made)
-    // Rendering promises nothing: what no effect has taken by then is closed again.
-    setTimeout(release, 5000, session, key, made)
   }
   return entry
 }
@@ -46,10 +53,12 @@ function useShared<L extends Store<unknown> & Closable> (session: ChatSession, k
     // Hidden for a while, and shown again.
     if (entry.closed) return openAgain((n) => n + 1)
     entry.users++
+    clearTimeout(entry.timer)
     return () => {
       entry.users--
       // Not at once: the next component may show it, and strict mode mounts everything twice.
-      setTimeout(release, 0, session, key, entry)
+      clearTimeout(entry.timer)
+      entry.timer = setTimeout(() => release(session, key, entry), 0)
     }
   }, [entry, session, key])
   return entry.live

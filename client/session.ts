@@ -38,6 +38,7 @@ export interface SessionSnapshot {
   error: Error | null
 }
 
+/** To be written `(...[type, data, id])`, so that the type of `data` follows from `type`. */
 export type SessionListener = (...event: StreamEvent) => void
 
 /** What a user's devices show: one stream of all their conversations, from which the live states below it are fed. */

@@ -1,17 +1,26 @@
 /**
- * What carries emissions between nodes. It may lose, repeat or reorder: the hub knows each topic's numbers and puts it
+ * What carries messages between nodes. It may lose, repeat or reorder: the hub knows each topic's numbers and puts it
  * right from the log.
  */
 export interface Bus {
-  /** Sends to every other node that listens on one of the channels. Never throws; what can't be sent is lost. */
-  publish(channels: readonly string[], message: () => string): void
-  /** Called for each message of another node. */
+  /**
+   * Sends a message (one line of text) to every other node that listens on the channel. Never throws; what can't be sent
+   * is lost. Where the message is too long for the bus, `short` goes in its place, if there is one.
+   */
+  publish(channel: string, message: () => string, short?: () => string): void
+  /** Called for each message of another node on a channel that this one listens on. */
   onMessage(listener: (message: string) => void): void
-  /** Resolves once messages arrive; when the bus is away it resolves too, and listening begins when it is back. */
-  listen(channel: string): Promise<void>
+  /** Called when messages pass again after they did not: some may have been lost. */
+  onReconnect(listener: () => void): void
+  /**
+   * Resolves once messages on the channel arrive; at once while the bus is away, which `onReconnect` ends. Undefined
+   * where there is nothing to wait for.
+   */
+  listen(channel: string): Promise<void> | undefined
   unlisten(channel: string): void
   /** Whether messages pass. */
   readonly connected: boolean
+  /** Sends what waits, and takes no more. */
   close(): Promise<void>
 }
 
@@ -20,7 +29,9 @@ export class LocalBus implements Bus {
   readonly connected = true
   publish (): void {}
   onMessage (): void {}
-  async listen (): Promise<void> {}
+  onReconnect (): void {}
+  listen (): undefined {}
   unlisten (): void {}
+  async open (): Promise<void> {}
   async close (): Promise<void> {}
 }

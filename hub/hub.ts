@@ -1,25 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { LocalBus, type Bus } from './bus.js'
-import { Clock } from './clock.js'
+import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
 import { allText, frameOf, topicText, type Frame } from './frame.js'
 import { Job } from './job.js'
+import { PAGE, PageReader, type Log } from './log.js'
+import { Relay, type Receiver } from './relay.js'
 import { Stream, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
 import { Topic } from './topic.js'
-
-/** Where durable events are kept: what the hub didn't hear, or hasn't sent yet, it reads here. */
-export interface Log<C extends Catalogue> {
-  /** Events of a topic after a `seq`, ascending; fewer than `limit` only when there are no more. */
-  read(topic: string, after: number, limit: number): Promise<Array<Emission<C>>>
-  /** Number of the newest transaction. */
-  position(): Promise<number>
-  /** Topics with events after a position, and their newest `seq`. */
-  changedSince(position: number): Promise<Array<{ topic: string, seq: number }>>
-  /** Who has joined which topic after a position, by which event. */
-  joinedSince(position: number): Promise<Array<{ topic: string, userId: string, seq: number }>>
-  /** A position as an `id:` shows it. */
-  cursor(position: number): string
-}
 
 /** Why the hub ends a stream. */
 export type EndReason = 'token_expired' | 'removed' | 'shutdown' | 'too_slow' | 'unavailable'
@@ -52,18 +41,11 @@ export interface HubCounters {
 
 /** Writes in one turn of the event loop: a larger audience is served in slices, so that nobody waits for it. */
 const SLICE = 1000
-/** Events read from the log at once, for one stream. */
-const PAGE = 100
-/** Pages read at the same time, for all streams. */
-const READERS = 16
 /** How often the hub looks in the log for what it didn't hear, in milliseconds. */
 const SWEEP_MS = 1000
 const RETRY_MS = 500
 /** Waiting times told to clients are spread over this, in milliseconds. */
 const RETRY_AFTER_MS = { min: 500, max: 5000 }
-
-const topicChannel = (topic: string): string => `t:${topic}`
-const userChannel = (userId: string): string => `u:${userId}`
 
 /**
  * Takes typed events and writes them to the streams that follow their topics: durable ones in order and once, by their
@@ -71,13 +53,15 @@ const userChannel = (userId: string): string => `u:${userId}`
  * an event once, joins all of one turn of the event loop into one write per stream, and never holds more than a
  * stream's budget for it: who is behind reads on in the log.
  */
-export class Hub<C extends Catalogue> implements StreamOwner {
+export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly clock = new Clock()
   readonly limits: StreamLimits
   readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0 }
 
   readonly #bus: Bus
+  readonly #relay: Relay
   #log: Log<C> | undefined
+  #pages: PageReader<C> | undefined
   #onClosed: (stream: Stream) => void = () => {}
   readonly #streams = new Map<string, Stream>()
   /** Streams that follow all topics of their user. */
@@ -87,16 +71,18 @@ export class Hub<C extends Catalogue> implements StreamOwner {
   readonly #active = new Set<Topic>()
   /** Ephemeral events for the followers of several topics. */
   readonly #broadcasts = new Set<Job>()
-  readonly #pages = new Map<string, Promise<AnyEmission[]>>()
-  readonly #readers: Array<() => void> = []
-  #reading = 0
+  /** Who has been told those of other nodes: they come once for each topic. */
+  readonly #told = new LRUCache<string, WeakSet<Stream>>({ max: 1000 })
   /** All events up to this position are sent or under way. */
   #settled = 0
   /** All events up to this position were sent when the last turn ended. */
   #floor = 0
   #scheduled = false
   #sweeping: Promise<void> | undefined
+  /** Positions from which on is to be looked up, and is being: nothing after them may be claimed as seen. */
   #lookFrom = Infinity
+  #lookingFrom = Infinity
+  #lookSoon: Alarm | undefined
   #sweepTimer: NodeJS.Timeout | undefined
   #closed = false
   #emptied: (() => void) | undefined
@@ -108,12 +94,14 @@ export class Hub<C extends Catalogue> implements StreamOwner {
       staleAfterMs: options.staleAfterMs ?? 300_000,
       bufferBytes: options.bufferBytes ?? 1_048_576
     }
-    this.#bus.onMessage(message => { this.#receive(message) })
+    this.#relay = new Relay(this.#bus, this)
+    this.#bus.onReconnect(() => { this.#lookAgain() })
   }
 
   /** Keeps durable events in order by a log. Call before the first stream. `onClosed` is told when a stream is over. */
   async useLog (log: Log<C>, onClosed: (stream: Stream) => void): Promise<void> {
     this.#log = log
+    this.#pages = new PageReader(log)
     this.#onClosed = onClosed
     this.#settled = this.#floor = await log.position()
     this.#sweepTimer = setInterval(() => { void this.sweep() }, SWEEP_MS)
@@ -156,7 +144,7 @@ export class Hub<C extends Catalogue> implements StreamOwner {
   emit (...emissions: ReadonlyArray<Emission<C>>): void {
     for (const emission of emissions) {
       this.#dispatch(emission)
-      this.#bus.publish([...emission.topics.map(topicChannel), ...(emission.joins ?? []).map(userChannel)], () => JSON.stringify(emission))
+      this.#relay.send(emission)
     }
   }
 
@@ -164,16 +152,23 @@ export class Hub<C extends Catalogue> implements StreamOwner {
   settle (position: number): void {
     if (position === this.#settled + 1) {
       this.#settled = position
-      if (this.#active.size === 0) this.#floor = position
+      if (this.#active.size === 0) this.#floor = this.#seenUpTo()
     }
   }
 
-  #receive (message: string): void {
-    try {
-      this.#dispatch(JSON.parse(message) as AnyEmission)
-    } catch {
-      // not one of ours; if it was, the log has it
-    }
+  /** Another node's event. */
+  received (emission: AnyEmission, broadcast: string | undefined): void {
+    if (broadcast === undefined) return this.#dispatch(emission)
+    let told = this.#told.get(broadcast)
+    if (told === undefined) this.#told.set(broadcast, told = new WeakSet())
+    this.#broadcast(emission, told)
+  }
+
+  /** Another node says where to look. */
+  announced (name: string, seq: number, joins: boolean): void {
+    const topic = this.#topics.get(name)
+    if (topic !== undefined && topic.head < seq) void this.#fill(topic)
+    if (joins) this.#lookAgain()
   }
 
   #dispatch (emission: AnyEmission): void {
@@ -187,11 +182,17 @@ export class Hub<C extends Catalogue> implements StreamOwner {
       this.#activate(topic)
       return
     }
+    this.#broadcast(emission, new WeakSet())
+  }
+
+  /** To the followers of any of the topics, but for those who were told before. */
+  #broadcast (emission: AnyEmission, told: WeakSet<Stream>): void {
     const audience = new Set<Stream>()
-    for (const name of topics) {
-      for (const stream of this.#topics.get(name)?.live ?? []) audience.add(stream)
+    for (const name of emission.topics) {
+      for (const stream of this.#topics.get(name)?.live ?? []) if (!told.has(stream)) audience.add(stream)
     }
     if (audience.size === 0) return
+    for (const stream of audience) told.add(stream)
     this.#broadcasts.add(new Job([frameOf(emission)], audience))
     this.#schedule()
   }
@@ -212,7 +213,7 @@ export class Hub<C extends Catalogue> implements StreamOwner {
     if (stream.all) {
       const set = this.#byUser.get(stream.userId) ?? new Set()
       this.#byUser.set(stream.userId, set.add(stream))
-      if (set.size === 1) void this.#bus.listen(userChannel(stream.userId))
+      if (set.size === 1) this.#whenHeard(this.#relay.listenUser(stream.userId))
     }
     if (this.#closed) this.end(stream, 'shutdown')
     return stream
@@ -242,10 +243,28 @@ export class Hub<C extends Catalogue> implements StreamOwner {
     return topic.head
   }
 
+  /** What other nodes said before the bus brought it here is looked up; for all that come together, once. */
+  #whenHeard (listening: Promise<void> | undefined): void {
+    void listening?.then(() => {
+      this.#lookSoon ??= this.clock.after(0, () => {
+        this.#lookSoon = undefined
+        this.#lookAgain()
+      })
+    })
+  }
+
+  /** Sweeps; one that is under way may have looked already. */
+  #lookAgain (): void {
+    if (this.#closed) return
+    this.#lookFrom = Math.min(this.#lookFrom, this.#settled)
+    void this.sweep()
+  }
+
   /** Looks up what has happened since the hub's position was `asOf`, when something was read that is used only now. */
   lookBack (asOf: number): void {
     if (asOf >= this.#settled) return
     this.#lookFrom = Math.min(this.#lookFrom, asOf)
+    this.#floor = this.#seenUpTo()
     void this.sweep()
   }
 
@@ -281,7 +300,7 @@ export class Hub<C extends Catalogue> implements StreamOwner {
     const set = this.#byUser.get(stream.userId)
     if (set?.delete(stream) === true && set.size === 0) {
       this.#byUser.delete(stream.userId)
-      this.#bus.unlisten(userChannel(stream.userId))
+      this.#relay.unlistenUser(stream.userId)
     }
     this.#onClosed(stream)
     if (this.#streams.size === 0) this.#emptied?.()
@@ -299,14 +318,13 @@ export class Hub<C extends Catalogue> implements StreamOwner {
     await this.endAll()
     clearInterval(this.#sweepTimer)
     await this.#sweeping
-    await this.#bus.close()
     this.clock.stop()
   }
 
   #addTopic (name: string, head: number): Topic {
     const topic = new Topic(name, head)
     this.#topics.set(name, topic)
-    void this.#bus.listen(topicChannel(name))
+    this.#whenHeard(this.#relay.listenTopic(name))
     return topic
   }
 
@@ -325,7 +343,7 @@ export class Hub<C extends Catalogue> implements StreamOwner {
     if (topic.followed || this.#topics.get(topic.name) !== topic) return
     this.#topics.delete(topic.name)
     this.#active.delete(topic)
-    this.#bus.unlisten(topicChannel(topic.name))
+    this.#relay.unlistenTopic(topic.name)
   }
 
   // ---- turns: what has come since the last one, to all who follow
@@ -446,7 +464,7 @@ export class Hub<C extends Catalogue> implements StreamOwner {
 
   /** The position up to which all streams have been sent everything. */
   #seenUpTo (): number {
-    let position = this.#settled
+    let position = Math.min(this.#settled, this.#lookFrom, this.#lookingFrom)
     for (const { floor } of this.#active) if (floor !== undefined && floor < position) position = floor
     return position
   }
@@ -570,33 +588,10 @@ export class Hub<C extends Catalogue> implements StreamOwner {
     this.#rest(topic)
   }
 
-  /** A page of the log; undefined when the database is away. The same page for many streams is read once. */
+  /** A page of the log; undefined when the database is away. */
   async #readPage (name: string, after: number): Promise<AnyEmission[] | undefined> {
-    if (this.#log === undefined) return []
-    const key = `${after}:${name}`
-    let page = this.#pages.get(key)
-    if (page === undefined) {
-      page = this.#readInTurn(name, after, this.#log)
-      this.#pages.set(key, page)
-      void page.catch(() => {}).then(() => this.#pages.delete(key))
-    }
-    try {
-      return await page
-    } catch {
-      return undefined
-    }
-  }
-
-  async #readInTurn (name: string, after: number, log: Log<C>): Promise<AnyEmission[]> {
-    if (this.#reading >= READERS) await new Promise<void>(resolve => this.#readers.push(resolve))
-    this.#reading++
-    try {
-      this.counters.pages++
-      return await log.read(name, after, PAGE)
-    } finally {
-      this.#reading--
-      this.#readers.shift()?.()
-    }
+    this.counters.pages++
+    return this.#pages === undefined ? [] : await this.#pages.read(name, after)
   }
 
   async #pause (): Promise<void> {
@@ -618,19 +613,23 @@ export class Hub<C extends Catalogue> implements StreamOwner {
       do await this.#sweep()
       while (this.#lookFrom < Infinity)
     } catch {
-      // the database is away: next time
+      // the database is away: next time, from the same place
+      this.#lookFrom = Math.min(this.#lookFrom, this.#lookingFrom)
+    } finally {
+      this.#lookingFrom = Infinity
     }
   }
 
   /** Nobody follows anything: there is nothing to look for, only to know where the log is when somebody comes. */
   async #skipAhead (): Promise<void> {
+    this.#lookFrom = Infinity
     const position = await this.#log?.position()
     if (position !== undefined && this.#topics.size === 0 && position > this.#settled) this.#settled = this.#floor = position
   }
 
   async #sweep (): Promise<void> {
     if (this.#log === undefined) return
-    const known = Math.min(this.#settled, this.#lookFrom)
+    const known = this.#lookingFrom = Math.min(this.#settled, this.#lookFrom)
     this.#lookFrom = Infinity
     const position = await this.#log.position()
     if (position <= known) return
@@ -649,7 +648,8 @@ export class Hub<C extends Catalogue> implements StreamOwner {
       if (topic !== undefined && topic.head < seq) void this.#fill(topic)
     }
     if (position > this.#settled) this.#settled = position
-    if (this.#active.size === 0) this.#floor = this.#settled
+    this.#lookingFrom = Infinity
+    this.#floor = this.#seenUpTo()
   }
 }
 

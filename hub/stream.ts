@@ -158,6 +158,8 @@ export class Stream {
 
   /** Resolves when the peer has taken what was written, or the stream is over. */
   async drained (): Promise<void> {
+    // what was written in this turn leaves with it, and says `drain` only when it was much
+    if (this.#sink.writableLength > 0) await new Promise(resolve => setImmediate(resolve))
     while (this.open && this.#sink.writableLength > 0) {
       await new Promise<void>(resolve => {
         this.#drained = resolve

@@ -22,6 +22,8 @@ export class Topic {
   #queue: Array<AnyEmission> = []
   /** Durable events that came before an earlier one. */
   readonly #early = new Map<number, AnyEmission>()
+  /** Ephemeral events that came before what they follow. */
+  #waiting: AnyEmission[] = []
 
   constructor (name: string, head: number) {
     this.name = name
@@ -34,16 +36,16 @@ export class Topic {
 
   /** Whether an event is missing in front of one that has come. */
   get hasGap (): boolean {
-    return this.#early.size > 0
+    return this.#early.size > 0 || this.#waiting.length > 0
   }
 
   /** Whether there may be a next job without anything more coming. */
   get ready (): boolean {
-    return this.#queue.length > 0 || this.#early.has(this.head + 1)
+    return this.#queue.length > 0 || this.#early.has(this.head + 1) || this.#waiting.some(emission => this.#mayGo(emission))
   }
 
   get idle (): boolean {
-    return this.#queue.length === 0 && this.#early.size === 0 && this.job === undefined && !this.filling
+    return this.#queue.length === 0 && !this.hasGap && this.job === undefined && !this.filling
   }
 
   push (emission: AnyEmission): void {
@@ -58,12 +60,13 @@ export class Topic {
     const before = this.head
     const emissions: Array<AnyEmission> = []
     let taken = 0
+    this.#takeWaiting(emissions)
     this.#takeEarly(emissions)
     for (const emission of this.#queue) {
       // a leave ends the job: who comes back after it is a new follower
       if (emissions.at(-1)?.leaves !== undefined) break
       taken++
-      if (emission.seq === undefined) emissions.push(emission)
+      if (emission.seq === undefined) (this.#mayGo(emission) ? emissions : this.#waiting).push(emission)
       else if (emission.seq > this.head) this.#early.set(emission.seq, emission)
       this.#takeEarly(emissions)
     }
@@ -99,6 +102,17 @@ export class Topic {
       this.head++
       emissions.push(next)
       if (next.leaves !== undefined) return
+      this.#takeWaiting(emissions)
     }
+  }
+
+  #takeWaiting (emissions: Array<AnyEmission>): void {
+    if (this.#waiting.length === 0) return
+    emissions.push(...this.#waiting.filter(emission => this.#mayGo(emission)))
+    this.#waiting = this.#waiting.filter(emission => !this.#mayGo(emission))
+  }
+
+  #mayGo ({ after = 0 }: AnyEmission): boolean {
+    return after <= this.head
   }
 }

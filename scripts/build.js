@@ -2,9 +2,10 @@
 // Arguments are passed on to tsc (`--noCheck` is what the install uses: types are checked by `npm run typecheck`).
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { buildPage } from './page.js'
 import { providers, root } from './prisma.js'
 
 /** @param {string[]} args */
@@ -26,8 +27,7 @@ try {
     const migrations = join('prisma', provider, 'migrations')
     cpSync(join(root, migrations), join(building, migrations), { recursive: true })
   }
-  const page = [join(root, 'web', 'dist'), join(root, 'web')].find((directory) => existsSync(directory))
-  if (page !== undefined) cpSync(page, join(building, 'web'), { recursive: true })
+  await buildPage(join(building, 'web'))
 
   rmSync(dist, { recursive: true, force: true })
   renameSync(building, dist)

@@ -15,7 +15,7 @@ function isInstalled (name) {
   }
 }
 
-if (['prisma', 'typescript'].every(isInstalled)) {
+if (['prisma', 'typescript', 'esbuild'].every(isInstalled)) {
   process.argv.push('--noCheck')
   await import('./build.js')
 } else if (!existsSync(new URL('../dist/server.js', import.meta.url))) {

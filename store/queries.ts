@@ -8,7 +8,6 @@ import type { User } from '../schemas/users.js'
 import type { Database } from './database.js'
 import { isoTimeOrNull, renderMessage } from './rendering.js'
 import type { Param } from './sql.js'
-import type { UserRow } from './unit.js'
 
 /** A conversation as its participant may follow it. */
 export interface Followable {

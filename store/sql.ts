@@ -21,6 +21,8 @@ export interface Dialect {
   /** The greater and the lesser of two values. */
   greatest: string
   least: string
+  /** Whether what stands in a WITH may write. */
+  writesInWith: boolean
 }
 
 const list = (columns: Record<string, ColumnType>, column: (name: string, type: ColumnType, index: number) => string): string =>
@@ -30,14 +32,16 @@ export const sqliteDialect: Dialect = {
   table: columns => `(SELECT ${list(columns, (name, _, index) => `value ->> ${index} AS ${name}`)} FROM json_each(?))`,
   lock: '',
   greatest: 'max',
-  least: 'min'
+  least: 'min',
+  writesInWith: false
 }
 
 export const postgresDialect: Dialect = {
   table: columns => `(SELECT ${list(columns, (name, type, index) => `(e ->> ${index})::${type} AS ${name}`)} FROM jsonb_array_elements(?::jsonb) AS e)`,
   lock: 'FOR NO KEY UPDATE',
   greatest: 'greatest',
-  least: 'least'
+  least: 'least',
+  writesInWith: true
 }
 
 /** `?`, `?` … as PostgreSQL wants them: `$1`, `$2` … */

@@ -3,6 +3,7 @@ import type { ChatEvents, DurableEventType, DurableEvents, EphemeralEvents } fro
 import type { ConversationType, Role } from '../schemas/conversations.js'
 import { cursorOfTopic } from './cursor.js'
 import type { Database } from './database.js'
+import { appendEvents } from './event-log.js'
 import type { Keys } from './keys.js'
 import type { Sql } from './sql.js'
 
@@ -69,6 +70,9 @@ export interface StreamRow {
   conversationId: string | null
 }
 
+/** New rows go in in one order on every node, so that two that write the same ones can't wait for each other. */
+const byId = (a: { id: string }, b: { id: string }): number => a.id < b.id ? -1 : 1
+
 const numberOrNull = (value: unknown): number | null => value === null ? null : Number(value)
 
 /** Somebody else wrote the same new row at the same moment: load again, decide again. */
@@ -90,7 +94,6 @@ const MESSAGE = `m.id, m.conversation, m.seq, m.sender_id, m.sender_seq, m.clien
   m.deleted_at, m.first_text_hash`
 const USER_COLUMNS = { id: 'text', display_name: 'text', avatar: 'text', password_hash: 'text', profile_at: 'bigint', created_at: 'bigint', is_online: 'boolean', is_hidden: 'boolean', online_until: 'bigint', last_seen: 'bigint' } as const
 const PARTICIPANT_COLUMNS = { conversation: 'int', user_id: 'text', role: 'text', joined_at: 'bigint', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int', typing_until: 'bigint' } as const
-const EVENT_COLUMNS = { conversation: 'int', seq: 'int', position: 'bigint', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint' } as const
 
 /**
  * What one transaction has loaded, and what it will write: a unit of work over an identity map. Commands read and change
@@ -305,7 +308,7 @@ export class Unit {
 
   /** Tells an ephemeral event to a conversation. */
   tell<T extends keyof EphemeralEvents> (conversation: ConversationRow, type: T, data: EphemeralEvents[T], except: string): void {
-    this.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [conversation.id], except }))
+    this.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [conversation.id], except, after: conversation.eventSeq }))
   }
 
   /** Tells an ephemeral event about a user to everybody who shares a conversation with them, large groups apart. */
@@ -329,7 +332,7 @@ export class Unit {
     if (this.#closed.size > 0) await this.#deleteStreams(sql)
     if (this.#opened.size > 0) await this.#insertStreams(sql)
     if (this.#aboutUsers.length > 0) await this.#findContacts(sql)
-    if (this.#events.length > 0) await this.#insertEvents(sql)
+    if (this.#events.length > 0) await this.#appendEvents(sql)
   }
 
   #table (columns: Parameters<Database['dialect']['table']>[0]): string {
@@ -507,7 +510,7 @@ export class Unit {
   }
 
   async #insertUsers (sql: Sql): Promise<void> {
-    const rows = [...this.#newUsers].map(user => [user.id, user.displayName, user.avatar, user.passwordHash, user.profileAt,
+    const rows = [...this.#newUsers].sort(byId).map(user => [user.id, user.displayName, user.avatar, user.passwordHash, user.profileAt,
       user.createdAt, user.isOnline, user.isHidden, user.onlineUntil, user.lastSeen])
     const inserted = await sql.execute(
       `INSERT INTO chat_users (id, display_name, avatar, password_hash, profile_at, created_at, is_online, is_hidden, online_until, last_seen)
@@ -526,7 +529,7 @@ export class Unit {
   }
 
   async #insertConversations (sql: Sql): Promise<void> {
-    const rows = [...this.#created].map(row => [row.id, row.type, row.title, row.createdBy, row.createdAt, row.updatedAt])
+    const rows = [...this.#created].sort(byId).map(row => [row.id, row.type, row.title, row.createdBy, row.createdAt, row.updatedAt])
     const inserted = await sql.query<{ id: string, num: number }>(
       `INSERT INTO chat_conversations (id, type, title, created_by, created_at, updated_at)
        SELECT * FROM ${this.#table({ id: 'text', type: 'text', title: 'text', created_by: 'text', created_at: 'bigint', updated_at: 'bigint' })} k
@@ -597,23 +600,12 @@ export class Unit {
     }
   }
 
-  /** Last, because the position's row is every writer's: it is held from here to the commit only. */
-  async #insertEvents (sql: Sql): Promise<void> {
-    const [meta] = await sql.query<{ position: bigint }>('UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position')
-    const position = this.position = Number(meta!.position)
-    const rows = this.#events.map(({ conversation, emission, userId, messageSeq, detail }) => {
+  async #appendEvents (sql: Sql): Promise<void> {
+    const rows = this.#events.map(({ emission, ...row }) => ({ ...row, seq: emission.seq!, type: emission.type }))
+    const position = this.position = await appendEvents(sql, this.#database.dialect, rows, this.#touched, this.now)
+    for (const { conversation, emission } of this.#events) {
       emission.position = position
       emission.id = cursorOfTopic(this.#database.identity, conversation.num, emission.seq!)
-      return [conversation.num, emission.seq, position, emission.type, userId, messageSeq, detail, this.now]
-    })
-    await sql.execute(
-      `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, created_at)
-       SELECT * FROM ${this.#table(EVENT_COLUMNS)} k`, JSON.stringify(rows))
-    await sql.execute(
-      `UPDATE chat_conversations SET updated_at = k.updated_at, message_seq = k.message_seq, event_seq = k.event_seq,
-         participant_count = k.participant_count, position = ?
-       FROM ${this.#table({ num: 'int', updated_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' })} k
-       WHERE chat_conversations.num = k.num`, position,
-      JSON.stringify([...this.#touched].map(row => [row.num, row.updatedAt, row.messageSeq, row.eventSeq, row.participantCount])))
+    }
   }
 }

@@ -106,7 +106,7 @@ export class Writer {
 
   async #runAlone ({ resolve, reject }: Waiting, work: (sql: Sql) => Promise<unknown>): Promise<void> {
     try {
-      resolve(await this.#database.transaction(work) as never)
+      resolve(await whileConflicting(async () => await this.#database.transaction(work)) as never)
     } catch (error) {
       reject(error)
     }
@@ -126,16 +126,21 @@ export class Writer {
   }
 
   async #commit (batch: Batch): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const { outcomes, unit } = await this.#database.transaction(async sql => await decide(this.#database, sql, batch))
-        this.#committed({ emissions: unit.emissions, position: unit.position })
-        outcomes.forEach((settle, index) => { settle(batch[index]!) })
-        return
-      } catch (error) {
-        const again = error instanceof Conflict || isConflict(error)
-        if (!again || attempt === ATTEMPTS) throw error
-      }
+    const { outcomes, unit } = await whileConflicting(async () =>
+      await this.#database.transaction(async sql => await decide(this.#database, sql, batch)))
+    this.#committed({ emissions: unit.emissions, position: unit.position })
+    outcomes.forEach((settle, index) => { settle(batch[index]!) })
+  }
+}
+
+/** Again when another transaction was in the way: then nothing of this one was written. */
+async function whileConflicting<T> (transact: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transact()
+    } catch (error) {
+      const again = error instanceof Conflict || isConflict(error)
+      if (!again || attempt === ATTEMPTS) throw error
     }
   }
 }

@@ -1,3 +1,4 @@
+import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { Test } from 'tap'
 
 /** One event of a stream, as a conforming parser dispatches it; `id` is what the event itself carried. */
@@ -12,7 +13,8 @@ const PATIENCE_MS = 15_000
 
 /** Reads an event stream (HTML Living Standard, 9.2.6) off a real socket, and keeps all of it. */
 export class EventReader {
-  readonly response: Response
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
   /** All events so far. */
   readonly events: StreamEvent[] = []
   readonly comments: string[] = []
@@ -23,19 +25,25 @@ export class EventReader {
   /** Resolves when the stream is over, whoever ended it. */
   readonly ended: Promise<void>
 
-  readonly #abort: AbortController
+  readonly #response: IncomingMessage
   #taken = 0
   #over = false
   #wake: Array<() => void> = []
 
-  constructor (response: Response, abort: AbortController) {
-    this.response = response
-    this.#abort = abort
+  constructor (response: IncomingMessage) {
+    this.#response = response
+    this.status = response.statusCode ?? 0
+    this.headers = response.headers
     this.ended = this.#read()
   }
 
-  get status (): number {
-    return this.response.status
+  /** Takes nothing more off the socket until `resume`. */
+  pause (): void {
+    this.#response.pause()
+  }
+
+  resume (): void {
+    this.#response.resume()
   }
 
   /** The last `id` of what was read by `next` and the like: where a client would resume. */
@@ -91,7 +99,7 @@ export class EventReader {
 
   /** Goes away, as a client does. */
   async close (): Promise<void> {
-    this.#abort.abort()
+    this.#response.destroy()
     await this.ended
   }
 
@@ -110,23 +118,20 @@ export class EventReader {
   }
 
   async #read (): Promise<void> {
-    const decoder = new TextDecoder()
+    const response = this.#response.setEncoding('utf8')
     let rest = ''
-    try {
-      for await (const chunk of this.response.body ?? []) {
-        const text = decoder.decode(chunk as Uint8Array, { stream: true })
-        this.raw += text
-        const lines = (rest + text).split(/\r\n|\n|\r(?!$)/)
-        rest = lines.pop() ?? ''
-        for (const line of lines) this.#line(line)
-        this.#announce()
-      }
-    } catch {
-      // aborted, or cut off
-    } finally {
-      this.#over = true
+    response.on('data', (text: string) => {
+      this.raw += text
+      const lines = (rest + text).split(/\r\n|\n|\r(?!$)/)
+      rest = lines.pop() ?? ''
+      for (const line of lines) this.#line(line)
       this.#announce()
-    }
+    })
+    // cut off, or given up
+    response.on('error', () => {})
+    await new Promise<void>(resolve => { response.once('close', resolve) })
+    this.#over = true
+    this.#announce()
   }
 
   #announce (): void {
@@ -166,8 +171,9 @@ export async function openEvents (t: Test, url: string, headers: Record<string, 
   return reader
 }
 
-/** Opens a stream that the caller closes. */
+/** Opens a stream that the caller closes. On a connection of its own: nothing is left when it is over. */
 export async function connect (url: string, headers: Record<string, string> = {}): Promise<EventReader> {
-  const abort = new AbortController()
-  return new EventReader(await fetch(url, { headers, signal: abort.signal }), abort)
+  return await new Promise((resolve, reject) => {
+    get(url, { headers, agent: false }, response => { resolve(new EventReader(response)) }).once('error', reject)
+  })
 }

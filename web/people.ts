@@ -23,7 +23,8 @@ const nobody: SignedIn = { people: [] }
 
 function read (storage: 'sessionStorage' | 'localStorage'): SignedIn | null {
   try {
-    return JSON.parse(window[storage].getItem(key) ?? 'null') as SignedIn | null
+    const kept = JSON.parse(window[storage].getItem(key) ?? 'null') as SignedIn | null
+    return Array.isArray(kept?.people) ? kept : null
   } catch {
     return null // storage may be off
   }
@@ -39,9 +40,9 @@ function write (storage: 'sessionStorage' | 'localStorage', signedIn: SignedIn |
 const has = (signedIn: SignedIn | null, userId: string) => signedIn?.people.some((person) => person.userId === userId) === true
 
 export function remembered (): SignedIn {
-  const signedIn = read('sessionStorage') ?? read('localStorage') ?? nobody
-  write('sessionStorage', signedIn)
-  return signedIn
+  const signedIn = read('sessionStorage') ?? read('localStorage')
+  if (signedIn !== null) write('sessionStorage', signedIn)
+  return signedIn ?? nobody
 }
 
 export function remember (signedIn: SignedIn): void {

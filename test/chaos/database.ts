@@ -41,6 +41,8 @@ export interface HarnessDatabase {
   snapshot(): Promise<Snapshot>
   /** Rows of streams that count as open. */
   openStreams(): Promise<number>
+  /** Number of the newest transaction in the log. */
+  position(): Promise<number>
   /** Keeps all writers out until it is released; undefined where there is no such lock. */
   lock?(): () => void
   /** Waits, blocking this process, for the next commit; false when none came in time. */
@@ -58,7 +60,8 @@ const queries = {
   log: `SELECT c.id AS "conversationId", e.seq, e.position, e.type, e.user_id AS "userId", e.detail, m.id AS "messageId", e.message_seq AS "messageSeq", e.created_at AS "createdAt"
     FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
     LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq ORDER BY e.conversation, e.seq`,
-  openStreams: 'SELECT count(*) AS count FROM chat_streams'
+  openStreams: 'SELECT count(*) AS count FROM chat_streams',
+  position: 'SELECT position FROM chat_meta'
 }
 
 type Rows = Array<Record<string, unknown>>
@@ -95,6 +98,7 @@ export function openSqlite (file: string): HarnessDatabase {
   return {
     snapshot: async () => await snapshotBy(sql => reader.prepare(sql).all()),
     openStreams: async () => Number(reader.prepare(queries.openStreams).all()[0]!.count),
+    position: async () => Number(reader.prepare(queries.position).all()[0]!.position),
     lock: () => lockSqlite(file),
     waitForCommit (timeoutMs) {
       const before = reader.pragma('data_version', { simple: true })
@@ -128,6 +132,7 @@ async function openPostgres (url: string): Promise<HarnessDatabase> {
   return {
     snapshot: async () => await snapshotBy(query),
     openStreams: async () => Number((await query(queries.openStreams))[0]!.count),
+    position: async () => Number((await query(queries.position))[0]!.position),
     close: async () => { await pool.end() }
   }
 }

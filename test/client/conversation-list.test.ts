@@ -141,6 +141,16 @@ test('what is heard during the fetch is not lost, nor counted twice', async (t) 
   t.match(find('a'), { unreadCount: 3, lastMessage: { seq: 3 }, participants: [{}, { isOnline: true }] })
 })
 
+test('what was heard during the fetch of conversations that it didn\'t bring', async (t) => {
+  const fetched = deferred<ConversationPage>()
+  const { emit, connect, ids } = setUp(t, { listConversations: () => fetched.promise, getConversation: async (id) => listed(id, 5) })
+  connect()
+  for (const id of ['x', 'y', 'z']) emit('message', event(id, 1))
+  fetched.resolve({ conversations: [listed('a', 9)], nextCursor: null })
+  await settle()
+  t.strictSame(ids(), ['a', 'x', 'y', 'z'])
+})
+
 test('who types, and who is online', async (t) => {
   const { emit, ready, find, setStatus } = setUp(t, { listConversations: page(listed('a', 2), listed('b', 1)) })
   await ready()

@@ -130,7 +130,8 @@ class PolyfilledEventSource {
         onEvent: (type, data, id) => { lastEventId = id ?? lastEventId; this.#dispatch(type, { data, lastEventId }) },
         onRetry () {}
       })
-      for await (const piece of response.body ?? []) parse(piece as Uint8Array)
+      const reader = response.body?.getReader()
+      for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) parse(read.value)
       this.timer = setTimeout(() => { void this.#open() }, 1)
     } catch {
       if (!this.#abort.signal.aborted) this.#dispatch('error', { xhrStatus: 0 })

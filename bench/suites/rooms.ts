@@ -1,0 +1,54 @@
+import { Caller, callAll } from '../load/caller.js'
+import { Pairs, perCall, type Work } from '../load/pairs.js'
+import { cpuMicros } from '../measure/process.js'
+import { percentile } from '../measure/statistics.js'
+import type { Suite } from '../suite.js'
+import { Peer } from '../systems/peer.js'
+import { Product } from '../systems/product.js'
+
+const PAIRS = 2000
+const CONNECTIONS = 64
+
+const suite: Suite = {
+  summary: '2,000 conversations of two, 64 connections posting as fast as they are answered',
+  async run (context) {
+    const product = await Product.start()
+    const empty = await Peer.start('empty-route')
+    try {
+      context.progress('making the conversations')
+      const pairs = new Pairs(product, PAIRS)
+      await pairs.open()
+      const callers = Array.from({ length: CONNECTIONS }, () => new Caller(empty.port))
+      const emptyCalls = async (ms: number): Promise<{ calls: number, cpuMicros: number }> => {
+        const end = performance.now() + ms
+        const cpu = cpuMicros(empty.pid)
+        let calls = 0
+        await callAll(callers, () => performance.now() < end ? { ...pairs.message(pairs.all[calls++ % PAIRS]!), path: '/empty' } : undefined)
+        return { calls, cpuMicros: cpuMicros(empty.pid) - cpu }
+      }
+      await pairs.messages(context.pick(5000, 3000))
+      await emptyCalls(context.pick(3000, 2000))
+      const windows: Work[] = []
+      const floors: number[] = []
+      // in turns, so that whatever else the machine does meets both
+      await context.repeat('both', async () => {
+        windows.push(await pairs.messages(context.pick(4000, 2000)))
+        floors.push(perCall(await emptyCalls(context.pick(2000, 1000))))
+      })
+      pairs.close()
+      await pairs.verify()
+      const cost = context.figure(product.name, 'CPU a message', 'µs', windows.map(perCall))
+      const floor = context.figure('empty route', 'CPU a request', 'µs', floors)
+      context.figure(product.name, 'messages', '', windows.map(({ calls }) => calls))
+      context.figure(product.name, 'p50', 'ms', windows.map(({ latencies }) => percentile(latencies, 0.5)))
+      const p99 = context.figure(product.name, 'p99', 'ms', windows.map(({ latencies }) => percentile(latencies, 0.99)))
+      context.target('a message, of an empty authenticated POST route\'s', cost / floor, 3, '×')
+      context.target('p99 from request to event', p99, 25, 'ms')
+    } finally {
+      await product.stop()
+      await empty.stop()
+    }
+  }
+}
+
+export default suite

@@ -1,0 +1,80 @@
+import { Caller, each, type Call } from '../load/caller.js'
+import { Pairs, perCall, type Pair } from '../load/pairs.js'
+import { latency, Room } from '../load/room.js'
+import type { Context, Suite } from '../suite.js'
+import { Product, ProductRoom } from '../systems/product.js'
+
+const PAIRS = 2000
+const MEMBERS = 1000
+/** Connections by which the thousand call: all that a client library would open at once, and more. */
+const CONNECTIONS = 256
+
+const suite: Suite = {
+  summary: 'status, typing and online against messages; a thousand members marking a message read at once',
+  async run (context) {
+    await calls(context)
+    await crowd(context)
+  }
+}
+
+async function calls (context: Context): Promise<void> {
+  const product = await Product.start()
+  try {
+    context.progress('making the conversations')
+    const pairs = new Pairs(product, PAIRS)
+    await pairs.open()
+    const round = async (callOf: (pair: Pair) => Call): Promise<number> => perCall(await pairs.work(each(pairs.all, callOf), 1))
+    const kinds: Record<string, (pair: Pair) => Call> = {
+      'a message': pair => pairs.message(pair),
+      delivered: ({ b, messageId }) => ({ method: 'PUT', path: `/api/chat/messages/${messageId}/status`, userId: b, body: { status: 'delivered' } }),
+      read: ({ b, messageId }) => ({ method: 'PUT', path: `/api/chat/messages/${messageId}/status`, userId: b, body: { status: 'read' } }),
+      'typing on': ({ a, conversationId }) => ({ method: 'POST', path: '/api/chat/typing', userId: a, body: { conversationId, isTyping: true } }),
+      'typing off': ({ a, conversationId }) => ({ method: 'POST', path: '/api/chat/typing', userId: a, body: { conversationId, isTyping: false } }),
+      'online on': ({ a }) => ({ method: 'PUT', path: '/api/chat/status/online', userId: a, body: { isOnline: true } }),
+      'online off': ({ a }) => ({ method: 'PUT', path: '/api/chat/status/online', userId: a, body: { isOnline: false } })
+    }
+    const cost = new Map<string, number[]>(Object.keys(kinds).map(kind => [kind, []]))
+    const rounds = context.pick(7, 4)
+    for (let repeat = 0; repeat <= rounds; repeat++) {
+      context.progress(repeat === 0 ? 'warming up' : `${repeat} of ${rounds}`)
+      for (const [kind, callOf] of Object.entries(kinds)) {
+        const value = await round(callOf)
+        if (repeat > 0) cost.get(kind)!.push(value)
+      }
+    }
+    pairs.close()
+    await pairs.verify()
+    const medians = new Map([...cost].map(([kind, values]) => [kind, context.figure(product.name, kind, 'µs', values)]))
+    const message = medians.get('a message')!
+    for (const [kind, value] of medians) if (kind !== 'a message') context.target(`${kind}, of a message`, value / message, 1, '×')
+  } finally {
+    await product.stop()
+  }
+}
+
+async function crowd (context: Context): Promise<void> {
+  const system = await ProductRoom.start()
+  try {
+    context.progress('opening the group')
+    const room = new Room(system, 8)
+    await room.open(MEMBERS)
+    await room.burst(2000)
+    const callers = Array.from({ length: CONNECTIONS }, () => new Caller(system.port))
+    const readers = Array.from({ length: MEMBERS }, (_, member) => member).filter(member => member >= 8)
+    const windows = await context.repeat('a thousand read', async () => {
+      await room.steady(10, 100)
+      const path = `/api/chat/messages/${room.newest}/status`
+      return await room.crowd(callers, each(readers, member => ({ method: 'PUT', path, userId: system.userId(member), body: { status: 'read' } })))
+    })
+    room.close()
+    await room.verify()
+    const cpu = context.figure(system.name, 'a thousand read, in all', 's', windows.map(({ cpuMicros }) => cpuMicros / 1e6))
+    const p99 = context.figure(system.name, 'a message meanwhile, p99', 'ms', windows.map(window => latency(window, 0.99)))
+    context.target('a thousand members marking a message read', cpu, 2, 's')
+    context.target('a message sent meanwhile, p99', p99, 100, 'ms')
+  } finally {
+    await system.stop()
+  }
+}
+
+export default suite

@@ -1,0 +1,127 @@
+import { backendsOf, conversationId, LARGE, postgresAnswers, provide, SMALL, userOf, type Provider, type Size } from '../data/databases.js'
+import { Caller, callAll, type Call } from '../load/caller.js'
+import { Reader } from '../load/reader.js'
+import { cpuMicros } from '../measure/process.js'
+import type { Context, Suite } from '../suite.js'
+import { Product } from '../systems/product.js'
+
+const CONNECTIONS = 4
+const RESUMED = 100
+
+/** A server on a database of one size. */
+class Served {
+  readonly product: Product
+  readonly #size: Size
+  readonly #identity: string
+  readonly #provider: Provider
+  readonly #callers: Caller[]
+  #backends: number[] = []
+
+  constructor (product: Product, provider: Provider, size: Size, identity: string) {
+    this.product = product
+    this.#provider = provider
+    this.#size = size
+    this.#identity = identity
+    this.#callers = Array.from({ length: CONNECTIONS }, () => new Caller(product.port))
+  }
+
+  async stop (): Promise<void> {
+    for (const caller of this.#callers) caller.close()
+    await this.product.stop()
+  }
+
+  /** CPU of one, of the server and of its database, in microseconds. */
+  async cost (count: number, work: (served: Served, count: number) => Promise<void>): Promise<number> {
+    if (this.#provider === 'postgresql') this.#backends = await backendsOf(this.#size)
+    const cpu = this.#cpu()
+    await work(this, count)
+    return (this.#cpu() - cpu) / count
+  }
+
+  #cpu (): number {
+    return [this.product.pid, ...this.#backends].reduce((sum, pid) => sum + cpuMicros(pid), 0)
+  }
+
+  async calls (count: number, callOf: (conversation: number) => Call, check: (body: string) => boolean): Promise<void> {
+    let made = 0
+    await callAll(this.#callers, () => made++ < count ? callOf(this.#anyConversation()) : undefined, ({ path }, { body }) => {
+      if (!check(body)) throw new Error(`void: ${path} is not complete`)
+    })
+  }
+
+  async resumes (count: number): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      const num = this.#anyConversation()
+      await new Promise<void>((resolve, reject) => {
+        let seq = 1
+        const stream = this.product.open(`b-${(num - 1) % 100}`, conversationId(num), new Reader(({ data }) => {
+          if (typeof data.eventSeq !== 'number') return
+          // one's own messages don't come
+          if (data.eventSeq <= seq) reject(new Error(`void: event ${data.eventSeq} came after ${seq}`))
+          seq = data.eventSeq
+          if (seq < RESUMED) return
+          stream.close()
+          resolve()
+        }), () => {}, { 'Last-Event-ID': `${this.#identity}.${num}.1` })
+      })
+    }
+  }
+
+  #anyConversation (): number {
+    return 1 + Math.floor(Math.random() * this.#size.conversations)
+  }
+}
+
+const isPage = (size: number, key: string) => (body: string): boolean => (JSON.parse(body) as Record<string, unknown[]>)[key]!.length === size
+
+const WORKS: Array<{ name: string, count: number, work: (served: Served, count: number) => Promise<void> }> = [
+  {
+    name: 'a page of history',
+    count: 600,
+    work: async (served, count) => {
+      await served.calls(count, num => ({ method: 'GET', path: `/api/chat/conversations/${conversationId(num)}/messages?before=90`, userId: userOf(num) }), isPage(50, 'messages'))
+    }
+  },
+  {
+    name: 'a list of 50 conversations',
+    count: 300,
+    work: async (served, count) => {
+      await served.calls(count, num => ({ method: 'GET', path: '/api/chat/conversations?limit=50', userId: userOf(num) }), isPage(50, 'conversations'))
+    }
+  },
+  { name: 'a resume of 100 events', count: 300, work: async (served, count) => { await served.resumes(count) } }
+]
+
+const suite: Suite = {
+  summary: '10,000 messages against 1,000,000 in 10,000 conversations: a page, a list, a resume',
+  async run (context) {
+    await compare(context, 'sqlite')
+    if (await postgresAnswers()) await compare(context, 'postgresql')
+    else context.skip('PostgreSQL doesn\'t answer on 127.0.0.1:5432 (or at TEST_DATABASE_URL)')
+  }
+}
+
+async function compare (context: Context, provider: Provider): Promise<void> {
+  const served: Served[] = []
+  try {
+    for (const size of [SMALL, LARGE]) {
+      const { url, identity } = await provide(provider, size, text => { context.progress(text) })
+      served.push(new Served(await Product.start({ databaseUrl: url }), provider, size, identity))
+    }
+    const [small, large] = served as [Served, Served]
+    for (const { name, count, work } of WORKS) {
+      const scaled = count * context.pick(3, 1)
+      await small.cost(scaled, work)
+      await large.cost(scaled, work)
+      const costs: Array<[number, number]> = []
+      await context.repeat(`${provider}: ${name}`, async () => { costs.push([await small.cost(scaled, work), await large.cost(scaled, work)]) })
+      const few = context.figure(provider, `${name}, 10,000 messages`, 'µs', costs.map(([few]) => few))
+      const many = context.figure(provider, `${name}, 1,000,000 messages`, 'µs', costs.map(([, many]) => many))
+      context.target(`${provider}: ${name}, at 1,000,000 of that at 10,000 messages`, many / few, 1.2, '×')
+    }
+  } finally {
+    for (const one of served) await one.stop()
+  }
+}
+
+export default suite

@@ -1,0 +1,246 @@
+import { createHash, randomBytes } from 'node:crypto'
+import pg from 'pg'
+import type { Bus } from '../bus.js'
+import { backoffMs } from './backoff.js'
+import { Outbox } from './outbox.js'
+
+export interface PostgresBusOptions {
+  /** `postgres://…`: the database itself; a pooler that shares connections between transactions can't LISTEN. */
+  url: string
+  /** Names the installation: what others on the same server publish is not heard. */
+  installation: string
+  /** Told why the connection broke, or can't be made: once, until it is there again. */
+  onError?: (error: unknown) => void
+}
+
+/**
+ * PostgreSQL compares every notification with every channel that a backend listens on, so topics share this many; what
+ * nobody here listens for is dropped in the node, unparsed.
+ */
+const CHANNELS = 256
+/** A payload must be shorter than 8,000 bytes. */
+const PAYLOAD_MAX = 7900
+const PROBE_MS = 5000
+const TIMEOUT_MS = 5000
+
+interface Letter { channel: string, message: string }
+
+/**
+ * PostgreSQL's LISTEN and NOTIFY, on one connection of its own. Notifications are never part of a chat transaction:
+ * NOTIFY takes a lock of the whole database's to the end of the commit.
+ */
+export class PostgresBus implements Bus {
+  readonly #options: PostgresBusOptions
+  readonly #prefix: string
+  readonly #origin = randomBytes(6).toString('base64url')
+  readonly #outbox = new Outbox<Letter>(async letters => { await this.#notify(letters) })
+  /** PostgreSQL channel → the channels that it carries for this node. */
+  readonly #wanted = new Map<string, Set<string>>()
+  #listening = new Set<string>()
+  #syncing: Promise<void> | undefined
+  #client: pg.Client | undefined
+  #connecting: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
+  #probe: NodeJS.Timeout | undefined
+  #attempt = 0
+  #closed = false
+  #deliver: (message: string) => void = () => {}
+  #reconnected: () => void = () => {}
+
+  constructor (options: PostgresBusOptions) {
+    this.#options = options
+    this.#prefix = `chat_${createHash('sha256').update(options.installation).digest('hex').slice(0, 20)}_`
+  }
+
+  /** Connects; when that fails, goes on trying in the background. */
+  async open (): Promise<void> {
+    this.#connecting = this.#connect()
+    await this.#connecting
+  }
+
+  get connected (): boolean {
+    return this.#client !== undefined
+  }
+
+  onMessage (listener: (message: string) => void): void {
+    this.#deliver = listener
+  }
+
+  onReconnect (listener: () => void): void {
+    this.#reconnected = listener
+  }
+
+  publish (channel: string, message: () => string, short?: () => string): void {
+    if (this.#client === undefined || this.#closed) return
+    let text = message()
+    let bytes = this.#entryBytes(channel, text)
+    if (bytes > PAYLOAD_MAX && short !== undefined) {
+      text = short()
+      bytes = this.#entryBytes(channel, text)
+    }
+    if (bytes <= PAYLOAD_MAX) this.#outbox.put({ channel, message: text }, bytes)
+  }
+
+  listen (channel: string): Promise<void> {
+    const carrier = this.#carrier(channel)
+    let channels = this.#wanted.get(carrier)
+    if (channels === undefined) this.#wanted.set(carrier, channels = new Set())
+    channels.add(channel)
+    return this.#sync()
+  }
+
+  unlisten (channel: string): void {
+    const carrier = this.#carrier(channel)
+    const channels = this.#wanted.get(carrier)
+    if (channels?.delete(channel) !== true || channels.size > 0) return
+    this.#wanted.delete(carrier)
+    void this.#sync()
+  }
+
+  async close (): Promise<void> {
+    await this.#outbox.flushed()
+    this.#closed = true
+    clearTimeout(this.#retry)
+    clearInterval(this.#probe)
+    await this.#connecting
+    const client = this.#client
+    this.#client = undefined
+    await client?.end().catch(() => {})
+  }
+
+  #carrier (channel: string): string {
+    // FNV-1a
+    let hash = 0x811c9dc5
+    for (let index = 0; index < channel.length; index++) hash = Math.imul(hash ^ channel.charCodeAt(index), 0x01000193)
+    return this.#prefix + ((hash >>> 0) % CHANNELS).toString(16)
+  }
+
+  #entryBytes (channel: string, message: string): number {
+    return Buffer.byteLength(JSON.stringify(channel)) + Buffer.byteLength(message) + 2 + this.#origin.length
+  }
+
+  // ---- the connection
+
+  async #connect (): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.#options.url,
+      fallback_application_name: 'fastify-sse-chat bus',
+      connectionTimeoutMillis: TIMEOUT_MS,
+      query_timeout: TIMEOUT_MS,
+      keepAlive: true
+    })
+    let lost = false
+    const lose = (error?: unknown): void => {
+      if (lost) return
+      lost = true
+      void client.end().catch(() => {})
+      if (error !== undefined && this.#attempt === 0) this.#options.onError?.(error)
+      this.#lost(client)
+    }
+    client.on('error', lose)
+    client.on('end', () => { lose() })
+    client.on('notification', ({ payload }) => { if (payload !== undefined) this.#receive(payload) })
+    try {
+      await client.connect()
+      // a notification lost in a crash is read from the log, so it needn't wait for the disk
+      await client.query('SET synchronous_commit = off')
+      await this.#listenToAll(client)
+    } catch (error) {
+      return lose(error)
+    }
+    if (lost) return
+    const again = this.#attempt > 0
+    this.#attempt = 0
+    this.#client = client
+    this.#probe = setInterval(() => { client.query('SELECT 1').catch(lose) }, PROBE_MS)
+    this.#probe.unref()
+    // what has come to be wanted in the meantime
+    void this.#sync()
+    if (again) this.#reconnected()
+  }
+
+  #lost (client: pg.Client): void {
+    if (this.#client === client) {
+      this.#client = undefined
+      clearInterval(this.#probe)
+      this.#outbox.clear()
+    }
+    if (this.#closed) return
+    this.#retry = setTimeout(() => { this.#connecting = this.#connect() }, backoffMs(this.#attempt++))
+    this.#retry.unref()
+  }
+
+  // ---- listening
+
+  async #listenToAll (client: pg.Client): Promise<void> {
+    this.#listening = new Set(this.#wanted.keys())
+    await change(client, 'LISTEN', this.#listening)
+  }
+
+  /** Makes the connection listen on what is wanted: resolves when it does. */
+  async #sync (): Promise<void> {
+    this.#syncing ??= this.#syncAll().finally(() => { this.#syncing = undefined })
+    await this.#syncing
+  }
+
+  async #syncAll (): Promise<void> {
+    // all of one turn together
+    await new Promise(resolve => setImmediate(resolve))
+    for (let client = this.#client; client !== undefined; client = this.#client) {
+      const missing = [...this.#wanted.keys()].filter(carrier => !this.#listening.has(carrier))
+      const needless = [...this.#listening].filter(carrier => !this.#wanted.has(carrier))
+      if (missing.length === 0 && needless.length === 0) return
+      for (const carrier of missing) this.#listening.add(carrier)
+      for (const carrier of needless) this.#listening.delete(carrier)
+      try {
+        await change(client, 'LISTEN', missing)
+        await change(client, 'UNLISTEN', needless)
+      } catch {
+        // the connection is broken: the next one listens to all that is wanted
+        return
+      }
+    }
+  }
+
+  // ---- messages
+
+  /** One statement for all: letters for the same channel share a payload as far as it goes. */
+  async #notify (letters: Letter[]): Promise<void> {
+    const payloads = new Map<string, Array<{ text: string, bytes: number }>>()
+    for (const { channel, message } of letters) {
+      const carrier = this.#carrier(channel)
+      const text = `\n${JSON.stringify(channel)}\n${message}`
+      const bytes = Buffer.byteLength(text)
+      const list = payloads.get(carrier) ?? []
+      payloads.set(carrier, list)
+      const last = list.at(-1)
+      if (last !== undefined && last.bytes + bytes < PAYLOAD_MAX) {
+        last.text += text
+        last.bytes += bytes
+      } else {
+        list.push({ text: this.#origin + text, bytes: this.#origin.length + bytes })
+      }
+    }
+    const pairs = [...payloads].flatMap(([carrier, list]) => list.map(({ text }) => [carrier, text] as const))
+    await this.#client?.query({
+      name: 'chat_notify',
+      text: 'SELECT count(pg_notify(channel, payload)) FROM unnest($1::text[], $2::text[]) AS letters (channel, payload)',
+      values: [pairs.map(([carrier]) => carrier), pairs.map(([, payload]) => payload)]
+    })
+  }
+
+  #receive (payload: string): void {
+    const [origin, ...lines] = payload.split('\n')
+    if (origin === this.#origin) return
+    for (let index = 0; index + 1 < lines.length; index += 2) {
+      const channel = JSON.parse(lines[index]!) as string
+      if (this.#wanted.get(this.#carrier(channel))?.has(channel) === true) this.#deliver(lines[index + 1]!)
+    }
+  }
+}
+
+/** Names are ours: hexadecimal digits behind a prefix. */
+async function change (client: pg.Client, verb: 'LISTEN' | 'UNLISTEN', channels: Iterable<string>): Promise<void> {
+  const statements = [...channels].map(channel => `${verb} ${channel}`)
+  if (statements.length > 0) await client.query(statements.join(';'))
+}

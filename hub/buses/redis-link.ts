@@ -1,0 +1,167 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { backoffMs } from './backoff.js'
+
+export const TIMEOUT_MS = 5000
+/** Channels subscribed to with one command. */
+const CHUNK = 1000
+
+/** What differs between one server and a cluster. */
+export interface Link {
+  readonly commands: Redis | Cluster
+  readonly isUp: boolean
+  onUp(listener: () => void): void
+  onDown(listener: () => void): void
+  onMessage(listener: (channel: string, text: string) => void): void
+  publish(messages: ReadonlyMap<string, string>): Promise<unknown>
+  subscribe(channels: string[]): Promise<void>
+  unsubscribe(channels: string[]): Promise<void>
+  /** Ends connections whose other end doesn't answer, so that they are made anew. */
+  probe(): Promise<void>
+  disconnect(): void
+}
+
+const commonOptions = {
+  connectTimeout: TIMEOUT_MS,
+  commandTimeout: TIMEOUT_MS,
+  retryStrategy: backoffMs,
+  // what can't be sent now is lost: it would come too late
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  autoResubscribe: false
+} satisfies RedisOptions
+
+type LinkOptions = typeof commonOptions & { connectionName: string }
+
+/** Connects to a server, or to the cluster that it is a node of. @throws when it doesn't answer */
+export async function openLink (url: string, connectionName: string, onError: (error: unknown) => void): Promise<Link> {
+  const options = { ...commonOptions, connectionName }
+  return await isCluster(url) ? new ClusterLink(url, options, onError) : new SingleLink(url, options, onError)
+}
+
+async function isCluster (url: string): Promise<boolean> {
+  const redis = new Redis(url, { ...commonOptions, lazyConnect: true, retryStrategy: null })
+  // what is wrong is thrown by connect, too
+  redis.on('error', () => {})
+  try {
+    await redis.connect()
+    return /^cluster_enabled:1/m.test(await redis.info('cluster').catch(() => ''))
+  } finally {
+    redis.disconnect()
+  }
+}
+
+class SingleLink implements Link {
+  readonly commands: Redis
+  readonly #subscriber: Redis
+
+  constructor (url: string, options: LinkOptions, onError: (error: unknown) => void) {
+    this.commands = new Redis(url, options)
+    this.#subscriber = this.commands.duplicate()
+    for (const connection of this.#both) connection.on('error', onError)
+  }
+
+  get #both (): Redis[] {
+    return [this.commands, this.#subscriber]
+  }
+
+  get isUp (): boolean {
+    return this.#both.every(({ status }) => status === 'ready')
+  }
+
+  onUp (listener: () => void): void {
+    for (const connection of this.#both) connection.on('ready', () => { listener() })
+  }
+
+  onDown (listener: () => void): void {
+    for (const connection of this.#both) connection.on('close', listener)
+  }
+
+  onMessage (listener: (channel: string, text: string) => void): void {
+    this.#subscriber.on('message', listener)
+  }
+
+  async publish (messages: ReadonlyMap<string, string>): Promise<void> {
+    const pipeline = this.commands.pipeline()
+    for (const [channel, text] of messages) pipeline.publish(channel, text)
+    await pipeline.exec()
+  }
+
+  async subscribe (channels: string[]): Promise<void> {
+    for (let from = 0; from < channels.length; from += CHUNK) await this.#subscriber.subscribe(...channels.slice(from, from + CHUNK))
+  }
+
+  async unsubscribe (channels: string[]): Promise<void> {
+    for (let from = 0; from < channels.length; from += CHUNK) await this.#subscriber.unsubscribe(...channels.slice(from, from + CHUNK))
+  }
+
+  async probe (): Promise<void> {
+    await Promise.all(this.#both.map(async connection => {
+      if (connection.status === 'ready') await connection.ping().catch(() => { connection.disconnect(true) })
+    }))
+  }
+
+  disconnect (): void {
+    for (const connection of this.#both) connection.disconnect()
+  }
+}
+
+class ClusterLink implements Link {
+  readonly commands: Cluster
+
+  constructor (url: string, options: LinkOptions, onError: (error: unknown) => void) {
+    const { hostname, port, username, password, protocol } = new URL(url)
+    this.commands = new Cluster([{ host: hostname, port: Number(port || 6379) }], {
+      shardedSubscribers: true,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: backoffMs,
+      redisOptions: {
+        ...options,
+        ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+        ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+        ...(protocol === 'rediss:' ? { tls: {} } : {}),
+        autoResubscribe: true
+      }
+    })
+    this.commands.on('error', onError)
+  }
+
+  get isUp (): boolean {
+    return this.commands.status === 'ready'
+  }
+
+  onUp (listener: () => void): void {
+    this.commands.on('ready', listener)
+  }
+
+  onDown (listener: () => void): void {
+    this.commands.on('close', listener)
+  }
+
+  onMessage (listener: (channel: string, text: string) => void): void {
+    this.commands.on('smessage', listener)
+  }
+
+  async publish (messages: ReadonlyMap<string, string>): Promise<void> {
+    // each channel has a shard of its own, so there is no pipeline for all
+    await Promise.allSettled([...messages].map(async ([channel, text]) => await this.commands.spublish(channel, text)))
+  }
+
+  async subscribe (channels: string[]): Promise<void> {
+    await Promise.all(channels.map(async channel => await this.commands.ssubscribe(channel)))
+  }
+
+  async unsubscribe (channels: string[]): Promise<void> {
+    await Promise.all(channels.map(async channel => await this.commands.sunsubscribe(channel)))
+  }
+
+  async probe (): Promise<void> {
+    await Promise.all(this.commands.nodes('master').map(async node => {
+      if (node.status === 'ready') await node.ping().catch(() => { node.disconnect(true) })
+    }))
+  }
+
+  disconnect (): void {
+    this.commands.disconnect()
+  }
+}

@@ -1,0 +1,183 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster, Redis } from 'ioredis'
+import type { Bus } from '../bus.js'
+import { backoffMs } from './backoff.js'
+import { Outbox } from './outbox.js'
+import { openLink, TIMEOUT_MS, type Link } from './redis-link.js'
+
+export interface RedisBusOptions {
+  /** `redis://…` or `rediss://…`: Redis or Valkey, alone or any node of a cluster. */
+  url: string
+  /** Names the installation: what others on the same server publish is not heard. */
+  installation: string
+  /** Told why a connection broke, or can't be made: once, until they are there again. */
+  onError?: (error: unknown) => void
+}
+
+const PROBE_MS = 5000
+
+interface Letter { channel: string, message: string }
+
+/**
+ * The publish and subscribe of Redis or Valkey: one connection that sends, and one that hears. On a cluster they are
+ * sharded: a message goes to the one shard that its channel belongs to, instead of to all.
+ */
+export class RedisBus implements Bus {
+  readonly #options: RedisBusOptions
+  /** Before every name of this installation's. */
+  readonly prefix: string
+  readonly #origin = randomBytes(6).toString('base64url')
+  readonly #outbox = new Outbox<Letter>(async letters => { await this.#publishAll(letters) })
+  readonly #wanted = new Set<string>()
+  #subscribing = new Set<string>()
+  #syncing: Promise<void> | undefined
+  #link: Link | undefined
+  #probe: NodeJS.Timeout | undefined
+  #connected = false
+  #connectedBefore = false
+  #complained = false
+  #closed = false
+  #deliver: (message: string) => void = () => {}
+  #reconnected: () => void = () => {}
+
+  constructor (options: RedisBusOptions) {
+    this.#options = options
+    this.prefix = `chat:${createHash('sha256').update(options.installation).digest('hex').slice(0, 20)}:`
+  }
+
+  /** Connects; when that takes too long, goes on trying in the background. */
+  async open (): Promise<void> {
+    const gaveUp = new AbortController()
+    await Promise.race([this.#start(), sleep(TIMEOUT_MS, undefined, { signal: gaveUp.signal, ref: false })])
+    gaveUp.abort()
+  }
+
+  get connected (): boolean {
+    return this.#connected
+  }
+
+  /** For other uses of the same server: counting, say. Undefined while it has never been there. */
+  get commands (): Redis | Cluster | undefined {
+    return this.#link?.commands
+  }
+
+  onMessage (listener: (message: string) => void): void {
+    this.#deliver = listener
+  }
+
+  onReconnect (listener: () => void): void {
+    this.#reconnected = listener
+  }
+
+  publish (channel: string, message: () => string): void {
+    if (this.#link?.commands.status !== 'ready' || this.#closed) return
+    const text = message()
+    this.#outbox.put({ channel, message: text }, text.length)
+  }
+
+  listen (channel: string): Promise<void> {
+    this.#wanted.add(channel)
+    return this.#sync()
+  }
+
+  unlisten (channel: string): void {
+    if (this.#wanted.delete(channel)) void this.#sync()
+  }
+
+  async close (): Promise<void> {
+    await this.#outbox.flushed()
+    this.#closed = true
+    this.#connected = false
+    clearInterval(this.#probe)
+    this.#link?.disconnect()
+  }
+
+  // ---- the connections
+
+  /** Resolves when messages pass. */
+  async #start (): Promise<void> {
+    const { url } = this.#options
+    const onError = (error: unknown): void => { this.#complain(error) }
+    for (let attempt = 0; this.#link === undefined && !this.#closed; attempt++) {
+      try {
+        this.#link = await openLink(url, this.prefix.slice(0, -1), onError)
+      } catch (error) {
+        onError(error)
+        await sleep(backoffMs(attempt), undefined, { ref: false })
+      }
+    }
+    const link = this.#link
+    if (link === undefined || this.#closed) return link?.disconnect()
+    link.onMessage((channel, text) => { this.#receive(channel, text) })
+    link.onDown(() => { this.#connected = false })
+    this.#probe = setInterval(() => { void link.probe() }, PROBE_MS)
+    this.#probe.unref()
+    await new Promise<void>(resolve => {
+      link.onUp(() => { void this.#up(link).then(resolve) })
+      if (link.isUp) void this.#up(link).then(resolve)
+    })
+  }
+
+  /** The connections are there, for the first time or again: nothing is subscribed to yet. */
+  async #up (link: Link): Promise<void> {
+    if (!link.isUp || this.#connected || this.#closed) return
+    await this.#syncing
+    this.#subscribing = new Set()
+    await this.#sync()
+    if (!link.isUp || this.#connected || this.#closed) return
+    this.#connected = true
+    this.#complained = false
+    if (this.#connectedBefore) this.#reconnected()
+    this.#connectedBefore = true
+  }
+
+  #complain (error: unknown): void {
+    if (this.#complained || this.#closed) return
+    this.#complained = true
+    this.#options.onError?.(error)
+  }
+
+  // ---- channels
+
+  async #sync (): Promise<void> {
+    this.#syncing ??= this.#syncAll().finally(() => { this.#syncing = undefined })
+    await this.#syncing
+  }
+
+  async #syncAll (): Promise<void> {
+    // all of one turn together
+    await new Promise(resolve => setImmediate(resolve))
+    while (this.#link?.isUp === true) {
+      const missing = [...this.#wanted].filter(channel => !this.#subscribing.has(channel))
+      const needless = [...this.#subscribing].filter(channel => !this.#wanted.has(channel))
+      if (missing.length === 0 && needless.length === 0) return
+      for (const channel of missing) this.#subscribing.add(channel)
+      for (const channel of needless) this.#subscribing.delete(channel)
+      try {
+        await this.#link.subscribe(missing.map(channel => this.prefix + channel))
+        await this.#link.unsubscribe(needless.map(channel => this.prefix + channel))
+      } catch {
+        // the connection is broken: the next one subscribes to all that is wanted
+        return
+      }
+    }
+  }
+
+  // ---- messages
+
+  /** Letters on one channel are one message. */
+  async #publishAll (letters: Letter[]): Promise<void> {
+    const messages = new Map<string, string>()
+    for (const { channel, message } of letters) {
+      messages.set(this.prefix + channel, `${messages.get(this.prefix + channel) ?? this.#origin}\n${message}`)
+    }
+    await this.#link?.publish(messages)
+  }
+
+  #receive (channel: string, text: string): void {
+    const [origin, ...messages] = text.split('\n')
+    if (origin === this.#origin || !this.#wanted.has(channel.slice(this.prefix.length))) return
+    for (const message of messages) this.#deliver(message)
+  }
+}

@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { PrismaClient } from '../prisma/generated/postgresql/client.js'
+import type { Database, DatabaseOptions } from './database.js'
+import { DEFAULT_SCHEMA, migrate } from './migrate.js'
+import { CommitUnknown, isDropped, outageToRefusal } from './outage.js'
+import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
+
+/**
+ * Ten nodes of these, and their connections for LISTEN, fit PostgreSQL's usual hundred. A node writes in one transaction
+ * at a time; the others read.
+ */
+const POOL_SIZE = 8
+const CONNECT_TIMEOUT_MS = 3000
+/** How long a statement may take, waiting for locks included, before it is given up. */
+const STATEMENT_TIMEOUT_MS = 5000
+/**
+ * A process that stops between two statements of a transaction (paused, or cut off) holds up every writer that wants
+ * its locks: that has to end before their statements time out.
+ */
+const IDLE_IN_TRANSACTION_MS = 3000
+/** Attempts at what a broken connection has kept from happening. */
+const ATTEMPTS = 3
+const RETRY_MS = 50
+
+/**
+ * PostgreSQL: one pool under Prisma's adapter. Reads are Prisma's; write transactions take a connection of the pool
+ * themselves, because Prisma's interactive ones cost three times the CPU and hand a connection back to the pool in
+ * whatever state a timeout has left it.
+ */
+export async function openPostgres (options: DatabaseOptions): Promise<Database> {
+  const { connectionString, schema } = placeOf(options)
+  const statements = new Statements()
+  const pool = new pg.Pool({
+    connectionString,
+    fallback_application_name: 'fastify-sse-chat',
+    max: options.poolSize ?? POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: STATEMENT_TIMEOUT_MS + 1000,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    keepAlive: true
+  })
+  // a connection that breaks while idle is dropped by the pool; one in use reports it to its query
+  pool.on('error', () => {})
+  pool.on('connect', client => { client.on('error', () => {}) })
+  const factory = new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => statements.nameOf(sql) })
+  let identity: string
+  try {
+    ({ identity } = await migrate('postgresql', factory, { schema }))
+  } catch (error) {
+    await pool.end().catch(() => {})
+    throw error
+  }
+  const client = new PrismaClient({ adapter: factory })
+  const read: Sql = {
+    query: async (sql, ...params) => await again(async () => await client.$queryRawUnsafe(statements.translate(sql).text, ...params)),
+    execute: async (sql, ...params) => await again(async () => await client.$executeRawUnsafe(statements.translate(sql).text, ...params))
+  }
+  return {
+    provider: 'postgresql',
+    dialect: postgresDialect,
+    identity,
+    installation: `${identity}.${schema}`,
+    read,
+    transaction: async work => await again(async () => await transact(pool, statements, work)),
+    ping: async () => { await read.query('SELECT position FROM chat_meta') },
+    async close () {
+      await client.$disconnect()
+      await pool.end()
+    }
+  }
+}
+
+/** A broken connection has rolled back whatever it was in: once more, on another one. */
+async function again<T> (work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await outageToRefusal(work())
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isDropped(error)) throw error
+      await sleep(RETRY_MS)
+    }
+  }
+}
+
+async function transact<T> (pool: pg.Pool, statements: Statements, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let committing = false
+  try {
+    // what a statement sees after it has waited for a lock depends on this level; the server's default may be another
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
+    const result = await work(sqlOver(client, statements))
+    committing = true
+    await client.query('COMMIT')
+    client.release()
+    return result
+  } catch (error) {
+    const rolledBack = await client.query('ROLLBACK').then(() => true, () => false)
+    // what isn't surely clean goes
+    client.release(!rolledBack)
+    throw committing && isDropped(error) ? new CommitUnknown('The connection broke during the commit', { cause: error }) : error
+  }
+}
+
+function sqlOver (client: pg.PoolClient, statements: Statements): Sql {
+  return {
+    query: async <Row> (sql: string, ...values: Param[]) => (await client.query({ ...statements.translate(sql), values })).rows as Row[],
+    execute: async (sql, ...values) => (await client.query({ ...statements.translate(sql), values })).rowCount ?? 0
+  }
+}
+
+/** Named, so that each connection parses and plans a statement once. */
+class Statements {
+  readonly #translated = new Map<string, { name: string, text: string }>()
+  readonly #names = new Map<string, string>()
+
+  translate (sql: string): { name: string, text: string } {
+    let statement = this.#translated.get(sql)
+    if (statement === undefined) {
+      statement = { name: `chat_${this.#translated.size}`, text: numbered(sql) }
+      this.#translated.set(sql, statement)
+      this.#names.set(statement.text, statement.name)
+    }
+    return statement
+  }
+
+  /** Without one, the statement is parsed each time. */
+  nameOf (text: string): string {
+    return this.#names.get(text) ?? ''
+  }
+}
+
+/** Where the tables are: the option, else `?schema=` in the URL (as Prisma has it). The connection looks there only. */
+function placeOf ({ url, schema }: DatabaseOptions): { connectionString: string, schema: string } {
+  const { searchParams } = new URL(url)
+  const place = schema ?? searchParams.get('schema') ?? DEFAULT_SCHEMA
+  searchParams.delete('schema')
+  const searchPath = `"${place.replaceAll('"', '""')}"`.replaceAll(/[\\ ]/g, '\\$&')
+  const startup = `${searchParams.get('options') ?? ''} -c search_path=${searchPath}`.trim()
+  searchParams.set('options', startup)
+  // a space as %20: `+` is no space to the driver
+  const query = [...searchParams].map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+  return { connectionString: `${url.split('?')[0]!}?${query}`, schema: place }
+}

@@ -1,0 +1,83 @@
+import { mkdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
+import { PrismaClient } from '../prisma/generated/sqlite/client.js'
+import type { Database } from './database.js'
+import { DatabaseError, migrate } from './migrate.js'
+import { isLocked, outageToRefusal, refusalOf } from './outage.js'
+import { sqliteDialect, type Param, type Sql } from './sql.js'
+
+/** How long a write waits for another process that holds the lock, in milliseconds, before it is refused. */
+const LOCK_TIMEOUT_MS = 5000
+
+/**
+ * SQLite: one connection writes and another reads, so that a read never sees what isn't committed yet (WAL gives it a
+ * snapshot). A write transaction takes the lock when it begins; waiting for another process's is done here and not in
+ * SQLite's busy handler, which would stop the event loop.
+ */
+export async function openSqlite (url: string): Promise<Database> {
+  const [path, query] = url.slice('file:'.length).replace(/^\/\/(?=\/)/, '').split('?', 2) as [string, string?]
+  const file = resolve(path)
+  const synchronous = new URLSearchParams(query).get('synchronous') === 'normal' ? 'NORMAL' : 'FULL'
+  try {
+    mkdirSync(dirname(file), { recursive: true })
+  } catch (error) {
+    throw new DatabaseError(`The folder of the database file ${path} can't be made (${(error as NodeJS.ErrnoException).code})`)
+  }
+  const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))
+
+  const connect = async (...pragmas: string[]): Promise<PrismaClient> => {
+    const client = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${file}`, timeout: 10 }) })
+    for (const pragma of pragmas) await client.$queryRawUnsafe(`PRAGMA ${pragma}`)
+    return client
+  }
+  const writer = await connect('journal_mode = WAL', `synchronous = ${synchronous}`, 'cache_size = -16000')
+  const reader = await connect('query_only = ON', 'cache_size = -16000')
+  const write = sqlOver(writer)
+  const read = sqlOver(reader)
+
+  const begin = async (): Promise<void> => {
+    const deadline = Date.now() + LOCK_TIMEOUT_MS
+    for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
+      try {
+        await writer.$executeRawUnsafe('BEGIN IMMEDIATE')
+        return
+      } catch (error) {
+        if (isLocked(error) && Date.now() < deadline) await sleep(wait)
+        else throw refusalOf(error)
+      }
+    }
+  }
+  return {
+    provider: 'sqlite',
+    dialect: sqliteDialect,
+    identity,
+    installation: identity,
+    read,
+    async transaction (work) {
+      await begin()
+      try {
+        const result = await work(write)
+        await write.execute('COMMIT')
+        return result
+      } catch (error) {
+        // some errors (a full disk) have rolled back already
+        await write.execute('ROLLBACK').catch(() => {})
+        throw error
+      }
+    },
+    ping: async () => { await read.query('SELECT position FROM chat_meta') },
+    async close () {
+      await reader.$disconnect()
+      await writer.$disconnect()
+    }
+  }
+}
+
+function sqlOver (client: PrismaClient): Sql {
+  return {
+    query: async (sql: string, ...params: Param[]) => await outageToRefusal(client.$queryRawUnsafe(sql, ...params)),
+    execute: async (sql: string, ...params: Param[]) => await outageToRefusal(client.$executeRawUnsafe(sql, ...params))
+  }
+}

@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HarnessDatabase } from './database.js'
+import type { Rng } from './rng.js'
+import type { ServerProcess } from './server-process.js'
+
+export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock'
+
+/** Something that befalls a process or the database. */
+export interface Fault {
+  kind: FaultKind
+  /** Milliseconds from the start. */
+  atMs: number
+  node: number
+  /** How long it lasts, or how long the process stays away. */
+  ms: number
+}
+
+export interface Rates { killsPerMinute: number, locksPerMinute: number, pausesPerMinute: number, terminationsPerMinute: number }
+
+const LONGEST_LOCK_MS = 8000
+
+/** What will happen, all of it drawn beforehand. Each kind happens at least once. */
+export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Rates): Fault[] {
+  const minutes = durationMs / 60_000
+  const faults: Fault[] = []
+  const add = (kind: FaultKind, perMinute: number, ms: () => number): void => {
+    const count = perMinute === 0 ? 0 : Math.max(1, Math.round(perMinute * minutes))
+    for (let left = count; left > 0; left--) {
+      faults.push({ kind, atMs: rng.between(0.05, 0.9) * durationMs, node: rng.integer(0, nodes - 1), ms: ms() })
+    }
+  }
+  const away = (): number => rng.between(0, 400)
+  const longestLock = Math.min(LONGEST_LOCK_MS, durationMs / 6)
+  add('kill', rates.killsPerMinute / 2, away)
+  add('killAtCommit', rates.killsPerMinute / 2, away)
+  add('terminate', rates.terminationsPerMinute, away)
+  add('pause', rates.pausesPerMinute, () => rng.between(1000, Math.min(3000, durationMs / 10)))
+  // short ones mostly
+  add('lock', rates.locksPerMinute, () => 100 + (longestLock - 100) * rng.next() ** 3)
+  return faults.sort((a, b) => a.atMs - b.atMs)
+}
+
+export interface Death { at: number, position: number, atCommit: boolean }
+
+/** Lets the schedule happen. */
+export class Faults {
+  readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0 }
+  readonly deaths: Death[] = []
+  slowestTerminationMs = 0
+  readonly #servers: readonly ServerProcess[]
+  readonly #database: HarnessDatabase
+  readonly #problem: (text: string) => void
+
+  constructor (servers: readonly ServerProcess[], database: HarnessDatabase, problem: (text: string) => void) {
+    this.#servers = servers
+    this.#database = database
+    this.#problem = problem
+  }
+
+  /** Resolves when all of it has happened and all servers run. Each process has one trouble at a time; locks come on top. */
+  async run (faults: readonly Fault[]): Promise<void> {
+    const startedAt = Date.now()
+    const lane = async (mine: readonly Fault[]): Promise<void> => {
+      for (const fault of mine) {
+        await sleep(Math.max(0, startedAt + fault.atMs - Date.now()))
+        await this.#happen(fault)
+      }
+    }
+    await Promise.all([
+      lane(faults.filter(({ kind }) => kind === 'lock')),
+      ...this.#servers.map(async (_, node) => { await lane(faults.filter(fault => fault.kind !== 'lock' && fault.node === node)) })
+    ])
+  }
+
+  async #happen ({ kind, node, ms }: Fault): Promise<void> {
+    const server = this.#servers[node]!
+    this.counts[kind]++
+    if (kind === 'lock') return await this.#lock(ms)
+    if (kind === 'pause') {
+      server.signal('SIGSTOP')
+      await sleep(ms)
+      server.signal('SIGCONT')
+      return
+    }
+    if (kind === 'terminate') await this.#terminate(server)
+    else await this.#kill(server, kind === 'killAtCommit')
+    await sleep(ms)
+    await this.#start(server)
+  }
+
+  async #kill (server: ServerProcess, atCommit: boolean): Promise<void> {
+    // the process is between the commit and what it tells of it, if we are quick enough
+    if (atCommit) this.#database.waitForCommit?.(200)
+    await server.kill()
+    this.deaths.push({ at: Date.now(), position: await this.#database.position(), atCommit })
+  }
+
+  async #terminate (server: ServerProcess): Promise<void> {
+    const { code, signal, ms } = await server.terminate()
+    this.slowestTerminationMs = Math.max(this.slowestTerminationMs, ms)
+    if (code !== 0 || ms > 10_000) this.#problem(`SIGTERM: ended with ${code ?? signal} after ${ms} ms`)
+  }
+
+  async #start (server: ServerProcess): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await server.start()
+      } catch (error) {
+        this.#problem(`start: ${(error as Error).message}`)
+        if (attempt === 5) throw error
+      }
+    }
+  }
+
+  async #lock (ms: number): Promise<void> {
+    const release = this.#database.lock?.()
+    if (release === undefined) return
+    await sleep(ms)
+    release()
+  }
+}

@@ -1,0 +1,130 @@
+/** A message as its sender knows it. */
+export interface SentMessage {
+  clientId: string
+  conversationId: string
+  senderId: string
+  /** All texts that it may have had. */
+  texts: Set<string>
+  /** What it may be now: more than one while the outcome of a change is unknown. */
+  finalTexts: Set<string>
+  /** From the answer; undefined: nobody has said that it is saved. */
+  saved: { id: string, seq: number } | undefined
+  deletedAt: number | undefined
+}
+
+type State = 'in' | 'out' | 'changing'
+
+interface Membership {
+  state: State
+  /** Changes with every change; the same before and after a request means that nothing happened in between. */
+  epoch: number
+  /** When they were asked in again, each time. */
+  readmissions: number[]
+}
+
+/** What the harness has asked for and been promised: which users are where, what was saved, which marks were set. */
+export class Model {
+  readonly messages: SentMessage[] = []
+  readonly #savedByConversation = new Map<string, SentMessage[]>()
+  readonly #members = new Map<string, Map<string, Membership>>()
+  readonly #marks = new Map<string, { delivered: number, read: number }>()
+  #changed: Array<() => void> = []
+
+  // ---- who is where
+
+  addConversation (conversationId: string, userIds: readonly string[]): void {
+    if (this.#members.has(conversationId)) return
+    this.#members.set(conversationId, new Map(userIds.map(userId => [userId, { state: 'in' as const, epoch: 0, readmissions: [] }])))
+    this.#announce()
+  }
+
+  conversationsOf (userId: string): string[] {
+    return [...this.#members].filter(([, members]) => members.get(userId)?.state === 'in').map(([conversationId]) => conversationId)
+  }
+
+  membership (conversationId: string, userId: string): Readonly<Membership> {
+    return this.#members.get(conversationId)?.get(userId) ?? { state: 'out', epoch: 0, readmissions: [] }
+  }
+
+  /** True when the user was a participant all the while since `epoch`. */
+  wasIn (conversationId: string, userId: string, epoch: number): boolean {
+    const { state, epoch: now } = this.membership(conversationId, userId)
+    return state === 'in' && now === epoch
+  }
+
+  /** Before a participant is removed or asked in; false when somebody else is at it. */
+  beginChange (conversationId: string, userId: string, from: 'in' | 'out'): boolean {
+    const members = this.#members.get(conversationId)
+    const membership = members?.get(userId) ?? { state: 'out' as State, epoch: 0, readmissions: [] }
+    if (membership.state !== from) return false
+    if (from === 'out') membership.readmissions.push(Date.now())
+    membership.state = 'changing'
+    membership.epoch++
+    members?.set(userId, membership)
+    return true
+  }
+
+  endChange (conversationId: string, userId: string, state: 'in' | 'out'): void {
+    const membership = this.#members.get(conversationId)!.get(userId)!
+    membership.state = state
+    membership.epoch++
+    this.#announce()
+  }
+
+  /** Resolves when a membership has changed, or with the signal. */
+  async change (signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    await new Promise<void>(resolve => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#changed.push(done)
+      signal.addEventListener('abort', done)
+    })
+  }
+
+  #announce (): void {
+    for (const resolve of this.#changed.splice(0)) resolve()
+  }
+
+  // ---- what was saved
+
+  attempt (conversationId: string, senderId: string, clientId: string, text: string): SentMessage {
+    const message: SentMessage = {
+      clientId,
+      conversationId,
+      senderId,
+      texts: new Set([text]),
+      finalTexts: new Set([text]),
+      saved: undefined,
+      deletedAt: undefined
+    }
+    this.messages.push(message)
+    return message
+  }
+
+  saved (message: SentMessage, id: string, seq: number): void {
+    if (message.saved !== undefined) return
+    message.saved = { id, seq }
+    const list = this.#savedByConversation.get(message.conversationId) ?? []
+    this.#savedByConversation.set(message.conversationId, list)
+    list.push(message)
+  }
+
+  savedIn (conversationId: string): readonly SentMessage[] {
+    return this.#savedByConversation.get(conversationId) ?? []
+  }
+
+  marked (conversationId: string, userId: string, status: 'delivered' | 'read', seq: number): void {
+    const marks = this.marks(conversationId, userId)
+    this.#marks.set(`${conversationId} ${userId}`, {
+      delivered: Math.max(marks.delivered, seq),
+      read: status === 'read' ? Math.max(marks.read, seq) : marks.read
+    })
+  }
+
+  marks (conversationId: string, userId: string): { delivered: number, read: number } {
+    return this.#marks.get(`${conversationId} ${userId}`) ?? { delivered: 0, read: 0 }
+  }
+}

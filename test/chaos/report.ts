@@ -1,0 +1,70 @@
+import type { ProxyCounters } from './proxy.js'
+import type { Fault, FaultKind } from './faults.js'
+
+/** What a run has done, and what it found. */
+export interface Report {
+  seed: string
+  minutes: number
+  nodes: number
+  faults: Record<FaultKind, number>
+  /** Kills after which what was committed last had reached nobody. */
+  killsBeforeEmit: number
+  proxy: ProxyCounters
+  messages: number
+  events: number
+  /** Events that subscribers got, each compared with the log. */
+  checked: number
+  subscribers: number
+  connections: number
+  reasons: Record<string, number>
+  calls: number
+  broken: number
+  unavailable: number
+  slowestUnavailableMs: number
+  slowestTerminationMs: number
+  settledMs: number
+  memory: { startMiB: number, endMiB: number }
+  descriptors: { start: number, end: number }
+  fellBehind: number
+  gaps: number
+  problems: string[]
+  schedule: Fault[]
+  log: string[]
+}
+
+const COLUMNS = ['seed', 'min', 'kills (at commit, before emit)', 'SIGTERM', 'pauses', 'locks', 'cuts (half)', 'stalls', 'messages', 'events', 'events checked', 'resumes', '503', 'MiB', 'fds', 'result'] as const
+
+export const tableHead = (): string => `| ${COLUMNS.join(' | ')} |\n|${COLUMNS.map(() => ' --- |').join('')}`
+
+export function tableRow (report: Report): string {
+  const { seed, minutes, faults, proxy, messages, events, checked, connections, unavailable, memory, descriptors, problems } = report
+  return `| ${[
+    seed, minutes.toFixed(1), `${faults.kill + faults.killAtCommit} (${faults.killAtCommit}, ${report.killsBeforeEmit})`, faults.terminate, faults.pause, faults.lock,
+    `${proxy.cuts} (${proxy.halfCloses})`, proxy.stalls, messages, events, checked, connections, unavailable,
+    `${memory.startMiB} → ${memory.endMiB}`, `${descriptors.start} → ${descriptors.end}`, problems.length === 0 ? 'clean' : `${problems.length} problems`
+  ].join(' | ')} |`
+}
+
+/** The rest of the figures, on a few lines. */
+export function details (report: Report): string {
+  const { proxy, reasons, calls, broken, slowestUnavailableMs, slowestTerminationMs, settledMs, subscribers, fellBehind, gaps } = report
+  return [
+    `${subscribers} subscribers; connections ended: ${Object.entries(reasons).map(([reason, count]) => `${reason} ${count}`).join(', ')}`,
+    `proxy: ${Object.entries(proxy).map(([what, count]) => `${what} ${count as number}`).join(', ')}`,
+    `${calls} calls, ${broken} broken off; slowest 503 ${slowestUnavailableMs} ms, slowest SIGTERM ${slowestTerminationMs} ms; all caught up ${settledMs} ms after the end; the last process's streams fell behind ${fellBehind} times, gaps filled ${gaps}`
+  ].join('\n')
+}
+
+/** Everything that helps to find out. */
+export function failure ({ seed, minutes, problems, schedule, log }: Report): string {
+  const shown = problems.slice(0, 40)
+  return [
+    `\n${problems.length} problems with seed ${seed} (repeat: npm run chaos -- --seed ${seed} --minutes ${minutes})`,
+    ...shown.map(problem => `  - ${problem}`),
+    ...(problems.length > shown.length ? [`  … and ${problems.length - shown.length} more`] : []),
+    '\nWhat happened:',
+    ...schedule.map(({ kind, atMs, node, ms }) => `  ${(atMs / 1000).toFixed(1).padStart(6)} s  ${kind} node ${node}, ${Math.round(ms)} ms`),
+    '\nThe last log lines:',
+    ...log.slice(-60).map(line => `  ${line}`)
+  ].join('\n')
+}

@@ -1,0 +1,357 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Actor } from './actor.js'
+import { Api, callOnce } from './api.js'
+import { openHarnessDatabase, type HarnessDatabase } from './database.js'
+import { Faults, schedule, type Rates } from './faults.js'
+import { Model } from './model.js'
+import { Oracle } from './oracle.js'
+import { Proxy, type ProxyCounters, type ProxyFaults } from './proxy.js'
+import type { Report } from './report.js'
+import { Rng } from './rng.js'
+import { ServerProcess } from './server-process.js'
+import { Subscriber } from './subscriber.js'
+import { SseParser } from './sse-parser.js'
+import { mint } from './token.js'
+
+export interface ChaosOptions {
+  seed: string
+  minutes: number
+  /** Default: a SQLite file in a throw-away folder. */
+  databaseUrl?: string
+  redisUrl?: string
+  nodes?: number
+  users?: number
+  /** Pause between two acts of a user, on average, in milliseconds. */
+  pauseMs?: number
+  rates?: Partial<Rates>
+  proxy?: Partial<ProxyFaults>
+  onProgress?: (text: string) => void
+}
+
+const RATES: Rates = { killsPerMinute: 8, locksPerMinute: 5, pausesPerMinute: 1.5, terminationsPerMinute: 1 }
+const PROXY: ProxyFaults = { cutEveryMs: 3000, delays: 0.05, stalls: 0.004, splits: 0.2 }
+/** How long all may take to be caught up after the last fault, in milliseconds. */
+const SETTLE_MS = 30_000
+/** Descriptors that come and go by themselves. */
+const SPARE_DESCRIPTORS = 4
+
+/** What the processes hold. */
+interface Measure { memoryMiB: number, descriptors: number, timers: number, fellBehind: number, gaps: number }
+
+/** One run: a world of servers, proxies, users and subscribers, its troubles, and the verdict. */
+export async function runChaos (options: ChaosOptions): Promise<Report> {
+  const world = new World(options)
+  try {
+    return await world.run()
+  } finally {
+    await world.dispose()
+  }
+}
+
+class World {
+  readonly #options: ChaosOptions
+  readonly #rng: Rng
+  readonly #nodeCount: number
+  readonly #folder = mkdtempSync(join(tmpdir(), 'chaos-'))
+  readonly #databaseUrl: string
+  readonly #model = new Model()
+  readonly #problems: string[] = []
+  readonly #servers: ServerProcess[] = []
+  readonly #proxies: Proxy[] = []
+  readonly #subscribers: Subscriber[] = []
+  readonly #actors: Actor[] = []
+  readonly #running: Array<Promise<void>> = []
+  readonly #userIds: string[]
+  readonly #api: Api
+  #database: HarnessDatabase | undefined
+
+  constructor (options: ChaosOptions) {
+    this.#options = options
+    this.#rng = new Rng(options.seed)
+    this.#nodeCount = options.nodes ?? 1
+    this.#databaseUrl = options.databaseUrl ?? `file:${join(this.#folder, 'chat.db')}`
+    this.#userIds = Array.from({ length: options.users ?? 8 }, (_, index) => `user${index}`)
+    const hops = this.#rng.fork('hops of callers')
+    this.#api = new Api(() => hops.pick(this.#proxies).port, this.#problem)
+  }
+
+  readonly #problem = (text: string): void => {
+    if (this.#problems.length < 500) this.#problems.push(`${new Date().toISOString()} ${text}`)
+  }
+
+  #progress (text: string): void {
+    this.#options.onProgress?.(text)
+  }
+
+  async run (): Promise<Report> {
+    const { minutes, seed } = this.#options
+    await this.#begin()
+    const start = await this.#measure()
+    await this.#populate()
+    const durationMs = minutes * 60_000
+    const plan = schedule(this.#rng.fork('faults'), durationMs, this.#nodeCount, { ...RATES, ...this.#options.rates })
+    const faults = new Faults(this.#servers, this.#database!, this.#problem)
+    this.#progress(`seed ${seed}: ${plan.length} faults in ${minutes} minutes`)
+
+    const stopActing = new AbortController()
+    for (const proxy of this.#proxies) proxy.calm = false
+    const acting = this.#actors.map(async actor => { await actor.run(stopActing.signal) })
+    this.#running.push(...this.#subscribers.map(async subscriber => { await subscriber.run() }))
+    await Promise.all([faults.run(plan), sleep(durationMs)])
+    for (const proxy of this.#proxies) proxy.calm = true
+    for (const subscriber of this.#subscribers) subscriber.wake()
+    stopActing.abort()
+    await within(SETTLE_MS, Promise.all(acting), 'users are still waiting for answers').catch(this.#problemOf)
+
+    const settledMs = await this.#settle()
+    const oracle = new Oracle(await this.#database!.snapshot(), this.#model, this.#problem)
+    await this.#judgeRest()
+    for (const subscriber of this.#subscribers) subscriber.stop()
+    await Promise.all(this.#running)
+    const end = await this.#release()
+    if (end.descriptors > start.descriptors + SPARE_DESCRIPTORS) this.#problem(`descriptors: ${start.descriptors} at the start, ${end.descriptors} at the end`)
+    if (end.timers > start.timers + 2) this.#problem(`timers: ${start.timers} at the start, ${end.timers} at the end`)
+    oracle.judgeHistory()
+    for (const subscriber of this.#subscribers) oracle.judgeSubscriber(subscriber)
+    await Promise.all(this.#servers.map(async server => {
+      const { code, ms } = await server.terminate()
+      if (code !== 0 || ms > 10_000) this.#problem(`the last SIGTERM: ${code} after ${ms} ms`)
+    }))
+    const { log, messages } = await this.#database!.snapshot()
+    return {
+      seed,
+      minutes,
+      nodes: this.#nodeCount,
+      faults: faults.counts,
+      killsBeforeEmit: this.#killsBeforeEmit(faults, log),
+      proxy: this.#proxyCounters(),
+      messages: messages.length,
+      events: log.length,
+      checked: this.#subscribers.reduce((sum, { received }) => sum + received.length, 0),
+      subscribers: this.#subscribers.length,
+      connections: this.#subscribers.reduce((sum, { openedAt }) => sum + openedAt.length, 0),
+      reasons: this.#reasons(),
+      ...this.#api.counters,
+      slowestTerminationMs: faults.slowestTerminationMs,
+      settledMs,
+      memory: { startMiB: start.memoryMiB, endMiB: end.memoryMiB },
+      descriptors: { start: start.descriptors, end: end.descriptors },
+      fellBehind: end.fellBehind,
+      gaps: end.gaps,
+      problems: this.#problems,
+      schedule: plan,
+      log: this.#servers.flatMap(server => server.log)
+    }
+  }
+
+  async dispose (): Promise<void> {
+    for (const subscriber of this.#subscribers) subscriber.stop()
+    this.#api.close()
+    await Promise.all(this.#proxies.map(async proxy => { await proxy.close() }))
+    await Promise.all(this.#servers.map(async server => { await server.dispose() }))
+    await this.#database?.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  readonly #problemOf = (error: unknown): void => { this.#problem((error as Error).message) }
+
+  // ---- the beginning
+
+  async #begin (): Promise<void> {
+    const { redisUrl } = this.#options
+    const env = {
+      DATABASE_URL: this.#databaseUrl,
+      HEARTBEAT_MS: '500',
+      STALE_AFTER_MS: '3000',
+      STREAM_BUFFER_BYTES: '65536',
+      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl })
+    }
+    for (let node = 0; node < this.#nodeCount; node++) {
+      const server = await ServerProcess.create(env)
+      this.#servers.push(server)
+      await server.start()
+      this.#proxies.push(await Proxy.listen(server.port, { ...PROXY, ...this.#options.proxy }, this.#rng.fork(`proxy ${node}`)))
+    }
+    this.#database = await openHarnessDatabase(this.#databaseUrl)
+  }
+
+  /** Groups, some of whose participants come and go; everybody's direct conversations with the next; who follows what. */
+  async #populate (): Promise<void> {
+    const users = this.#userIds
+    for (const userId of users) await this.#api.call(userId, 'GET', '/api/chat/me')
+    const groups: Array<{ conversationId: string, owner: string, steady: string[], volatile: string[] }> = []
+    for (let group = 0; group < 3; group++) {
+      const rotated = [...users.slice(group * 2), ...users.slice(0, group * 2)]
+      const [owner = '', ...others] = rotated
+      const steady = others.slice(0, 2)
+      const volatile = others.slice(2, 6)
+      const { body } = await this.#api.call(owner, 'POST', '/api/chat/conversations', { type: 'group', title: `group ${group}`, participantIds: others })
+      groups.push({ conversationId: String(body.id), owner, steady, volatile })
+      this.#model.addConversation(String(body.id), rotated)
+    }
+    for (const [index, userId] of users.entries()) {
+      const other = users[(index + 1) % users.length]!
+      const { body } = await this.#api.call(userId, 'POST', '/api/chat/conversations', { type: 'direct', userId: other })
+      this.#model.addConversation(String(body.id), [userId, other])
+    }
+    const context = { model: this.#model, api: this.#api, problem: this.#problem }
+    for (const [index, userId] of users.entries()) {
+      this.#actors.push(new Actor({
+        userId,
+        everybody: users,
+        pauseMs: this.#options.pauseMs ?? 120,
+        manages: groups.filter(({ owner }) => owner === userId),
+        leaves: groups.filter(({ volatile }) => volatile.includes(userId)).map(({ conversationId }) => conversationId)
+      }, { ...context, rng: this.#rng.fork(`actor ${userId}`) }))
+      this.#subscribe(`${userId} all`, userId, null, index % 4 === 3, index % 2 === 0, index % 4 === 1)
+      for (const [number, { conversationId }] of groups.entries()) {
+        this.#subscribe(`${userId} group ${number}`, userId, conversationId, (index + number) % 5 === 0, (index + number) % 2 === 0, (index + number) % 4 === 2)
+      }
+    }
+    // a second device of everything
+    this.#subscribe('user0 all, again', users[0]!, null, true, true, false)
+  }
+
+  #subscribe (name: string, userId: string, conversationId: string | null, echo: boolean, byHeader: boolean, slow: boolean): void {
+    const hops = this.#rng.fork(`hops of ${name}`)
+    this.#subscribers.push(new Subscriber(
+      `${name}${echo ? ' with echo' : ''}${slow ? ', slow' : ''}`,
+      { userId, conversationId, echo, resumeBy: byHeader ? 'header' : 'query', slow },
+      { port: () => hops.pick(this.#proxies).port, model: this.#model, api: this.#api, rng: this.#rng.fork(name), problem: this.#problem, nodes: this.#nodeCount }))
+  }
+
+  // ---- the end
+
+  /** Waits until every subscriber has what the log says; those that don't get it are found by the oracle. */
+  async #settle (): Promise<number> {
+    const since = Date.now()
+    const oracle = new Oracle(await this.#database!.snapshot(), this.#model, () => {})
+    const owing = (): Subscriber[] => this.#subscribers.filter(subscriber =>
+      [...oracle.owed(subscriber)].some(([id, seq]) => (subscriber.newest.get(id) ?? 0) < seq))
+    const settled = await until(SETTLE_MS, async () => owing().length === 0)
+    if (!settled) this.#problem(`not caught up after ${SETTLE_MS} ms: ${owing().map(({ name }) => name).join('; ')}`)
+    return Date.now() - since
+  }
+
+  /** History, unread counts and a replay of everything, as somebody who comes now gets them. */
+  async #judgeRest (): Promise<void> {
+    const { identity, conversations, participants, messages, log } = await this.#database!.snapshot()
+    const { port } = this.#servers[0]!
+    for (const { id, num, eventSeq } of conversations) {
+      const reader = participants.find(({ conversationId }) => conversationId === id)
+      if (reader === undefined) continue
+      const token = mint(reader.userId)
+      const path = `/api/chat/conversations/${encodeURIComponent(id)}`
+      const expected = messages.filter(({ conversationId }) => conversationId === id)
+      const history: Array<{ id: string, seq: number, text: string }> = []
+      for (let hasMore = true; hasMore;) {
+        const { body } = await callOnce(port, 'GET', `${path}/messages?limit=100&after=${history.at(-1)?.seq ?? 0}`, { token })
+        history.push(...body.messages as typeof history)
+        hasMore = body.hasMore as boolean
+      }
+      if (history.length !== expected.length || history.some((message, index) => message.id !== expected[index]!.id || message.text !== expected[index]!.text)) {
+        this.#problem(`${id}: the history that REST gives is another`)
+      }
+      const unread = expected.filter(({ seq, senderId }) => seq > reader.readSeq && senderId !== reader.userId).length
+      const { body } = await callOnce(port, 'GET', path, { token })
+      if (body.unreadCount !== unread) this.#problem(`${id}: ${reader.userId} has ${unread} unread, and it says ${String(body.unreadCount)}`)
+      const replayed = await replay(port, reader.userId, id, `${identity}.${num}.0`, eventSeq)
+      const wanted = log.filter(({ conversationId }) => conversationId === id).map(({ seq }) => seq)
+      if (replayed.join() !== wanted.join()) this.#problem(`${id}: a replay of all gives ${replayed.length} of ${wanted.length} events, or in another order`)
+    }
+  }
+
+  /** Everybody has gone: what the process holds must go, too. */
+  async #release (): Promise<Measure> {
+    for (const proxy of this.#proxies) proxy.cutAll()
+    this.#api.close()
+    if (!await until(SETTLE_MS, async () => (await this.#metric('chat_streams')) === 0)) this.#problem(`chat_streams stays at ${await this.#metric('chat_streams')}`)
+    if (!await until(SETTLE_MS, async () => await this.#database!.openStreams() === 0)) this.#problem(`${await this.#database!.openStreams()} streams stay open in the database`)
+    const calm = async (): Promise<boolean> => (await this.#metric('chat_topics')) === 0 && (await this.#metric('nodejs_active_resources{type="TCPSocketWrap"}')) <= this.#nodeCount
+    if (!await until(10_000, calm)) this.#problem(`sockets stay open: ${await this.#metric('nodejs_active_resources{type="TCPSocketWrap"}')}, topics ${await this.#metric('chat_topics')}`)
+    return await this.#measure()
+  }
+
+  async #measure (): Promise<Measure> {
+    const [server] = this.#servers
+    await callOnce(server!.port, 'GET', '/health/ready')
+    return {
+      fellBehind: await this.#metric('chat_streams_fell_behind_total'),
+      gaps: await this.#metric('chat_log_gaps_total'),
+      timers: await this.#metric('nodejs_active_resources{type="Timeout"}'),
+      memoryMiB: Math.round(server!.residentBytes / 2 ** 20),
+      descriptors: server!.descriptorCount
+    }
+  }
+
+  /** A metric, summed over the nodes; 0 when it isn't there. */
+  async #metric (name: string): Promise<number> {
+    let sum = 0
+    for (const { port } of this.#servers) {
+      const { body } = await callOnce(port, 'GET', '/metrics')
+      const line = String(body.text).split('\n').find(line => line.startsWith(`${name} `))
+      sum += line === undefined ? 0 : Number(line.slice(name.length + 1))
+    }
+    return sum
+  }
+
+  /** Deaths whose last commit was news to everybody when they came back. */
+  #killsBeforeEmit ({ deaths }: Faults, log: Array<{ conversationId: string, seq: number, position: number }>): number {
+    return deaths.filter(({ at, position }) => {
+      const last = new Set(log.filter(row => row.position === position).map(({ conversationId, seq }) => `${conversationId} ${seq}`))
+      return last.size > 0 && !this.#subscribers.some(({ received, openedAt }) =>
+        received.some(({ conversationId, eventSeq, connection }) => openedAt[connection]! < at && last.has(`${conversationId} ${eventSeq}`)))
+    }).length
+  }
+
+  #proxyCounters (): ProxyCounters {
+    const sum: ProxyCounters = { connections: 0, cuts: 0, halfCloses: 0, stalls: 0, delays: 0, splits: 0 }
+    for (const { counters } of this.#proxies) for (const key of Object.keys(sum) as Array<keyof ProxyCounters>) sum[key] += counters[key]
+    return sum
+  }
+
+  #reasons (): Record<string, number> {
+    const sum: Record<string, number> = {}
+    for (const { reasons } of this.#subscribers) for (const [reason, count] of Object.entries(reasons)) sum[reason] = (sum[reason] ?? 0) + count
+    return sum
+  }
+}
+
+/** Follows a conversation from an id on until its newest event is there; the numbers in the order they came. */
+async function replay (port: number, userId: string, conversationId: string, from: string, last: number): Promise<number[]> {
+  const numbers: number[] = []
+  const response = await fetch(`http://127.0.0.1:${port}/api/sse?echo=true&conversationId=${encodeURIComponent(conversationId)}`,
+    { headers: { authorization: `Bearer ${mint(userId)}`, 'last-event-id': from }, signal: AbortSignal.timeout(SETTLE_MS) })
+  const parser = new SseParser()
+  try {
+    for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
+      for (const { data } of parser.push(bytes)) {
+        const { eventSeq } = JSON.parse(data) as { eventSeq?: number }
+        if (eventSeq !== undefined) numbers.push(eventSeq)
+      }
+      if (numbers.at(-1) === last) break
+    }
+  } catch {
+    // what came by then is what there is
+  }
+  return numbers
+}
+
+/** Asks until it is so; false when it isn't in time. */
+async function until (timeoutMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
+  for (const deadline = Date.now() + timeoutMs; ;) {
+    if (await isSo()) return true
+    if (Date.now() > deadline) return false
+    await sleep(50)
+  }
+}
+
+async function within<T> (timeoutMs: number, work: Promise<T>, otherwise: string): Promise<T> {
+  const timeout = new AbortController()
+  const late = sleep(timeoutMs, undefined, { signal: timeout.signal }).then(() => { throw new Error(otherwise) })
+  late.catch(() => {})
+  return await Promise.race([work, late]).finally(() => { timeout.abort() })
+}

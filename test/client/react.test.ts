@@ -1,0 +1,85 @@
+import { createElement, StrictMode, type ReactNode } from 'react'
+import { act, create, type ReactTestRenderer } from 'react-test-renderer'
+import { test } from 'tap'
+import { useConversation, useConversationList, useSession } from '../../client/react.js'
+import type { ChatSession } from '../../client/index.js'
+import { message, timestamp } from './scripted-server.js'
+import { conversation, createStubSession, settle } from './stub-session.js'
+
+Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
+
+const answers = {
+  getConversation: async (id: string) => conversation({ id }),
+  listMessages: async () => ({ messages: [message(1)], hasMore: false }),
+  listConversations: async () => ({ conversations: [conversation({ id: 'c', title: 'Friends' })], nextCursor: null })
+}
+
+function Chat ({ session, id }: { session: ChatSession, id: string }) {
+  const { messages, live } = useConversation(session, id)
+  const { status } = useSession(session)
+  return createElement('chat', { send: live.send }, status, ' ', messages.map(({ text }) => text).join(','))
+}
+
+function List ({ session }: { session: ChatSession }) {
+  return createElement('list', null, useConversationList(session).conversations.map(({ title }) => title).join(','))
+}
+
+async function render (element: ReactNode): Promise<ReactTestRenderer> {
+  let renderer: ReactTestRenderer | undefined
+  await act(async () => {
+    renderer = create(element as React.ReactElement)
+    await settle()
+  })
+  return renderer as ReactTestRenderer
+}
+
+test('components follow the live states, and share them', async (t) => {
+  const stub = createStubSession(answers)
+  stub.connect()
+  const { session } = stub
+  const renderer = await render(createElement(StrictMode, null,
+    createElement(Chat, { session, id: 'c', key: 1 }), createElement(Chat, { session, id: 'c', key: 2 }), createElement(List, { session, key: 3 })))
+  t.match(renderer.toJSON(), [{ children: ['connected', ' ', 'text 1'] }, { children: ['connected', ' ', 'text 1'] }, { children: ['Friends'] }])
+  t.equal(stub.callsOf('listMessages').length, 1)
+  t.equal(stub.callsOf('listConversations').length, 1)
+
+  await act(async () => {
+    stub.emit('message', { ...message(2), eventSeq: 2 })
+    stub.setStatus('waiting')
+    await settle()
+  })
+  t.match(renderer.toJSON(), [{ children: ['waiting', ' ', 'text 1,text 2'] }, { children: ['waiting', ' ', 'text 1,text 2'] }, {}])
+
+  await act(async () => {
+    renderer.update(createElement(Chat, { session, id: 'd' }))
+    await settle()
+  })
+  t.match(renderer.toJSON(), { children: ['waiting', ' ', 'text 1'] })
+  await act(async () => {
+    renderer.unmount()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  })
+  t.equal(stub.listeners(), 0, 'what nobody shows is closed')
+  t.ok(timestamp)
+})
+
+test('what was closed while hidden is opened again', async (t) => {
+  const stub = createStubSession(answers)
+  stub.connect()
+  const { session } = stub
+  let renderer = await render(createElement(List, { session }))
+  await act(async () => renderer.unmount())
+  renderer = await render(createElement(List, { session }))
+  t.match(renderer.toJSON(), { children: ['Friends'] })
+  await act(async () => {
+    renderer.unmount()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  })
+  t.equal(stub.listeners(), 0)
+  renderer = await render(createElement(List, { session }))
+  t.match(renderer.toJSON(), { children: ['Friends'] })
+  await act(async () => {
+    renderer.unmount()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  })
+})

@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { SECRET } from '../helper.js'
+
+const script = fileURLToPath(new URL('../../server.ts', import.meta.url))
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** The real server in a process of its own, on one port and one database however often it is killed. */
+export async function serverProcess (t: { teardown (callback: () => unknown): void }) {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'chat-client-'))
+  let child: ChildProcess | undefined
+
+  async function start (): Promise<void> {
+    child = spawn(process.execPath, ['--import=tsx', script], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: `file:${join(folder, 'chat.db')}`, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', PAGE: 'off' }
+    })
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`)
+      const response = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => null)
+      if (response?.status === 200) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  async function kill (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+
+  t.teardown(async () => {
+    await kill()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  await start()
+  return { baseUrl: `http://127.0.0.1:${port}`, start, kill }
+}

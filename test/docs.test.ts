@@ -1,0 +1,59 @@
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { build } from './helper.js'
+
+const root = new URL('../', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+
+/** The indented lines of a section of a Markdown file. */
+function codeOf (markdown: string, heading: string): string {
+  const section = markdown.split(/^## /m).find(part => part.startsWith(`${heading}\n`))
+  if (section === undefined) throw new Error(`there is no section "${heading}"`)
+  return section.split('\n').filter(line => line.startsWith('    ')).map(line => line.slice(4)).join('\n')
+}
+
+const has = (command: string): boolean => spawnSync(command, ['--version']).status === 0
+
+await t.test('the README\'s tour with curl', { skip: has('curl') && has('bash') ? false : 'there is no curl or no bash' }, async t => {
+  const app = await build(t, { chat: { accounts: true } })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const folder = mkdtempSync(join(tmpdir(), 'chat-tour-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+
+  const tour = codeOf(read('README.md'), 'A tour with curl')
+    .replaceAll('localhost:3000', `127.0.0.1:${port}`)
+    // what the background curl shows goes to a file, and the next step waits until it follows
+    .replace(/ &$/m, ' > stream & until grep -q connected stream; do sleep 0.05; done')
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `${tour}
+    until grep -q statusUpdate stream; do sleep 0.05; done; kill %1; echo; cat stream`], { cwd: folder })
+
+  const events = [...stdout.matchAll(/^event: (\w+)$/gm)].map(([, name]) => name)
+  t.strictSame(events, ['connected', 'typing', 'typing', 'message', 'statusUpdate'])
+  t.match(stdout, '"text":"Hello!"')
+  t.match(stdout, '{"conversationId":"conv_alice_bob","seq":1,"changed":true}')
+})
+
+await t.test('.env.example names every variable that config.ts reads, and no other', async t => {
+  const names = (text: string, pattern: RegExp): string[] => [...new Set([...text.matchAll(pattern)].map(([, name]) => name!))].sort()
+  const config = names(read('config.ts'), /(?:text|flag|integer|days|choice)\(env, '([A-Z_]+)'/g)
+  const example = names(read('.env.example'), /^([A-Z_]+)=/gm)
+  t.strictSame(example, config.concat(/env\.CORS_ORIGIN/.test(read('config.ts')) ? ['CORS_ORIGIN'] : []).sort())
+})
+
+await t.test('docs/reference.md follows the catalogues', async t => {
+  t.doesNotThrow(() => execFileSync(process.execPath, ['--import=tsx', 'scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' }))
+})
+
+await t.test('links between the documents lead somewhere', async t => {
+  for (const file of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/embedding.md']) {
+    for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      t.doesNotThrow(() => read(new URL(target!, new URL(file, root)).href.slice(root.href.length)), `${file} → ${target}`)
+    }
+  }
+})

@@ -1,0 +1,97 @@
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { useSelectedInAddress } from './hooks.js'
+import { Mark } from './icons.js'
+import { Pane } from './pane.js'
+import { forget, onSignedOutElsewhere, remember, remembered, type SignedIn } from './people.js'
+import { signInBy } from './service.js'
+import { SignIn, signInWith } from './sign-in.js'
+
+/** Nobody signed in, somebody, or the two of the trial. */
+export function App (): JSX.Element {
+  const [signedIn, setSignedIn] = useState(remembered)
+  const [notice, setNotice] = useState<string | null>(null)
+  const [asking, setAsking] = useState(signInBy === 'host')
+  const { people, conversationId } = signedIn
+  const [first, second] = people
+
+  function enter (next: SignedIn): void {
+    if (signInBy !== 'host') remember(next)
+    setNotice(null)
+    setSignedIn(next)
+  }
+
+  function leave (why: string | null): void {
+    forget(signedIn)
+    history.replaceState(null, '', location.pathname + location.search)
+    setNotice(why)
+    setSignedIn({ people: [] })
+  }
+
+  useEffect(() => {
+    if (signInBy === 'host') signInWith('').then(enter, () => {}).finally(() => { setAsking(false) })
+  }, [])
+  useEffect(() => first && onSignedOutElsewhere(first.userId, () => { leave(null) }), [first?.userId])
+
+  if (first === undefined) return asking ? <></> : <SignIn notice={notice} onSignedIn={enter} />
+  if (second !== undefined) return <Trial signedIn={signedIn} onLeave={leave} />
+  return <Alone key={first.userId} signedIn={{ people, conversationId }} onLeave={leave} />
+}
+
+interface Props {
+  signedIn: SignedIn
+  onLeave: (why: string | null) => void
+}
+
+function Alone ({ signedIn: { people: [person] }, onLeave }: Props): JSX.Element {
+  const [selected, select] = useSelectedInAddress()
+  const [unread, setUnread] = useState(0)
+  useTitle(unread)
+  return (
+    <main class='alone'>
+      <Pane person={person!} selected={selected} select={select} onUnread={setUnread} onLeave={onLeave} canSignOut={signInBy !== 'host'} />
+    </main>
+  )
+}
+
+/** Two people side by side; where there is no room for both, one at a time. */
+function Trial ({ signedIn, onLeave }: Props): JSX.Element {
+  const { people, conversationId = null } = signedIn
+  const [shown, setShown] = useState(0)
+  const [selected, setSelected] = useState<readonly (string | null)[]>([conversationId, conversationId])
+  const [unread, setUnread] = useState<readonly number[]>([0, 0])
+  const put = <T,>(list: readonly T[], index: number, value: T) => list.map((other, at) => at === index ? value : other)
+  useTitle(0)
+
+  return (
+    <main class='trial'>
+      <header class='trial-bar'>
+        <Mark />
+        <h1>Two people <span>What one sends, the other sees.</span></h1>
+        <div class='switch' role='group' aria-label='Whose chat is shown'>
+          {people.map(({ userId, displayName }, index) => (
+            <button key={userId} type='button' aria-pressed={shown === index} onClick={() => { setShown(index) }}>
+              {displayName}
+              {shown !== index && (unread[index] ?? 0) > 0 && <span class='badge'>{unread[index]}<span class='for-readers'> unread</span></span>}
+            </button>
+          ))}
+        </div>
+        <button type='button' class='button is-quiet' onClick={() => { onLeave(null) }}>Leave</button>
+      </header>
+      <div class='trial-panes'>
+        {people.map((person, index) => (
+          <div key={person.userId} class={`trial-pane${shown === index ? ' is-shown' : ''}`}>
+            <Pane
+              person={person} selected={selected[index] ?? null} select={(id) => { setSelected((now) => put(now, index, id)) }}
+              onUnread={(count) => { setUnread((now) => put(now, index, count)) }} onLeave={onLeave} canSignOut={false}
+            />
+          </div>
+        ))}
+      </div>
+    </main>
+  )
+}
+
+function useTitle (unread: number): void {
+  useEffect(() => { document.title = unread > 0 ? `(${unread}) Chat` : 'Chat' }, [unread])
+}

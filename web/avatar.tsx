@@ -1,0 +1,39 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { PeopleIcon } from './icons.js'
+
+/** One of eight colours, always the same for the same id. */
+export function tintOf (id: string): number {
+  let hash = 0
+  for (const letter of id) hash = (hash * 31 + letter.codePointAt(0)!) >>> 0
+  return hash % 8
+}
+
+function initialsOf (name: string): string {
+  const words = name.trim().split(/[\s._-]+/u).filter((word) => word !== '')
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0]]
+  return letters.map((word) => Array.from(word ?? '?')[0]).join('').toUpperCase()
+}
+
+interface Props {
+  id: string
+  name: string
+  /** Shown when it can be loaded. */
+  picture?: string | null | undefined
+  group?: boolean
+  online?: boolean
+  small?: boolean
+}
+
+export function Avatar ({ id, name, picture, group = false, online = false, small = false }: Props): JSX.Element {
+  const [broken, setBroken] = useState<string | null>(null)
+  const shown = picture?.startsWith('https:') === true && picture !== broken ? picture : null
+  return (
+    <span class={`avatar tint-${tintOf(id)}${small ? ' is-small' : ''}`}>
+      {shown !== null
+        ? <img src={shown} alt='' loading='lazy' referrerpolicy='no-referrer' onError={() => { setBroken(shown) }} />
+        : group ? <PeopleIcon /> : <span aria-hidden='true'>{initialsOf(name)}</span>}
+      {online && <span class='online-dot' title='Online'><span class='for-readers'>Online</span></span>}
+    </span>
+  )
+}

@@ -1,0 +1,29 @@
+import type { JSX } from 'preact'
+import { ChatError, type ChatSession } from '../client/index.js'
+import { useLasting, useStore } from './hooks.js'
+import { sentenceOf } from './words.js'
+
+/** Says that the stream is lost; silent while all is well, and about what mends itself at once. */
+export function Banner ({ session }: { session: ChatSession }): JSX.Element {
+  const { status, error, reconnect } = useStore(session)
+  const lost = useLasting(status === 'connecting' || status === 'waiting', 800)
+  const closed = status === 'closed' && error !== null
+
+  return (
+    <div class='banner-place' role='status'>
+      {lost && (
+        <p class='banner'>
+          <span class='spinner' aria-hidden='true' />
+          {reconnect === null || reconnect.attempt < 4 ? 'Reconnecting…' : 'Still no connection. Trying again…'}
+          <span class='banner-more'>What you write is sent when it is back.</span>
+        </p>
+      )}
+      {closed && (
+        <p class='banner is-closed'>
+          {error instanceof ChatError ? sentenceOf(error) : 'The connection has ended.'}
+          <button type='button' class='button is-small' onClick={() => { session.reconnect() }}>Try again</button>
+        </p>
+      )}
+    </div>
+  )
+}

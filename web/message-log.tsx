@@ -1,0 +1,154 @@
+import type { JSX } from 'preact'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { ChatMessage, LiveConversation } from '../client/index.js'
+import { useStore, useVisible } from './hooks.js'
+import { DownIcon } from './icons.js'
+import { MessageBubble } from './message-bubble.js'
+import { dayName, dayOf } from './time.js'
+import { listNames } from './words.js'
+
+interface Props {
+  live: LiveConversation
+  title: string
+  now: Date
+  onEdit: (message: ChatMessage) => void
+  onDelete: (message: ChatMessage) => void
+}
+
+/** So near to the end counts as at it, in pixels. */
+const NEAR = 80
+/** So long a silence ends a group of messages, in milliseconds. */
+const PAUSE_MS = 5 * 60_000
+
+/**
+ * The messages of a conversation. It stays at the end while it is there, stays put while older ones come in above, and
+ * marks as read what is really seen.
+ */
+export function MessageLog ({ live, title, now, onEdit, onDelete }: Props): JSX.Element {
+  const { status, conversation, messages, typing, hasOlder, loadingOlder, unreadCount } = useStore(live)
+  const scroller = useRef<HTMLDivElement>(null)
+  const content = useRef<HTMLDivElement>(null)
+  const end = useRef<HTMLDivElement>(null)
+  const top = useRef<HTMLDivElement>(null)
+  const [endSeen, setEndSeen] = useState(false)
+  const [current, setCurrent] = useState<string | null>(null)
+  const visible = useVisible()
+  const isGroup = conversation?.type === 'group'
+  const ready = status === 'ready'
+
+  // Where the unread ones began when one came here.
+  const firstUnread = useRef<string | null>(null)
+  if (ready) firstUnread.current ??= unreadCount === 0 ? '' : messages.filter(({ own }) => !own).at(-unreadCount)?.key ?? ''
+
+  // the place
+
+  const place = useRef({ atEnd: true, height: 0, first: '' })
+  const toEnd = (behavior: ScrollBehavior) => { scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior }) }
+
+  useLayoutEffect(() => {
+    const box = scroller.current
+    if (box === null) return
+    const before = place.current
+    const first = messages[0]?.key ?? ''
+    const lastIsNew = before.first !== '' && messages.at(-1)?.seq === null
+    if (before.atEnd || lastIsNew) box.scrollTop = box.scrollHeight
+    else if (first !== before.first) box.scrollTop += box.scrollHeight - before.height
+    place.current = { ...before, height: box.scrollHeight, first }
+  }, [messages, typing])
+
+  // A keyboard that comes up, a line that is added to the field: the end stays the end.
+  useEffect(() => {
+    const box = scroller.current!
+    const observer = new ResizeObserver(() => { if (place.current.atEnd) box.scrollTop = box.scrollHeight })
+    observer.observe(box)
+    observer.observe(content.current!)
+    return () => { observer.disconnect() }
+  }, [])
+
+  useEffect(() => {
+    const observer = new IntersectionObserver(([entry]) => { setEndSeen(entry?.isIntersecting === true) })
+    observer.observe(end.current!)
+    return () => { observer.disconnect() }
+  }, [])
+
+  useEffect(() => {
+    if (!ready || !hasOlder) return
+    const observer = new IntersectionObserver(([entry]) => {
+      if (entry?.isIntersecting === true) live.loadOlder().catch(() => {})
+    }, { root: scroller.current, rootMargin: '400px 0px 0px' })
+    observer.observe(top.current!)
+    return () => { observer.disconnect() }
+  }, [ready, hasOlder, messages[0]?.key])
+
+  // what was seen
+
+  useEffect(() => { if (visible && endSeen && ready) live.markRead() }, [visible, endSeen, ready, messages])
+
+  // by keyboard, from message to message
+
+  const ownKeys = useMemo(() => messages.filter(isChangeable).map(({ key }) => key), [messages])
+
+  function onKeyDown (event: KeyboardEvent): void {
+    if (event.target !== scroller.current && !(event.target as HTMLElement).matches('.message')) return
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (step === undefined || ownKeys.length === 0) return
+    const at = current === null ? ownKeys.length : ownKeys.indexOf(current)
+    const next = ownKeys[at + step]
+    if (next === undefined) return
+    event.preventDefault()
+    setCurrent(next)
+    content.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(next)}"]`)?.focus()
+  }
+
+  return (
+    <div class='log-place'>
+      <div
+        ref={scroller} class='log' role='log' aria-live='off' aria-label={`Messages with ${title}`} aria-busy={status === 'loading' || loadingOlder}
+        tabIndex={0} onKeyDown={onKeyDown}
+        onScroll={({ currentTarget: box }) => {
+          place.current.atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR
+        }}
+      >
+        <div ref={content} class='log-content'>
+          <div ref={top} class='log-top'>{loadingOlder && <span class='spinner' aria-hidden='true' />}</div>
+          {ready && !hasOlder && messages.length === 0 && <p class='log-beginning'>Nothing has been said yet. Say hello.</p>}
+          {messages.flatMap((message, index) => {
+            const before = messages[index - 1]
+            const after = messages[index + 1]
+            const newDay = before === undefined || dayOf(before.createdAt) !== dayOf(message.createdAt)
+            const unread = message.key === firstUnread.current
+            return [
+              newDay && <div key={`day ${message.key}`} class='day' role='separator'><span>{dayName(message.createdAt, now)}</span></div>,
+              unread && <div key='unread' class='day is-unread' role='separator'><span>New</span></div>,
+              <MessageBubble
+                key={message.key} message={message} live={live} isGroup={isGroup} current={current === message.key}
+                first={newDay || unread || !belongs(before, message)}
+                last={after === undefined || after.key === firstUnread.current || dayOf(after.createdAt) !== dayOf(message.createdAt) || !belongs(message, after)}
+                onEdit={onEdit} onDelete={onDelete}
+              />
+            ]
+          })}
+          {typing.length > 0 && (
+            <p class='typing'>
+              <span class='typing-dots' aria-hidden='true'><i /><i /><i /></span>
+              {listNames(typing.map(({ displayName }) => displayName))} {typing.length === 1 ? 'is' : 'are'} typing…
+            </p>
+          )}
+          <div ref={end} class='log-end' />
+        </div>
+      </div>
+      {!endSeen && ready && messages.length > 0 && (
+        <button type='button' class='to-end' aria-label='To the newest message' onClick={() => { toEnd('smooth') }}>
+          <DownIcon />
+          {unreadCount > 0 && <span class='badge'>{unreadCount}</span>}
+        </button>
+      )}
+    </div>
+  )
+}
+
+export const isChangeable = ({ own, seq, deletedAt }: ChatMessage): boolean => own && seq !== null && deletedAt === null
+
+/** Whether two messages that follow each other look like one. */
+const belongs = (a: ChatMessage, b: ChatMessage): boolean =>
+  a.senderId === b.senderId && Date.parse(b.createdAt) - Date.parse(a.createdAt) < PAUSE_MS

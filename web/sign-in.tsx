@@ -1,0 +1,176 @@
+import type { JSX } from 'preact'
+import { useId, useState } from 'preact/hooks'
+import { createChatClient, type Session } from '../client/index.js'
+import { Mark } from './icons.js'
+import type { Person, SignedIn } from './people.js'
+import { accounts, baseUrl, hasDocs, signInBy } from './service.js'
+import { startTrial } from './trial.js'
+import { sentenceOf } from './words.js'
+
+interface Props {
+  /** Why one is here again. */
+  notice: string | null
+  onSignedIn: (signedIn: SignedIn) => void
+}
+
+export function SignIn ({ notice, onSignedIn }: Props): JSX.Element {
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<string | null>(notice)
+
+  /** One thing at a time; what goes wrong is shown. */
+  async function attempt (signIn: () => Promise<SignedIn>): Promise<void> {
+    if (busy) return
+    setBusy(true)
+    setProblem(null)
+    try {
+      onSignedIn(await signIn())
+    } catch (error) {
+      setProblem(sentenceOf(error))
+      setBusy(false)
+    }
+  }
+
+  return (
+    <main class='sign-in'>
+      <div class='sign-in-card'>
+        <header class='brand'>
+          <Mark />
+          <div>
+            <h1>fastify-sse-chat</h1>
+            <p>Realtime chat: REST in, Server-Sent Events out.</p>
+          </div>
+        </header>
+
+        {signInBy === 'accounts' && (
+          <>
+            <button type='button' class='button is-primary is-wide' disabled={busy} onClick={() => { void attempt(startTrial) }}>
+              Try it with two people
+            </button>
+            <p class='hint is-centred'>Opens Alice and Bob side by side. Nothing to fill in.</p>
+            <p class='or'><span>or as yourself</span></p>
+            <AccountForm busy={busy} problem={problem} attempt={attempt} />
+          </>
+        )}
+        {signInBy === 'token' && <TokenForm busy={busy} problem={problem} attempt={attempt} />}
+        {signInBy === 'host' && <HostForm busy={busy} problem={problem} attempt={attempt} />}
+      </div>
+      {hasDocs && <p class='sign-in-foot'><a href='api/openapi.json'>All calls, as OpenAPI</a></p>}
+    </main>
+  )
+}
+
+interface FormProps {
+  busy: boolean
+  problem: string | null
+  attempt: (signIn: () => Promise<SignedIn>) => Promise<void>
+}
+
+const personOf = ({ token, user }: Session): Person => ({ userId: user.userId, displayName: user.displayName, token })
+
+function AccountForm ({ busy, problem, attempt }: FormProps): JSX.Element {
+  const id = useId()
+  const [isNew, setIsNew] = useState(false)
+  const [userId, setUserId] = useState('')
+  const [password, setPassword] = useState('')
+  const [displayName, setDisplayName] = useState('')
+
+  const signIn = async (): Promise<SignedIn> => {
+    const name = displayName.trim()
+    const session = isNew
+      ? await accounts.register({ userId, password, ...(name === '' ? {} : { displayName: name }) })
+      : await accounts.login({ userId, password })
+    return { people: [personOf(session)] }
+  }
+
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        void attempt(signIn)
+      }}
+    >
+      <fieldset class='segments'>
+        <legend class='for-readers'>Account</legend>
+        {([[false, 'Sign in'], [true, 'Create account']] as const).map(([value, label]) => (
+          <label key={label}>
+            <input type='radio' name={id} checked={isNew === value} onChange={() => { setIsNew(value) }} />
+            <span>{label}</span>
+          </label>
+        ))}
+      </fieldset>
+      <div class='field'>
+        <label for={`${id}-user`}>User id</label>
+        <input
+          id={`${id}-user`} name='username' value={userId} required maxLength={128}
+          autocomplete='username' autocapitalize='none' spellcheck={false}
+          onInput={({ currentTarget }) => { setUserId(currentTarget.value) }}
+        />
+      </div>
+      {isNew && (
+        <div class='field'>
+          <label for={`${id}-name`}>Your name <span class='optional'>optional</span></label>
+          <input
+            id={`${id}-name`} name='name' value={displayName} maxLength={200} autocomplete='name'
+            onInput={({ currentTarget }) => { setDisplayName(currentTarget.value) }}
+          />
+        </div>
+      )}
+      <div class='field'>
+        <label for={`${id}-password`}>Password</label>
+        <input
+          id={`${id}-password`} name='password' type='password' value={password} required minLength={8} maxLength={128}
+          autocomplete={isNew ? 'new-password' : 'current-password'} aria-describedby={isNew ? `${id}-hint` : undefined}
+          onInput={({ currentTarget }) => { setPassword(currentTarget.value) }}
+        />
+        {isNew && <p class='hint' id={`${id}-hint`}>At least 8 characters.</p>}
+      </div>
+      {problem !== null && <p class='problem' role='alert'>{problem}</p>}
+      <button type='submit' class='button is-wide' disabled={busy}>{isNew ? 'Create account' : 'Sign in'}</button>
+    </form>
+  )
+}
+
+function TokenForm ({ busy, problem, attempt }: FormProps): JSX.Element {
+  const id = useId()
+  const [token, setToken] = useState('')
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        void attempt(() => signInWith(token.trim()))
+      }}
+    >
+      <div class='field'>
+        <label for={id}>Token</label>
+        <textarea
+          id={id} class='token' value={token} required rows={5} autocomplete='off' autocapitalize='none' spellcheck={false} aria-describedby={`${id}-hint`}
+          onInput={({ currentTarget }) => { setToken(currentTarget.value) }}
+        />
+        <p class='hint' id={`${id}-hint`}>A JWT that this service accepts. It stays in this browser.</p>
+      </div>
+      {problem !== null && <p class='problem' role='alert'>{problem}</p>}
+      <button type='submit' class='button is-primary is-wide' disabled={busy || token.trim() === ''}>Enter</button>
+    </form>
+  )
+}
+
+function HostForm ({ busy, problem, attempt }: FormProps): JSX.Element {
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        void attempt(() => signInWith(''))
+      }}
+    >
+      <p class='hint'>You have to be signed in at this site to chat here.</p>
+      {problem !== null && <p class='problem' role='alert'>{problem}</p>}
+      <button type='submit' class='button is-primary is-wide' disabled={busy}>Try again</button>
+    </form>
+  )
+}
+
+/** @throws ChatError when the service doesn't accept the token */
+export async function signInWith (token: string): Promise<SignedIn> {
+  const { userId, displayName } = await createChatClient({ baseUrl, token, maxRetries: 1 }).me()
+  return { people: [{ userId, displayName, token }] }
+}
