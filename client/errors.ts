@@ -9,7 +9,7 @@ export type ClientErrorCode =
   | 'HTTP_ERROR' // an answer that isn't the service's: a proxy's, say
   | 'NOT_A_STREAM' // 200, but no text/event-stream
   | 'NO_STREAMING' // this platform's fetch can't stream: hand in another, or an EventSource
-  | 'BAD_EVENT' // an event whose data isn't JSON
+  | 'BAD_EVENT' // an event whose data is no JSON object
   | 'STREAM_ENDED' // the server closed the stream
   | 'REMOVED' // the user is no longer a participant
   | 'GAVE_UP' // as many reconnects in a row as allowed came to nothing; the last one's error is the cause

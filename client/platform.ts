@@ -71,7 +71,7 @@ export interface LockManagerLike {
 }
 
 export interface BroadcastChannelLike {
-  onmessage: ((event: { data: unknown }) => void) | null
+  addEventListener (type: 'message', listener: (event: { data: unknown }) => void): void
   postMessage (message: unknown): void
   close (): void
 }

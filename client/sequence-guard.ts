@@ -16,7 +16,7 @@ export function createSequenceGuard (capacity = CAPACITY): { isNew (event: Strea
         if (data.conversationId === null) seen.clear()
         else seen.delete(data.conversationId)
       }
-      if (typeof data !== 'object' || data === null || !('eventSeq' in data)) return true
+      if (!('eventSeq' in data)) return true
       const { conversationId, eventSeq } = data
       if (eventSeq <= (seen.get(conversationId) ?? 0)) return false
       seen.delete(conversationId)

@@ -247,7 +247,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     channel.close()
   }
 
-  channel.onmessage = ({ data }) => { if (!dispatcher.closed && !suspended) receive(data as TabMessage) }
+  channel.addEventListener('message', ({ data }) => { if (!dispatcher.closed && !suspended) receive(data as TabMessage) })
   const checking = setInterval(check, CHECK_MS)
   const stopWaking = onWake(check, options.appState)
   platform.addEventListener?.('pagehide', suspend)

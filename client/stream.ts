@@ -129,8 +129,9 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     let data: unknown
     try {
       data = JSON.parse(json)
-    } catch (cause) {
-      return sink.error(new ChatError('BAD_EVENT', `The data of a ${type} event isn't JSON`, { cause }))
+    } catch {}
+    if (typeof data !== 'object' || data === null) {
+      return sink.error(new ChatError('BAD_EVENT', `The data of a ${type} event is no JSON object`))
     }
     const current = run
     const event = [type, data, id] as StreamEvent // the server keeps to the catalogue

@@ -29,7 +29,6 @@ const headers = {
     'base-uri \'none\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
     'require-trusted-types-for \'script\'', 'trusted-types \'none\''
   ].join('; '),
-  'Cross-Origin-Opener-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff'
 }

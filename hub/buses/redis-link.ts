@@ -74,7 +74,7 @@ class SingleLink implements Link {
   }
 
   onDown (listener: () => void): void {
-    for (const connection of this.#both) connection.on('close', listener)
+    for (const connection of this.#both) connection.on('close', () => { listener() })
   }
 
   onMessage (listener: (channel: string, text: string) => void): void {
@@ -131,11 +131,11 @@ class ClusterLink implements Link {
   }
 
   onUp (listener: () => void): void {
-    this.commands.on('ready', listener)
+    for (const event of ['ready', 'subscribersReady']) this.commands.on(event, () => { listener() })
   }
 
   onDown (listener: () => void): void {
-    this.commands.on('close', listener)
+    for (const event of ['close', '-node', '-subscriber']) this.commands.on(event, () => { listener() })
   }
 
   onMessage (listener: (channel: string, text: string) => void): void {

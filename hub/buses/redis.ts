@@ -111,11 +111,19 @@ export class RedisBus implements Bus {
     if (link === undefined || this.#closed) return link?.disconnect()
     link.onMessage((channel, text) => { this.#receive(channel, text) })
     link.onDown(() => { this.#connected = false })
-    this.#probe = setInterval(() => { void link.probe() }, PROBE_MS)
+    this.#probe = setInterval(() => {
+      void link.probe()
+      // a cluster may come back without saying so
+      void this.#up(link)
+    }, PROBE_MS)
     this.#probe.unref()
     await new Promise<void>(resolve => {
-      link.onUp(() => { void this.#up(link).then(resolve) })
-      if (link.isUp) void this.#up(link).then(resolve)
+      const up = async (): Promise<void> => {
+        await this.#up(link)
+        if (this.#connected) resolve()
+      }
+      link.onUp(() => { void up() })
+      void up()
     })
   }
 

@@ -13,6 +13,8 @@ export interface Fault {
   node: number
   /** How long it lasts, or how long the process stays away. */
   ms: number
+  /** How long the process has been well before it, at least. */
+  wellMs: number
 }
 
 export interface Rates { killsPerMinute: number, locksPerMinute: number, pausesPerMinute: number, terminationsPerMinute: number }
@@ -26,7 +28,7 @@ export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Ra
   const add = (kind: FaultKind, perMinute: number, ms: () => number): void => {
     const count = perMinute === 0 ? 0 : Math.max(1, Math.round(perMinute * minutes))
     for (let left = count; left > 0; left--) {
-      faults.push({ kind, atMs: rng.between(0.05, 0.9) * durationMs, node: rng.integer(0, nodes - 1), ms: ms() })
+      faults.push({ kind, atMs: rng.between(0.05, 0.9) * durationMs, node: rng.integer(0, nodes - 1), ms: ms(), wellMs: rng.exponential(1500) })
     }
   }
   const away = (): number => rng.between(0, 400)
@@ -61,9 +63,11 @@ export class Faults {
   async run (faults: readonly Fault[]): Promise<void> {
     const startedAt = Date.now()
     const lane = async (mine: readonly Fault[]): Promise<void> => {
+      let wellSince = startedAt
       for (const fault of mine) {
-        await sleep(Math.max(0, startedAt + fault.atMs - Date.now()))
+        await sleep(Math.max(0, startedAt + fault.atMs - Date.now(), wellSince + fault.wellMs - Date.now()))
         await this.#happen(fault)
+        wellSince = Date.now()
       }
     }
     await Promise.all([

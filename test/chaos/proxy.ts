@@ -97,6 +97,7 @@ class Link {
   /** The client is told the end at this byte from the server. */
   #cutAtByte = Infinity
   #bytes = 0
+  #half = false
 
   constructor (client: Socket, upstream: Socket, proxy: Proxy, faults: ProxyFaults, rng: Rng) {
     this.#client = client
@@ -124,6 +125,7 @@ class Link {
     clearTimeout(this.#fate)
     this.#cutAtByte = Infinity
     this.#held.abort()
+    if (this.#half) this.destroy()
   }
 
   destroy (): void {
@@ -146,6 +148,7 @@ class Link {
       return
     }
     counters.halfCloses++
+    this.#half = true
     // the other side isn't told, and goes on writing to nobody
     if (kind === 'clientHalf') this.#client.end()
     else this.#upstream.end()

@@ -98,8 +98,9 @@ export class ServerProcess {
     const listening = new Promise<void>(resolve => {
       for (const stream of [child.stdout!, child.stderr!]) {
         createInterface({ input: stream }).on('line', line => {
-          if (line.trim() !== '') this.#note(line)
           if (line.includes(' listens on ')) resolve()
+          // the rest of the welcome
+          if (line.trim() !== '' && !/^ {2}[A-Z]/.test(line)) this.#note(line)
         })
       }
     })

@@ -72,7 +72,7 @@ export class Subscriber {
   readonly #context: SubscriberContext
   readonly #stop = new AbortController()
   /** Newest number of each conversation on this connection. */
-  #onThisConnection = new Map<string, number>()
+  #onThisConnection: Map<string, number> | undefined
   #request: ClientRequest | undefined
   #awake = false
   #wakeUp: () => void = () => {}
@@ -140,11 +140,14 @@ export class Subscriber {
     }
     const epoch = conversationId === null ? 0 : model.membership(conversationId, userId).epoch
     this.openedAt.push(Date.now())
-    this.#onThisConnection = new Map()
+    this.#onThisConnection = undefined
 
     const response = await new Promise<IncomingMessage | undefined>(resolve => {
       this.#request = httpRequest({ host: '127.0.0.1', port: port(), path: `/api/sse?${query.toString()}`, headers, agent: false }, resolve)
-      this.#request.setTimeout(SILENCE_MS, () => { this.#request?.destroy() })
+      this.#request.setTimeout(SILENCE_MS, () => {
+        this.#count(this.#onThisConnection === undefined ? 'no answer' : 'silent')
+        this.#request?.destroy()
+      })
       this.#request.on('error', () => { resolve(undefined) })
       this.#request.end()
     })
@@ -249,6 +252,7 @@ export class Subscriber {
     if (id === undefined) return this.#problem('connected without an id')
     if (this.lastId !== undefined && this.lastId !== id) this.#problem(`resumed from ${this.lastId}, and connected says ${id}`)
     if (data.conversationId !== this.options.conversationId) this.#problem(`connected to ${String(data.conversationId)}`)
+    this.#onThisConnection = new Map()
     this.start ??= id
     this.lastId = id
     this.#count('connected')
@@ -280,11 +284,11 @@ export class Subscriber {
     if (id === undefined || !Number.isInteger(eventSeq)) return this.#problem(`${type} without an id or eventSeq`)
     if (this.options.conversationId !== null && this.options.conversationId !== conversationId) this.#problem(`an event of ${conversationId}`)
     if (type === 'message' && data.senderId === userId && !echo) this.#problem(`one's own message ${eventSeq}`)
-    const before = (this.options.conversationId === null ? this.#onThisConnection : this.newest).get(conversationId)
+    const before = (this.options.conversationId === null ? this.#onThisConnection : this.newest)?.get(conversationId)
     if (before !== undefined && eventSeq <= before) {
       this.#problem(`${conversationId}: ${type} ${eventSeq} after ${before}, id ${id}: twice, or out of order`)
     }
-    this.#onThisConnection.set(conversationId, eventSeq)
+    this.#onThisConnection?.set(conversationId, eventSeq)
     this.newest.set(conversationId, Math.max(this.newest.get(conversationId) ?? 0, eventSeq))
     this.received.push({
       connection: this.openedAt.length - 1,

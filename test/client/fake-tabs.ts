@@ -52,12 +52,14 @@ export function createFakeTab (locks: LockManagerLike): TabPlatform & { frozen: 
     channels: 0,
     BroadcastChannel: class implements BroadcastChannelLike {
       readonly #channel: BroadcastChannel
-      onmessage: BroadcastChannelLike['onmessage'] = null
 
       constructor (name: string) {
         tab.channels++
         this.#channel = new BroadcastChannel(name)
-        this.#channel.onmessage = (event) => { if (!tab.frozen) this.onmessage?.(event as { data: unknown }) }
+      }
+
+      addEventListener (_type: 'message', listener: (event: { data: unknown }) => void): void {
+        this.#channel.onmessage = (event) => { if (!tab.frozen) listener(event as { data: unknown }) }
       }
 
       postMessage (message: unknown): void { if (!tab.frozen) this.#channel.postMessage(message) }

@@ -58,13 +58,11 @@ t.test('the server is killed while both write: nothing lost, nothing twice, in o
       await new Promise(setImmediate)
     }
   }
-  for (const round of ['first', 'second']) {
-    await write(10, `before the ${round} crash`)
-    await kill()
-    await write(5, `during the ${round} crash`)
-    await start()
-    await write(5, `after the ${round} crash`)
-  }
+  await write(10, 'before the crash')
+  await kill()
+  await write(5, 'during the crash')
+  await start()
+  await write(5, 'after the crash')
   const complete = ({ messages }: ReturnType<LiveConversation['getSnapshot']>) =>
     messages.length >= expected.length && messages.every(({ seq }) => seq !== null)
   await Promise.all([ann, ben].map(({ chat }) => until(chat, () => complete(chat.getSnapshot()))))

@@ -56,13 +56,12 @@ function redisBuses (url: string): BusKind {
     join: async (t, installation) => await open(t, new RedisBus({ url, installation })),
     async cut (bus) {
       const { commands, prefix } = bus as RedisBus
-      const nodes = commands instanceof Redis ? [commands] : commands!.nodes('master')
-      // the last to go is the connection that asks for it
-      for (const node of nodes) {
+      for (const node of commands instanceof Redis ? [commands] : commands!.nodes('master')) {
+        const list = String(await node.client('LIST')).split('\n').filter(line => line.includes(prefix.slice(0, -1)))
         const mine = await node.client('ID')
-        const list = String(await node.client('LIST')).split('\n').filter(line => line.includes(`name=${prefix.slice(0, -1)}`))
         const ids = list.map(line => Number(/id=(\d+)/.exec(line)?.[1])).filter(id => id !== mine)
-        await Promise.all([...ids, mine].map(async id => await node.client('KILL', 'ID', id).catch(() => {})))
+        // the last to go is the connection that asks for it
+        for (const id of [...ids, mine]) await node.call('CLIENT', 'KILL', 'ID', id, 'SKIPME', 'no').catch(() => {})
       }
     }
   }

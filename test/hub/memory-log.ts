@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Catalogue, Emission } from '../../hub/emission.js'
+import type { Log } from '../../hub/log.js'
+
+/** A log that several hubs share: what a database is to the nodes. Each append is a transaction. */
+export class MemoryLog<C extends Catalogue> implements Log<C> {
+  readonly #topics = new Map<string, Array<Emission<C>>>()
+  readonly #all: Array<Emission<C>> = []
+  /** How long reading takes, in milliseconds. */
+  delayMs = 0
+
+  /** Numbers the event, and keeps it. */
+  append (emission: Emission<C>): Emission<C> {
+    const topic = emission.topics[0]!
+    const events = this.#topics.get(topic) ?? []
+    this.#topics.set(topic, events)
+    const numbered = { ...emission, seq: events.length + 1, position: this.#all.length + 1, id: `${topic}.${events.length + 1}` }
+    events.push(numbered)
+    this.#all.push(numbered)
+    return numbered
+  }
+
+  newest (topic: string): number {
+    return this.#topics.get(topic)?.length ?? 0
+  }
+
+  async read (topic: string, after: number, limit: number): Promise<Array<Emission<C>>> {
+    const page = this.#topics.get(topic)?.slice(after, after + limit) ?? []
+    await sleep(this.delayMs)
+    return page
+  }
+
+  async position (): Promise<number> {
+    return this.#all.length
+  }
+
+  async changedSince (position: number): Promise<Array<{ topic: string, seq: number }>> {
+    const topics = new Set(this.#all.slice(position).map(({ topics }) => topics[0]!))
+    return [...topics].map(topic => ({ topic, seq: this.newest(topic) }))
+  }
+
+  async joinedSince (position: number): Promise<Array<{ topic: string, userId: string, seq: number }>> {
+    return this.#all.slice(position).flatMap(({ topics, joins, seq }) => (joins ?? []).map(userId => ({ topic: topics[0]!, userId, seq: seq! })))
+  }
+
+  cursor (position: number): string {
+    return `all.${position}`
+  }
+}

@@ -1,0 +1,19 @@
+import { Writable } from 'node:stream'
+
+export interface SentEvent { type: string, data: Record<string, unknown>, id: string | undefined }
+
+/** A connection that takes all at once, and the events that came by it. */
+export class MemorySink extends Writable {
+  text = ''
+
+  constructor () {
+    super({ decodeStrings: false, write: (chunk, _, done) => { this.text += String(chunk); done() } })
+  }
+
+  get events (): SentEvent[] {
+    return this.text.split('\n\n').filter(block => block.includes('event: ')).map(block => {
+      const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
+      return { type: field('event')!, data: JSON.parse(field('data')!) as Record<string, unknown>, id: field('id') }
+    })
+  }
+}

@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { MemoryNetwork, type MemoryBus } from '../../hub/buses/memory.js'
+import type { Emission } from '../../hub/emission.js'
+import { Hub } from '../../hub/hub.js'
+import type { Stream } from '../../hub/stream.js'
+import { eventually } from './eventually.js'
+import { FaultyBus, type Faults } from './faulty-bus.js'
+import { MemoryLog } from './memory-log.js'
+import { MemorySink } from './memory-sink.js'
+
+/** Several hubs on one log, in place of nodes on one database. */
+
+interface Events {
+  note: { n: number }
+  hint: { n: number }
+}
+
+const PERFECT: Faults = { lose: 0, repeat: 0, delayMs: 0 }
+
+class Node {
+  readonly hub: Hub<Events>
+  readonly bus: MemoryBus
+  readonly #log: MemoryLog<Events>
+
+  private constructor (bus: MemoryBus, faults: Faults, log: MemoryLog<Events>) {
+    this.bus = bus
+    this.hub = new Hub<Events>({ bus: faults === PERFECT ? bus : new FaultyBus(bus, faults) })
+    this.#log = log
+  }
+
+  static async start (t: Test, network: MemoryNetwork, log: MemoryLog<Events>, faults = PERFECT): Promise<Node> {
+    const node = new Node(network.join(), faults, log)
+    await node.hub.useLog(log, () => {})
+    t.teardown(async () => { await node.hub.close() })
+    return node
+  }
+
+  /** What a commit does. */
+  commit (topic: string, n: number, routing: Pick<Emission<Events>, 'joins' | 'leaves' | 'except'> = {}): Emission<Events> {
+    const emission = this.#log.append({ type: 'note', data: { n }, topics: [topic], ...routing })
+    this.hub.emit(emission)
+    this.hub.settle(emission.position!)
+    return emission
+  }
+
+  /** A commit of a process that dies before it can tell. */
+  commitInSilence (topic: string, n: number): void {
+    this.#log.append({ type: 'note', data: { n }, topics: [topic] })
+  }
+
+  follow (topic: string, userId = 'somebody'): MemorySink {
+    const sink = new MemorySink()
+    const asOf = this.hub.position
+    const stream = this.hub.open({ id: crypto.randomUUID(), userId, sink, all: false, echo: false, expiresAt: null })
+    this.hub.follow(stream, topic, this.#log.newest(topic), asOf)
+    return sink
+  }
+
+  followAll (userId: string, ...topics: string[]): { sink: MemorySink, stream: Stream } {
+    const sink = new MemorySink()
+    const asOf = this.hub.position
+    const stream = this.hub.open({ id: crypto.randomUUID(), userId, sink, all: true, echo: false, expiresAt: null })
+    for (const topic of topics) this.hub.follow(stream, topic, this.#log.newest(topic), asOf)
+    return { sink, stream }
+  }
+}
+
+/** Three nodes; a test that wants fewer takes fewer. */
+async function nodes (t: Test, faults = PERFECT, log = new MemoryLog<Events>()): Promise<[Node, Node, Node]> {
+  const network = new MemoryNetwork()
+  const start = async (): Promise<Node> => await Node.start(t, network, log, faults)
+  return [await start(), await start(), await start()]
+}
+
+const numbers = (sink: MemorySink, type: keyof Events = 'note'): number[] =>
+  sink.events.filter(event => event.type === type).map(({ data }) => data['n'] as number)
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
+
+t.test('an event reaches the followers on all nodes, at once', async t => {
+  const [a, b, c] = await nodes(t)
+  const sinks = [a.follow('x'), b.follow('x'), c.follow('x'), c.follow('y')]
+  await sleep(100)
+  const before = performance.now()
+  a.commit('x', 1)
+  await eventually(() => sinks.slice(0, 3).every(sink => numbers(sink).length === 1))
+  t.ok(performance.now() - before < 500)
+  t.same(numbers(sinks[3]!), [])
+})
+
+for (const [name, faults] of Object.entries({
+  'a bus that loses, repeats and reorders': { lose: 0.3, repeat: 0.3, delayMs: 40 },
+  'a bus that reorders': { lose: 0, repeat: 0, delayMs: 100 },
+  'a bus that loses everything': { lose: 1, repeat: 0, delayMs: 0 }
+})) {
+  t.test(`every follower gets every event once and in order over ${name}`, async t => {
+    const log = new MemoryLog<Events>()
+    log.delayMs = 3
+    const all = await nodes(t, faults, log)
+    const topics = ['p', 'q', 'r']
+    const early = topics.flatMap(topic => all.map(node => ({ topic, sink: node.follow(topic), from: 0 })))
+    const everything = all.map(node => node.followAll('somebody', ...topics).sink)
+    const counts = new Map(topics.map(topic => [topic, 0]))
+    const late: typeof early = []
+    for (let round = 0; round < 300; round++) {
+      const topic = topics[round % 3]!
+      const node = all[Math.floor(Math.random() * all.length)]!
+      const n = counts.get(topic)! + 1
+      counts.set(topic, n)
+      if (Math.random() < 0.05) node.commitInSilence(topic, n)
+      else node.commit(topic, n)
+      if (round % 30 === 0) late.push({ topic, sink: all[round % 2]!.follow(topic), from: n })
+      if (Math.random() < 0.3) await sleep(Math.random() * 10)
+    }
+    const total = 300
+    await eventually(() => everything.every(sink => numbers(sink).length >= total) &&
+      [...early, ...late].every(({ topic, sink, from }) => numbers(sink).length >= counts.get(topic)! - from), 5000)
+    for (const { topic, sink, from } of [...early, ...late]) {
+      // who comes late starts where the node is, which may be a little behind
+      const seen = numbers(sink)
+      t.same(seen, upTo(counts.get(topic)!).slice(-seen.length), `all in order, from ${from} on at the latest`)
+    }
+    for (const sink of everything) t.equal(numbers(sink).length, total)
+    t.ok(everything.every(sink => Number(sink.events.at(-1)!.id!.split('.')[1]) <= total), 'no cursor is ahead of the log')
+  })
+}
+
+t.test('streams of all topics follow a new one, whichever node it comes from', async t => {
+  for (const faults of [PERFECT, { lose: 1, repeat: 0, delayMs: 0 }, { lose: 0, repeat: 1, delayMs: 50 }]) {
+    for (const crowd of [[], upTo(20).map(n => `user ${n}`)]) {
+      const [a, b] = await nodes(t, faults)
+      const { sink } = b.followAll('bea')
+      await sleep(60)
+      a.commit('new', 1, { joins: ['ann', 'bea', ...crowd] })
+      a.commit('new', 2)
+      await eventually(() => numbers(sink).length >= 2, 3000)
+      a.commit('new', 3)
+      await eventually(() => numbers(sink).length >= 3, 3000)
+      t.same(numbers(sink), [1, 2, 3])
+    }
+  }
+})
+
+t.test('who is removed on one node gets nothing more on another, ephemeral events included', async t => {
+  const [a, b] = await nodes(t, { lose: 0.5, repeat: 0.5, delayMs: 60 })
+  const own = b.follow('x', 'bea')
+  const all = b.followAll('bea', 'x').sink
+  const other = b.follow('x', 'bob')
+  await sleep(60)
+  a.commit('x', 1)
+  const { seq } = a.commit('x', 2, { leaves: 'bea' })
+  a.hub.emit({ type: 'hint', data: { n: 0 }, topics: ['x'], after: seq! })
+  for (let n = 3; n < 20; n++) {
+    a.hub.emit({ type: 'hint', data: { n }, topics: ['x'], after: a.commit('x', n).seq! })
+    await sleep(5)
+  }
+  await eventually(() => numbers(other).length === 19, 4000)
+  t.same(numbers(own), [1, 2])
+  t.same(numbers(all), [1, 2])
+  t.same([numbers(own, 'hint'), numbers(all, 'hint')], [[], []])
+  t.equal(own.events.at(-1)!.data['reason'], 'removed')
+  const types = other.events.map(({ type, data }) => [type, data['n'] as number] as const)
+  t.ok(types.every(([type, n], index) => type === 'note' || n === 0 || types.slice(0, index).some(([before, m]) => before === 'note' && m === n)), 'no hint before its note')
+})
+
+t.test('an event for several topics reaches each stream once', async t => {
+  const [a, b] = await nodes(t, { lose: 0, repeat: 1, delayMs: 30 })
+  const topics = Array.from({ length: 40 }, (_, index) => `topic ${index}`)
+  const sinks = [a.followAll('x', ...topics).sink, b.followAll('x', ...topics).sink, b.follow(topics[7]!), b.followAll('y', topics[3]!, topics[9]!).sink]
+  await sleep(60)
+  for (let n = 1; n <= 20; n++) a.hub.emit({ type: 'hint', data: { n }, topics })
+  await eventually(() => sinks.every(sink => numbers(sink, 'hint').length >= 20))
+  await sleep(150)
+  for (const sink of sinks) t.same(numbers(sink, 'hint').toSorted((x, y) => x - y), upTo(20))
+})
+
+t.test('a bus that was away is made up for as soon as it is back', async t => {
+  const [a, b] = await nodes(t)
+  const sink = b.follow('x')
+  await sleep(60)
+  b.bus.disconnect()
+  t.notOk(b.hub.busConnected)
+  a.commit('x', 1)
+  b.bus.reconnect()
+  const before = performance.now()
+  await eventually(() => numbers(sink).length === 1)
+  t.ok(performance.now() - before < 300)
+})
