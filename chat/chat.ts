@@ -122,7 +122,7 @@ export class Chat {
     const { userId, displayName, avatar, issuedAt } = caller
     const known = this.#users.get(userId)
     if (known !== undefined &&
-      (issuedAt < known.profileAt || ((displayName ?? userId) === known.displayName && avatar === known.avatar))) return
+      ((issuedAt ?? Infinity) < known.profileAt || ((displayName ?? userId) === known.displayName && avatar === known.avatar))) return
     assertValid(UserId, userId)
     this.#remember(await this.#writer.write(ensureUser(caller)))
   }

@@ -8,8 +8,8 @@ export interface Caller {
   /** Null: the id serves. */
   displayName: string | null
   avatar: string | null
-  /** When that was so: older knowledge never overwrites newer. */
-  issuedAt: number
+  /** When that was so: what is older never overwrites what is newer. Null: now. */
+  issuedAt: number | null
   /** When the caller has to come with a new token; null: never. */
   expiresAt: number | null
 }
@@ -23,10 +23,11 @@ export function ensureUser (caller: Caller): Command<UserRow> {
     },
     apply (unit) {
       const user = unit.user(userId)
-      if (user === undefined) return addUser(unit, userId, displayName ?? userId, avatar, null, issuedAt)
+      if (user === undefined) return addUser(unit, userId, displayName ?? userId, avatar, null, issuedAt ?? 0)
       const name = displayName ?? userId
-      if (issuedAt >= user.profileAt && (name !== user.displayName || avatar !== user.avatar)) {
-        unit.changeUser(user, { displayName: name, avatar, profileAt: issuedAt })
+      const issued = issuedAt ?? user.profileAt
+      if (issued >= user.profileAt && (name !== user.displayName || avatar !== user.avatar)) {
+        unit.changeUser(user, { displayName: name, avatar, profileAt: issued })
       }
       return user
     }

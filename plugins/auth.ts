@@ -59,6 +59,8 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
     verify: {
       algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
       cache: VERIFIED_MAX,
+      // a claim that isn't there is not checked otherwise
+      requiredClaims: ['sub', 'exp', ...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
       ...(issuer === undefined ? {} : { allowedIss: issuer }),
       ...(audience === undefined ? {} : { allowedAud: audience })
     }
@@ -130,7 +132,7 @@ function callerOf (claims: Record<string, unknown>): Caller {
     userId: sub,
     displayName: typeof name === 'string' ? cleanName(name) : null,
     avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
-    issuedAt: typeof iat === 'number' ? Math.min(iat * 1000, Date.now()) : Date.now(),
+    issuedAt: typeof iat === 'number' && Number.isFinite(iat) ? Math.floor(Math.min(iat * 1000, Date.now())) : null,
     expiresAt
   }
 }

@@ -55,7 +55,7 @@ function callerOf (host: HostCaller | null): Caller {
     userId,
     displayName: displayName ?? null,
     avatar: avatar != null && isWebUrl(avatar) ? avatar : null,
-    issuedAt: Date.now(),
+    issuedAt: null,
     expiresAt: expiresAt ?? null
   }
 }

@@ -55,7 +55,7 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
       await app.identify(request)
     } else if (ticket !== undefined) {
       const { userId, expiresAt } = await chat.tickets.redeem(ticket, conversationId ?? null)
-      request.caller = { userId, displayName: null, avatar: null, issuedAt: 0, expiresAt }
+      request.caller = { userId, displayName: null, avatar: null, issuedAt: null, expiresAt }
     } else if (token !== undefined && !hostAuthenticates) {
       await app.welcome(request, await app.verifyToken(token))
     } else {

@@ -208,7 +208,7 @@ test('silence before connected ends an EventSource, silence after it does not', 
     else exchange.open({ heartbeatMs: 10 })
   })
   const recorder = createRecorder()
-  const { unsubscribe } = subscribeToSSE({ token: 't', baseUrl, EventSource, ...quick, connectTimeoutMs: 60, ...recorder.callbacks })
+  const { unsubscribe } = subscribeToSSE({ token: 't', baseUrl, EventSource, ...quick, connectTimeoutMs: 200, ...recorder.callbacks })
   await recorder.until('onConnect')
   await exchanges[1]?.closed
   const wait = Promise.race([recorder.until('onDisconnect'), new Promise((resolve) => setTimeout(resolve, 80))])

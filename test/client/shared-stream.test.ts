@@ -100,7 +100,7 @@ test('a lost connection is told in every tab', async (t) => {
 
 test('a leader that doesn\'t answer is replaced, and steps down when it wakes', async (t) => {
   const { server, open } = await browser(t)
-  const patienceMs = 60
+  const patienceMs = 300
   const asleep = open({ patienceMs })
   await asleep.recorder.until('onConnect')
   const witness = open({ patienceMs })
@@ -134,7 +134,7 @@ test('a tab that nobody answers takes the stream; who had seen more than it is t
   server.publish(3)
   await asleep.recorder.until('onMessage', 3)
   asleep.tab.frozen = true
-  const alone = open({ patienceMs: 20 })
+  const alone = open({ patienceMs: 200 })
   await alone.recorder.until('onConnect')
   t.ok(alone.subscription.leads)
   asleep.tab.frozen = false

@@ -327,18 +327,18 @@ test('ten are the default', async (t) => {
 test('silence is noticed after 2.5 heartbeats, heartbeats count', async (t) => {
   let beats = 0
   const { baseUrl, exchanges } = await scriptedServer(t, (exchange, number) => {
-    exchange.open({ heartbeatMs: 100 })
+    exchange.open({ heartbeatMs: 400 })
     if (number > 0) return
     const timer = setInterval(() => {
       exchange.raw(': heartbeat\n\n')
-      if (++beats === 8) clearInterval(timer)
-    }, 50)
+      if (++beats === 12) clearInterval(timer)
+    }, 100)
   })
   const recorder = createRecorder()
   const { unsubscribe } = subscribeToSSE({ token, baseUrl, ...quick, ...recorder.callbacks })
   await recorder.until('onConnect', 2)
   unsubscribe()
-  t.equal(beats, 8)
+  t.equal(beats, 12, 'longer than 2.5 heartbeats')
   t.strictSame(recorder.first('onDisconnect'), ['silent'])
   t.match(recorder.first('onReconnecting'), [{ error: { code: 'TIMEOUT' } }])
   await exchanges[0]?.closed
@@ -351,7 +351,7 @@ test('a connection without answer, or without connected, times out', async (t) =
     else if (number > 2) exchange.open()
   })
   const recorder = createRecorder()
-  const { unsubscribe } = subscribeToSSE({ token, baseUrl, ...quick, connectTimeoutMs: 60, ...recorder.callbacks })
+  const { unsubscribe } = subscribeToSSE({ token, baseUrl, ...quick, connectTimeoutMs: 200, ...recorder.callbacks })
   await recorder.until('onConnect')
   unsubscribe()
   t.strictSame(recorder.order(), ['onConnect'])

@@ -1,0 +1,7 @@
+import t from 'tap'
+import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
+import { runApiSuites } from './api-suites.js'
+
+const skip = await skipWithoutPostgres()
+if (skip !== false) t.plan(0, skip)
+else runApiSuites(t, { TEST_CHAT_DATABASE_URL: await requirePostgres() })

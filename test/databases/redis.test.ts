@@ -1,0 +1,8 @@
+import t from 'tap'
+import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
+import { requireRedis, skipWithoutRedis } from '../redis.js'
+import { runApiSuites } from './api-suites.js'
+
+const skip = await skipWithoutPostgres() || await skipWithoutRedis()
+if (skip !== false) t.plan(0, skip)
+else runApiSuites(t, { TEST_CHAT_DATABASE_URL: await requirePostgres(), TEST_CHAT_REDIS_URL: await requireRedis() })
