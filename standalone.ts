@@ -2,7 +2,7 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import chat, { PARAM_LENGTH } from './app.js'
 import type { Config } from './config.js'
-import { answerError, notFound } from './plugins/errors.js'
+import { answerClientError, answerError, notFound } from './plugins/errors.js'
 import { describeRequest } from './plugins/logging.js'
 
 /** The standalone server's app: the chat with all that a host would bring. */
@@ -13,6 +13,7 @@ export async function buildServer (config: Config, options: Pick<FastifyServerOp
     routerOptions: { maxParamLength: PARAM_LENGTH },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => { answerError(error, request, reply) },
     ...options
   })

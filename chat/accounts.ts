@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import argon2 from 'argon2'
 import { chatError } from '../errors.js'
 import type { LoginBody, RegisterBody, User } from '../schemas/users.js'
+import type { Counters } from '../store/counters.js'
 import type { Queries } from '../store/queries.js'
 import type { Writer } from '../store/writer.js'
 import { registerUser } from './users.js'
@@ -18,13 +18,15 @@ const HASHERS = 4
 export class Accounts {
   readonly #queries: Queries
   readonly #writer: Writer
+  readonly #counters: Counters
   #hashing = 0
   readonly #waiting: Array<() => void> = []
   #decoy: Promise<string> | undefined
 
-  constructor (queries: Queries, writer: Writer) {
+  constructor (queries: Queries, writer: Writer, counters: Counters) {
     this.#queries = queries
     this.#writer = writer
+    this.#counters = counters
   }
 
   /** Makes a user with a password. @throws USER_EXISTS */
@@ -40,32 +42,22 @@ export class Accounts {
    * @throws INVALID_CREDENTIALS, TOO_MANY_FAILURES (with `retryAfter`)
    */
   async login ({ userId, password }: LoginBody, address: string): Promise<User> {
-    const key = createHash('sha256').update(JSON.stringify([userId, address])).digest('base64url')
+    const key = `logins:${JSON.stringify([userId, address])}`
     await this.#refuseGuessing(key)
     const hash = await this.#queries.passwordHash(userId)
     const verified = await this.#hash(async () => await argon2.verify(hash ?? await this.#decoyHash(), password))
     if (hash === null || !verified) {
-      await this.#countFailure(key)
+      await this.#counters.add(key, WINDOW_MS)
       throw chatError('INVALID_CREDENTIALS')
     }
     return (await this.#queries.user(userId))!
   }
 
   async #refuseGuessing (key: string): Promise<void> {
-    const failures = await this.#queries.loginFailures(key, Date.now())
+    const failures = await this.#counters.get(key)
     if (failures !== undefined && failures.count >= FAILURES_MAX) {
       throw chatError('TOO_MANY_FAILURES', { retryAfter: Math.max(1, Math.ceil((failures.expiresAt - Date.now()) / 1000)) })
     }
-  }
-
-  async #countFailure (key: string): Promise<void> {
-    const now = Date.now()
-    await this.#writer.run(async sql => {
-      await sql.execute('DELETE FROM chat_login_failures WHERE expires_at <= ?', now)
-      await sql.execute(
-        `INSERT INTO chat_login_failures (id, count, expires_at) VALUES (?, 1, ?)
-         ON CONFLICT (id) DO UPDATE SET count = chat_login_failures.count + 1`, key, now + WINDOW_MS)
-    })
   }
 
   async #decoyHash (): Promise<string> {

@@ -14,6 +14,7 @@ import {
   type Message, type MessagePage, type ReceiptAnswer
 } from '../schemas/messages.js'
 import { OnlineStatusBody, type OnlineStatusAnswer, type User } from '../schemas/users.js'
+import { Counters } from '../store/counters.js'
 import type { Database } from '../store/database.js'
 import { Queries, type Followable } from '../store/queries.js'
 import type { StreamRow, UserRow } from '../store/unit.js'
@@ -24,7 +25,7 @@ import { decodeListCursor, encodeListCursor } from './list-cursor.js'
 import { closeDeadNodes, Lease } from './lease.js'
 import { chatLog } from './log.js'
 import { deleteMessage, editMessage, sendMessage, type MessagePlace } from './messages.js'
-import { closeStream, ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline } from './presence.js'
+import { ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline } from './presence.js'
 import { pruneEvents } from './retention.js'
 import { markMessage, markRead } from './receipts.js'
 import { Streams } from './streams.js'
@@ -53,6 +54,8 @@ const PRUNING_MS = 60_000
 export class Chat {
   readonly hub: Hub<ChatEvents>
   readonly accounts: Accounts
+  /** What all nodes count together. */
+  readonly counters: Counters
   readonly tickets: Tickets
   readonly streams: Streams
 
@@ -89,7 +92,8 @@ export class Chat {
       writer: this.#writer,
       onClosed: row => { this.#streamClosed(row) }
     })
-    this.accounts = new Accounts(this.#queries, this.#writer)
+    this.counters = new Counters(database, this.#writer)
+    this.accounts = new Accounts(this.#queries, this.#writer, this.counters)
     this.tickets = new Tickets(this.#writer)
   }
 
@@ -98,6 +102,7 @@ export class Chat {
     await this.hub.useLog(chatLog(this.#queries, this.#database.identity), stream => { this.streams.closed(stream) })
     await this.#lease.start()
     this.#repeat(HOUSEKEEPING_MS, async () => { await this.#keepHouse() })
+    this.#repeat(PRUNING_MS, async () => { await this.counters.prune() })
     const days = this.#options.eventRetentionDays
     if (days !== undefined) this.#repeat(PRUNING_MS, async () => { await pruneEvents(this.#writer, days) })
   }
@@ -192,6 +197,7 @@ export class Chat {
     const outcome = await this.#writer.write(sendMessage({ conversationId, userId, text, type, clientId }))
     if ('sent' in outcome) {
       this.#forgetTyping(conversationId, userId)
+      this.#queries.rememberPlace(outcome.sent.id, conversationId)
       return { message: outcome.sent, created: true }
     }
     return { message: found(await this.#queries.message(outcome.repeats, conversationId)), created: false }
@@ -257,11 +263,11 @@ export class Chat {
   // ---- what time ends
 
   /** The database knows that a stream is closed: typing it covered ends, and being online lapses in a while. */
-  #streamClosed ({ userId }: StreamRow): void {
+  #streamClosed ({ userId, conversationId: only }: StreamRow): void {
     if (this.#closed) return
     this.#clock.after(ONLINE_GRACE_MS, () => { this.#later(settleOnline(userId)) })
     this.#inBackground(async () => {
-      const typing = await this.#queries.typingOf(userId)
+      const typing = (await this.#queries.typingOf(userId)).filter(({ conversationId }) => only === null || only === conversationId)
       await Promise.all(typing.map(async ({ conversationId }) => await this.#writer.write(stopUncoveredTyping(conversationId, userId))))
     })
   }
@@ -269,7 +275,7 @@ export class Chat {
   /** What other nodes' alarms would have ended, had they lived. */
   async #keepHouse (): Promise<void> {
     const now = Date.now()
-    await closeDeadNodes(this.#queries, this.#writer, async (userId, streamId) => await this.#writer.write(closeStream(userId, streamId)))
+    await closeDeadNodes(this.#queries, this.#writer)
     const typing = await this.#queries.lapsedTyping(now)
     await Promise.all(typing.map(async ({ conversationId, userId }) => await this.#writer.write(lapseTyping(conversationId, userId))))
     const online = await this.#queries.lapsedOnline(now)

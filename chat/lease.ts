@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isChatError } from '../errors.js'
 import type { Clock, Alarm } from '../hub/clock.js'
+import { DatabaseError } from '../store/database.js'
 import type { Queries } from '../store/queries.js'
 import type { Sql } from '../store/sql.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
+import { closeDeadStream, openStream } from './presence.js'
 
 /** A process whose lease lapses is taken for dead, and its streams for closed. */
 const LEASE_MS = 20_000
 const RENEW_MS = 5000
+const START_MS = 60_000
+/** Streams that are counted again together. */
+const RECOUNTED = 256
 /** Leases of this process: an app may hold several installations. */
 const ours = new Set<string>()
 
@@ -21,6 +28,8 @@ export class Lease {
   readonly #writer: Writer
   readonly #clock: Clock
   readonly #openStreams: () => StreamRow[]
+  /** Open here, and not in the database. */
+  #uncounted = new Set<StreamRow>()
   #alarm: Alarm | undefined
   #stopped = false
 
@@ -33,7 +42,7 @@ export class Lease {
   /** Takes a lease; ends at once those of processes that have died on this host. */
   async start (): Promise<void> {
     ours.add(this.nodeId)
-    await this.#writer.run(async sql => {
+    await this.#whenAvailable(async sql => {
       const nodes = await sql.query<{ id: string, pid: number }>('SELECT id, pid FROM chat_nodes WHERE host = ?', hostname())
       for (const { id, pid } of nodes) {
         if (!ours.has(id) && !isAlive(Number(pid))) await sql.execute('UPDATE chat_nodes SET expires_at = 0 WHERE id = ?', id)
@@ -43,12 +52,28 @@ export class Lease {
     this.#renewLater()
   }
 
-  /** Gives the lease up; what is still open counts as closed. */
+  /** A start waits for a database in trouble, as migrating does: whoever starts servers needn't try again. */
+  async #whenAvailable (work: (sql: Sql) => Promise<void>): Promise<void> {
+    for (const deadline = Date.now() + START_MS; ;) {
+      try {
+        return await this.#writer.beside(work)
+      } catch (error) {
+        if (!isChatError(error, 'UNAVAILABLE')) throw error
+        if (Date.now() > deadline) throw new DatabaseError('The database is locked, full or away')
+        await sleep(200)
+      }
+    }
+  }
+
+  /** Gives the lease up; what is still open is closed as if the process had died. */
   async stop (): Promise<void> {
     this.#stopped = true
     this.#clock.cancel(this.#alarm)
     ours.delete(this.nodeId)
-    await this.#writer.run(async sql => { await sql.execute('DELETE FROM chat_nodes WHERE id = ?', this.nodeId) })
+    await this.#writer.run(async sql => {
+      await sql.execute('UPDATE chat_nodes SET expires_at = 0 WHERE id = ?', this.nodeId)
+      await sql.execute(DELETE_EMPTY, this.nodeId, Date.now())
+    })
   }
 
   async #register (sql: Sql): Promise<void> {
@@ -65,29 +90,38 @@ export class Lease {
   }
 
   async #renew (): Promise<void> {
-    await this.#writer.run(async sql => {
-      const renewed = await sql.execute('UPDATE chat_nodes SET expires_at = ? WHERE id = ? AND expires_at > ?',
-        Date.now() + LEASE_MS, this.nodeId, Date.now())
-      if (renewed > 0) return
-      // taken for dead: begin again, with what is open
+    const lapsed = await this.#writer.beside(async sql => {
+      const now = Date.now()
+      if (await sql.execute('UPDATE chat_nodes SET expires_at = ? WHERE id = ? AND expires_at > ?', now + LEASE_MS, this.nodeId, now) > 0) return false
+      // taken for dead: begin again
       await sql.execute('DELETE FROM chat_nodes WHERE id = ?', this.nodeId)
       await this.#register(sql)
-      for (const { id, nodeId, userId, conversationId } of this.#openStreams()) {
-        await sql.execute('INSERT INTO chat_streams (id, node_id, user_id, conversation_id) VALUES (?, ?, ?, ?)', id, nodeId, userId, conversationId)
-        await sql.execute('UPDATE chat_users SET online_until = ? WHERE id = ? AND online_until IS NULL', Date.now(), userId)
-      }
+      return true
     })
+    if (lapsed) this.#uncounted = new Set(this.#openStreams())
+    await this.#countAgain()
+  }
+
+  /** What is open here and was taken for closed; what fails is left for the next time. */
+  async #countAgain (): Promise<void> {
+    while (this.#uncounted.size > 0) {
+      const open = new Set(this.#openStreams())
+      const some = [...this.#uncounted].slice(0, RECOUNTED)
+      await Promise.all(some.map(async row => {
+        if (open.has(row)) await this.#writer.write(openStream(row, Infinity))
+        this.#uncounted.delete(row)
+      }))
+    }
   }
 }
 
+const DELETE_EMPTY = 'DELETE FROM chat_nodes WHERE id = ? AND expires_at <= ? AND NOT EXISTS (SELECT 1 FROM chat_streams WHERE node_id = chat_nodes.id)'
+
 /** What dead processes have left is closed as if they had done it. */
-export async function closeDeadNodes (queries: Queries, writer: Writer, close: (userId: string, streamId: string) => Promise<unknown>): Promise<void> {
+export async function closeDeadNodes (queries: Queries, writer: Writer): Promise<void> {
   for (const { nodeId, streams } of await queries.deadNodes(Date.now())) {
-    await Promise.all(streams.map(async ({ id, userId }) => await close(userId, id)))
-    await writer.run(async sql => {
-      await sql.execute('DELETE FROM chat_nodes WHERE id = ? AND expires_at <= ? AND NOT EXISTS (SELECT 1 FROM chat_streams WHERE node_id = chat_nodes.id)',
-        nodeId, Date.now())
-    })
+    await Promise.all(streams.map(async ({ id, userId }) => await writer.write(closeDeadStream(userId, id))))
+    await writer.beside(async sql => await sql.execute(DELETE_EMPTY, nodeId, Date.now()))
   }
 }
 

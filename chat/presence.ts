@@ -47,6 +47,31 @@ export function closeStream (userId: string, streamId: string): Command<{ last: 
   }
 }
 
+/** Counts a stream of a dead process as closed, unless that is alive again. */
+export function closeDeadStream (userId: string, streamId: string): Command<void> {
+  const close = closeStream(userId, streamId)
+  return {
+    needs: close.needs,
+    apply (unit) {
+      if (!unit.streamsOf(userId).some(({ id }) => id === streamId)) close.apply(unit)
+    }
+  }
+}
+
+/** A stream's token was renewed. @throws NOT_FOUND when the user has no such stream on a living node */
+export function renewStream (userId: string, streamId: string, expiresAt: number | null): Command<void> {
+  return {
+    needs (keys) {
+      keys.presence(userId)
+    },
+    apply (unit) {
+      const stream = unit.streamsOf(userId).find(({ id }) => id === streamId)
+      if (stream === undefined) throw chatError('NOT_FOUND')
+      unit.changeStream(stream, { expiresAt })
+    }
+  }
+}
+
 /** The user says that they are online, or want to be seen as offline. */
 export function setOnline (userId: string, isOnline: boolean): Command<OnlineStatusAnswer> {
   return {

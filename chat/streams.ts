@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { chatError } from '../errors.js'
+import type { Alarm } from '../hub/clock.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
@@ -10,7 +11,7 @@ import type { Followable, Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
 import { isoTimeOrNull } from '../store/rendering.js'
-import { closeStream, openStream } from './presence.js'
+import { closeStream, openStream, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
 
 export interface StreamRequest {
@@ -40,6 +41,9 @@ export interface StreamsOptions {
   onClosed: (stream: StreamRow) => void
 }
 
+/** So long before a token expires it is looked up whether another node has renewed it, in milliseconds. */
+const RENEWAL_CHECK_MS = 500
+
 /** What an all-conversations stream starts with. */
 interface Start {
   position: number
@@ -52,6 +56,7 @@ interface Start {
 export class Streams {
   readonly #options: StreamsOptions
   readonly #rows = new Map<string, StreamRow>()
+  readonly #renewals = new Map<string, Alarm>()
 
   constructor (options: StreamsOptions) {
     this.#options = options
@@ -72,8 +77,47 @@ export class Streams {
       : await this.#admitOne(request, request.conversationId)
   }
 
+  /**
+   * A stream lasts as long as a fresh token does, on whichever node it is open.
+   * @throws NOT_FOUND when it is none of the user's
+   */
+  async renew (userId: string, streamId: string, expiresAt: number | null): Promise<void> {
+    const { hub, writer } = this.#options
+    const stream = hub.stream(streamId)
+    if (stream === undefined) return await writer.write(renewStream(userId, streamId, expiresAt))
+    if (stream.userId !== userId) throw chatError('NOT_FOUND')
+    this.#extend(stream, expiresAt)
+  }
+
+  #extend (stream: Stream, expiresAt: number | null): void {
+    const row = this.#rows.get(stream.id)
+    if (row !== undefined) row.expiresAt = expiresAt
+    stream.extend(expiresAt)
+    this.#watchRenewal(stream)
+  }
+
+  #watchRenewal (stream: Stream): void {
+    const { expiresAt, id } = stream
+    const { clock } = this.#options.hub
+    clock.cancel(this.#renewals.get(id))
+    this.#renewals.delete(id)
+    if (expiresAt === null || !stream.open) return
+    this.#renewals.set(id, clock.after(Math.min(expiresAt - RENEWAL_CHECK_MS - Date.now(), 2 ** 31), () => {
+      void this.#lookForRenewal(stream, expiresAt)
+    }))
+  }
+
+  async #lookForRenewal (stream: Stream, expiresAt: number): Promise<void> {
+    if (expiresAt - RENEWAL_CHECK_MS > Date.now()) return this.#watchRenewal(stream)
+    const renewed = await this.#options.queries.streamExpiry(stream.id).catch(() => undefined)
+    if (renewed === undefined || !stream.open || stream.expiresAt !== expiresAt) return
+    if (renewed === null || renewed > expiresAt) this.#extend(stream, renewed)
+  }
+
   /** The hub has let go of a stream. */
   closed (stream: Stream): void {
+    this.#options.hub.clock.cancel(this.#renewals.get(stream.id))
+    this.#renewals.delete(stream.id)
     const row = this.#rows.get(stream.id)
     if (row !== undefined) void this.#close(row)
   }
@@ -89,11 +133,11 @@ export class Streams {
         const stream = this.#take(row, request, sink)
         if (stream === undefined) return
         const placed = this.#place(request.lastEventId, conversation)
-        const head = hub.follow(stream, conversationId, conversation.eventSeq, asOf, placed.seq)
-        const id = (seq: number): string => cursorOfTopic(identity, conversation.num, seq)
-        this.#greet(stream, conversationId, id(placed.seq ?? head), placed.seq !== undefined)
-        if (placed.reset !== undefined) this.#reset(stream, conversationId, placed.reset, id(head))
-        hub.catchUp(stream)
+        const start = placed.seq ?? conversation.eventSeq
+        hub.follow(stream, conversationId, conversation.eventSeq, asOf, start)
+        const id = cursorOfTopic(identity, conversation.num, start)
+        this.#greet(stream, conversationId, id, placed.seq !== undefined)
+        if (placed.reset !== undefined) this.#reset(stream, conversationId, placed.reset, id)
       }
     }
   }
@@ -127,13 +171,12 @@ export class Streams {
         const pruned: string[] = []
         for (const { conversation, base } of inOrder(places, cursor)) {
           const { conversationId, num, eventSeq, prunedSeq, position } = conversation
-          // a stream that starts now takes what is under way, a resumed one has seen it
-          let after = cursor === undefined ? undefined : eventSeq
+          let after = eventSeq
           if ('seq' in base) after = Math.min(base.seq, eventSeq)
           else if (position > base.position) after = seqs.get(num) ?? 0
-          if (after !== undefined && after < prunedSeq) {
+          if (after < prunedSeq) {
             pruned.push(conversationId)
-            after = undefined
+            after = eventSeq
           }
           hub.follow(stream, conversationId, eventSeq, asOf, after)
         }
@@ -145,7 +188,6 @@ export class Streams {
         this.#greet(stream, null, from, cursor !== undefined)
         if (start.reset !== undefined) this.#reset(stream, null, start.reset, from)
         for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', from)
-        hub.catchUp(stream)
       }
     }
   }
@@ -162,8 +204,8 @@ export class Streams {
     return { position: cursor.from, cursor, reset: undefined }
   }
 
-  async #count ({ userId, conversationId }: StreamRequest): Promise<StreamRow> {
-    const row: StreamRow = { id: randomUUID(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null }
+  async #count ({ userId, conversationId, expiresAt }: StreamRequest): Promise<StreamRow> {
+    const row: StreamRow = { id: randomUUID(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
     await this.#options.writer.write(openStream(row, this.#options.maxPerUser))
     return row
   }
@@ -175,7 +217,9 @@ export class Streams {
       return undefined
     }
     this.#rows.set(row.id, row)
-    return this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
+    const stream = this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
+    this.#watchRenewal(stream)
+    return stream
   }
 
   async #close (row: StreamRow): Promise<void> {

@@ -30,7 +30,7 @@ export class Tickets {
   async issue ({ userId, expiresAt }: Pick<Caller, 'userId' | 'expiresAt'>, conversationId: string | null): Promise<Ticket> {
     const ticket = randomBytes(24).toString('base64url')
     const until = Date.now() + TICKET_MS
-    await this.#writer.run(async sql => {
+    await this.#writer.beside(async sql => {
       await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', Date.now())
       await sql.execute('INSERT INTO chat_tickets (id, user_id, conversation_id, expires_at, token_expires_at) VALUES (?, ?, ?, ?, ?)',
         keyOf(ticket), userId, conversationId, until, expiresAt)
@@ -40,7 +40,7 @@ export class Tickets {
 
   /** @throws INVALID_TICKET when it is unknown, used, expired, or for something else */
   async redeem (ticket: string, conversationId: string | null): Promise<TicketHolder> {
-    const [row] = await this.#writer.run(async sql => await sql.query<Record<string, never>>(
+    const [row] = await this.#writer.beside(async sql => await sql.query<Record<string, never>>(
       'DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING user_id, conversation_id, token_expires_at', keyOf(ticket), Date.now()))
     if (row === undefined || (row.conversation_id !== null && row.conversation_id !== conversationId)) throw chatError('INVALID_TICKET')
     return {

@@ -15,6 +15,8 @@ export interface Routing {
   id?: string
   /** Streams of this user don't get it, unless they asked for an echo. */
   except?: string
+  /** Nor when they did. */
+  neverToThem?: boolean
   /** From this event on, streams of these users that follow all of their topics follow this one too. */
   joins?: readonly string[]
   /** After this event, streams of this user don't follow the topic any more. */

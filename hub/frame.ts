@@ -12,13 +12,18 @@ export interface Frame {
   readonly seq: number | undefined
   readonly position: number | undefined
   readonly except: string | undefined
+  readonly neverToThem: boolean
 }
 
 export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 
-export function frameOf ({ type, data, id, seq, position, except }: AnyEmission): Frame {
-  return { body: eventText(type, data), id, seq, position, except }
+export function frameOf ({ type, data, id, seq, position, except, neverToThem = false }: AnyEmission): Frame {
+  return { body: eventText(type, data), id, seq, position, except, neverToThem }
 }
+
+/** Whether a stream of this user gets the frame. */
+export const isFor = ({ except, neverToThem }: Frame, { userId, echo }: { userId: string, echo: boolean }): boolean =>
+  except !== userId || (echo && !neverToThem)
 
 export const eventText = (type: string, data: unknown): string => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`
 

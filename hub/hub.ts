@@ -3,11 +3,11 @@ import { LRUCache } from 'lru-cache'
 import { LocalBus, type Bus } from './bus.js'
 import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
-import { allText, frameOf, topicText, type Frame } from './frame.js'
+import { allText, frameOf, isFor, topicText, type Frame } from './frame.js'
 import { Job } from './job.js'
 import { PAGE, PageReader, type Log } from './log.js'
 import { Relay, type Receiver } from './relay.js'
-import { Stream, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
+import { Stream, type Progress, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
 import { Topic } from './topic.js'
 
 /** Why the hub ends a stream. */
@@ -39,8 +39,10 @@ export interface HubCounters {
   gaps: number
 }
 
-/** Writes in one turn of the event loop: a larger audience is served in slices, so that nobody waits for it. */
-const SLICE = 1000
+/** How long one turn of the event loop writes, in milliseconds: a large audience is served in slices, so that nobody waits for it. */
+const SLICE_MS = 8
+/** Writes between two looks at the time. */
+const WRITES = 32
 /** How often the hub looks in the log for what it didn't hear, in milliseconds. */
 const SWEEP_MS = 1000
 const RETRY_MS = 500
@@ -202,7 +204,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   /** Lets a connection follow topics from now on. */
   subscribe (sink: Sink, { userId = '', topics, expiresAt = null }: SubscribeOptions): Stream {
     const stream = this.open({ id: randomUUID(), userId, sink, all: false, echo: false, expiresAt })
-    for (const topic of topics) this.follow(stream, topic, 0, this.#settled)
+    for (const topic of topics) this.follow(stream, topic, this.#topics.get(topic)?.head ?? 0, this.#settled)
     return stream
   }
 
@@ -220,27 +222,20 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   /**
-   * Lets a stream follow a topic from after a `seq` on.
+   * Lets a stream follow a topic from after a `seq` on; by itself from `head` on.
    *
-   * `head` is the topic's newest `seq` as it was read when the hub's position was `asOf`: events in between are looked
-   * up.
-   * @returns the newest `seq` that was sent to the topic's followers
+   * `head` is the topic's newest `seq` as it was read, together with the user's right to follow, when the hub's position
+   * was `asOf`: what has come since is looked up, and a leave among it ends the following.
    */
-  follow (stream: Stream, name: string, head: number, asOf: number, after?: number): number {
+  follow (stream: Stream, name: string, head: number, asOf: number, after = head): void {
     let topic = this.#topics.get(name)
     if (topic === undefined) {
       topic = this.#addTopic(name, head)
       this.lookBack(asOf)
     }
     stream.topics.add(topic)
-    if (after === undefined || after === topic.head) {
-      topic.live.add(stream)
-    } else {
-      stream.behind.set(topic, after)
-      topic.behind.add(stream)
-      if (after > topic.head) void this.#fill(topic)
-    }
-    return topic.head
+    if (after === topic.head) topic.live.add(stream)
+    else this.#setBehind(stream, topic, after, head)
   }
 
   /** What other nodes said before the bus brought it here is looked up; for all that come together, once. */
@@ -266,11 +261,6 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#lookFrom = Math.min(this.#lookFrom, asOf)
     this.#floor = this.#seenUpTo()
     void this.sweep()
-  }
-
-  /** Sends what a stream is behind with. */
-  catchUp (stream: Stream): void {
-    if (!stream.catchingUp && stream.behind.size > 0) void this.#catchUp(stream)
   }
 
   /** Says why, and ends the stream. */
@@ -331,7 +321,6 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   #unfollow (stream: Stream, topic: Topic): void {
     stream.topics.delete(topic)
     stream.behind.delete(topic)
-    stream.cuts.delete(topic)
     topic.live.delete(stream)
     topic.behind.delete(stream)
     topic.job?.remaining.delete(stream)
@@ -382,10 +371,14 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     for (const topic of this.#active) if (topic.job !== undefined) jobs.push([topic.job, topic])
     if (jobs.length > 1) jobs.sort(([a], [b]) => a.remaining.size - b.remaining.size)
 
-    let left = SLICE
+    const end = performance.now() + SLICE_MS
+    let left = WRITES
     for (const [job, topic] of jobs) {
       for (const stream of job.remaining) {
-        if (left-- <= 0) return
+        if (left-- === 0) {
+          if (performance.now() > end) return
+          left = WRITES
+        }
         job.remaining.delete(stream)
         this.#serveOne(job, topic, stream, touched)
       }
@@ -477,8 +470,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #fallBehind (stream: Stream, topic: Topic, job: Job): void {
     this.counters.fellBehind++
-    this.#setBehind(stream, topic, job.before, job)
-    this.catchUp(stream)
+    this.#setBehind(stream, topic, job.before)
   }
 
   #allFallBehind (stream: Stream, inbox: Stream['inbox'], cursor: string): void {
@@ -487,36 +479,39 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     for (const topic of stream.topics) {
       if (stream.behind.has(topic)) continue
       const unsent = missed.get(topic) ?? (topic.job?.remaining.has(stream) === true ? topic.job : undefined)
-      this.#setBehind(stream, topic, unsent?.before ?? topic.head, unsent)
+      this.#setBehind(stream, topic, unsent?.before ?? topic.head)
     }
     stream.cursor ??= cursor
-    this.catchUp(stream)
   }
 
-  #setBehind (stream: Stream, topic: Topic, sent: number, job: Job | undefined): void {
+  #setBehind (stream: Stream, topic: Topic, sent: number, entitledAt = sent): void {
     topic.live.delete(stream)
     topic.behind.add(stream)
-    stream.behind.set(topic, sent)
-    if (job?.leaving.has(stream) === true) stream.cuts.set(topic, job.frames.at(-1)!.seq!)
+    stream.behind.set(topic, { sent, entitledAt, away: false })
+    if (!stream.catchingUp) void this.#catchUp(stream)
   }
 
+  /** Sends what a stream is behind with; nothing in this turn of the event loop. */
   async #catchUp (stream: Stream): Promise<void> {
     stream.catchingUp = true
+    await new Promise(resolve => setImmediate(resolve))
     while (stream.open && stream.behind.size > 0) {
       await stream.drained()
-      const next = stream.behind.entries().next().value as [Topic, number] | undefined
+      const next = stream.behind.entries().next().value as [Topic, Progress] | undefined
       if (!stream.open || next === undefined) break
-      const [topic, sent] = next
-      if (sent >= (stream.cuts.get(topic) ?? Infinity)) {
-        if (stream.all) this.#unfollow(stream, topic)
-        else this.end(stream, 'removed')
-      } else if (sent === topic.head) {
-        this.#goLive(stream, topic)
-      } else {
-        await this.#sendPage(stream, topic, sent)
-      }
+      const [topic, progress] = next
+      if (progress.sent > topic.head) await this.#underWay(topic)
+      else if (progress.sent < topic.head) await this.#sendPage(stream, topic, progress)
+      else if (progress.away) this.#unfollow(stream, topic)
+      else this.#goLive(stream, topic)
     }
     stream.catchingUp = false
+  }
+
+  /** The database is ahead of what the topic has sent: a turn brings it there, or else the log. */
+  async #underWay (topic: Topic): Promise<void> {
+    if (topic.idle) void this.#fill(topic)
+    await new Promise(resolve => setImmediate(resolve))
   }
 
   #goLive (stream: Stream, topic: Topic): void {
@@ -526,35 +521,26 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     if (stream.behind.size === 0) stream.cursor = stream.cursorAfter = undefined
   }
 
-  async #sendPage (stream: Stream, topic: Topic, sent: number): Promise<void> {
-    const page = await this.#readPage(topic.name, sent)
+  async #sendPage (stream: Stream, topic: Topic, progress: Progress): Promise<void> {
+    const page = await this.#readPage(topic.name, progress.sent)
     if (page === undefined) return await this.#pause()
-    if (!stream.open || stream.behind.get(topic) !== sent) return
+    if (!stream.open || stream.behind.get(topic) !== progress) return
     this.#learn(topic, page)
-    // a removal in this page has just become known, and cuts it
-    const cut = stream.cuts.get(topic) ?? Infinity
-    const events = page.filter(({ seq }) => seq! <= cut)
-    const frames = events.map(frameOf).filter(({ except }) => stream.echo || except !== stream.userId)
-    if (frames.length > 0) {
-      let text: string
-      if (stream.all) {
-        text = ''
-        for (const frame of frames) {
-          const cursor = stream.cursorAfter?.(frame) ?? stream.cursor ?? this.#cursor(this.#floor)
-          text += allText([frame], cursor, cursor)
-        }
-      } else {
-        text = topicText(frames)
-      }
-      this.#write(stream, Buffer.from(text), frames.length)
-    }
-    const last = events.at(-1)
-    if (last !== undefined) {
-      stream.behind.set(topic, last.seq!)
-      if (stream.cursorAfter !== undefined) stream.cursor = stream.cursorAfter(frameOf(last))
-    }
-    // nothing new in the log although the topic isn't there yet: the turn that brings it there is to come
-    if (page.length === 0) await new Promise(resolve => setImmediate(resolve))
+    const last = page.at(-1)
+    if (last === undefined) return await this.#underWay(topic)
+
+    const frames = permitted(page, stream, progress).map(frameOf).filter(frame => isFor(frame, stream))
+    if (frames.length > 0) this.#write(stream, Buffer.from(stream.all ? this.#catchUpText(stream, frames) : topicText(frames)), frames.length)
+    progress.sent = last.seq!
+    if (stream.cursorAfter !== undefined) stream.cursor = stream.cursorAfter(frameOf(last))
+    if (progress.away && !stream.all) this.end(stream, 'removed')
+  }
+
+  #catchUpText (stream: Stream, frames: Frame[]): string {
+    return frames.map(frame => {
+      const cursor = stream.cursorAfter?.(frame) ?? stream.cursor ?? this.#cursor(this.#floor)
+      return allText([frame], cursor, cursor)
+    }).join('')
   }
 
   /** What a page tells beyond what its topic has sent is news for all of its followers. */
@@ -638,8 +624,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       for (const stream of this.#byUser.get(userId) ?? []) {
         const topic = this.#topics.get(name)
         if (topic === undefined || !stream.topics.has(topic)) {
-          this.follow(stream, name, topic?.head ?? seq - 1, this.#settled, seq - 1)
-          this.catchUp(stream)
+          this.follow(stream, name, seq - 1, this.#settled)
         }
       }
     }
@@ -651,6 +636,19 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#lookingFrom = Infinity
     this.#floor = this.#seenUpTo()
   }
+}
+
+/** The events of a page that the stream's user may see: nothing between leaving and coming back. */
+function permitted (page: AnyEmission[], { userId, all }: Stream, progress: Progress): AnyEmission[] {
+  const events: AnyEmission[] = []
+  for (const event of page) {
+    if (progress.away) progress.away = event.joins?.includes(userId) !== true
+    if (progress.away) continue
+    events.push(event)
+    progress.away = event.leaves === userId && event.seq! > progress.entitledAt
+    if (progress.away && !all) break
+  }
+  return events
 }
 
 const isDurable = (frames: readonly Frame[]): boolean => frames.some(({ seq }) => seq !== undefined)

@@ -1,4 +1,4 @@
-import { allText, topicText, type Frame } from './frame.js'
+import { allText, isFor, topicText, type Frame } from './frame.js'
 import type { Stream } from './stream.js'
 
 /** What streams of one user get of a job: from one frame on, up to another. */
@@ -29,18 +29,18 @@ export class Job {
   }
 
   /** The frames for this stream, the shared array itself where it is all of them. */
-  framesFor ({ userId, echo }: Stream): readonly Frame[] {
-    const part = this.#parts.get(userId)
-    const spared = !echo && this.#senders.has(userId)
-    if (part === undefined && !spared) return this.frames
-    return this.frames.filter(({ except }, index) =>
-      (part === undefined || (index >= part.from && index <= part.to)) && !(spared && except === userId))
+  framesFor (stream: Stream): readonly Frame[] {
+    const part = this.#parts.get(stream.userId)
+    if (part === undefined && !this.#senders.has(stream.userId)) return this.frames
+    const frames = this.frames.filter((frame, index) =>
+      (part === undefined || (index >= part.from && index <= part.to)) && isFor(frame, stream))
+    return frames.length === this.frames.length ? this.frames : frames
   }
 
   /** These frames as a stream of one topic shows them. */
   topicBytes (frames: readonly Frame[]): Buffer {
     if (frames !== this.frames) return Buffer.from(topicText(frames))
-    return this.#topicBytes ??= Buffer.from(topicText(frames))
+    return (this.#topicBytes ??= Buffer.from(topicText(frames)))
   }
 
   /** All frames as a stream of all topics shows them. */

@@ -40,6 +40,16 @@ export const TOO_SLOW_MS = 5000
 const LINGER_MS = 1000
 const BACKLOG_CHECK_MS = 1000
 
+/** How far a stream has read a topic's log. */
+export interface Progress {
+  /** Last `seq` that it was sent. */
+  sent: number
+  /** Its user followed rightly when the topic was here: a later leave is not history, but shuts them out. */
+  entitledAt: number
+  /** They have left, and not come back as far as it has read. */
+  away: boolean
+}
+
 /** How a stream reports to its hub. */
 export interface StreamOwner {
   clock: Clock
@@ -64,10 +74,8 @@ export class Stream {
   readonly openedAt = Date.now()
   /** Everything it follows. */
   readonly topics = new Set<Topic>()
-  /** What it has to read from the log before it can follow live: the last `seq` it was sent. */
-  readonly behind = new Map<Topic, number>()
-  /** Where a removed user's catching up has to stop. */
-  readonly cuts = new Map<Topic, number>()
+  /** What it has to read from the log before it can follow live. */
+  readonly behind = new Map<Topic, Progress>()
   /** On a stream of all topics that catches up: the position it may claim so far, and after an event of the log. */
   cursor: string | undefined
   cursorAfter: ((event: Frame) => string) | undefined

@@ -74,7 +74,7 @@ export class Topic {
     if (emissions.length === 0) return undefined
 
     const parts = new Map<string, { from: number, to: number }>()
-    emissions.forEach(({ joins, leaves, seq }, index) => {
+    emissions.forEach(({ joins, leaves }, index) => {
       for (const userId of joins ?? []) {
         for (const stream of joining(userId)) {
           if (stream.topics.has(this)) continue
@@ -83,9 +83,7 @@ export class Topic {
           parts.set(userId, { from: index, to: Infinity })
         }
       }
-      if (leaves === undefined) return
-      parts.set(leaves, { from: parts.get(leaves)?.from ?? 0, to: index })
-      for (const stream of this.behind) if (stream.userId === leaves) stream.cuts.set(this, seq ?? before)
+      if (leaves !== undefined) parts.set(leaves, { from: parts.get(leaves)?.from ?? 0, to: index })
     })
     const job = new Job(emissions.map(frameOf), new Set(this.live), before, parts)
     for (const { leaves } of emissions) {

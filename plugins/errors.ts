@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { chatError, isChatError, type ChatError } from '../errors.js'
 import type { ErrorAnswer, ErrorCode } from '../schemas/errors.js'
@@ -19,6 +20,11 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_BAD_URL: 'NOT_FOUND'
 }
 
+const clientErrorCodes: Record<string, ErrorCode> = {
+  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT'
+}
+
 /** Every error of the scope it is registered in gets the shape and a code of the catalogue; the host's handler is left alone. */
 async function errorsPlugin (app: FastifyInstance, options: ErrorsOptions): Promise<void> {
   app.setErrorHandler(answerError)
@@ -33,6 +39,16 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
   const refusal = refusalOf(error)
   if (refusal.statusCode >= 500) request.log[refusal.code === 'UNAVAILABLE' ? 'warn' : 'error']({ err: refusal.cause ?? error }, refusal.message)
   answer(reply, refusal)
+}
+
+/** What isn't HTTP, or breaks off (Node.js's `clientError`). Its bytes may hold a token and are not logged. */
+export function answerClientError ({ code }: ConnectionError, socket: Socket): void {
+  if (code !== 'ECONNRESET' && socket.writable) {
+    const answer = answerOf(chatError(clientErrorCodes[code] ?? 'BAD_REQUEST'))
+    const body = JSON.stringify(answer)
+    socket.write(`HTTP/1.1 ${answer.statusCode} ${answer.error}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  }
+  socket.destroy()
 }
 
 function refusalOf (error: FastifyError): ChatError {
@@ -53,11 +69,14 @@ function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
   return /JSON|prototype/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
 }
 
-function answer (reply: FastifyReply, { statusCode, code, message, retryAfter }: ChatError): void {
-  const body: ErrorAnswer = { statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message }
+const answerOf = ({ statusCode, code, message }: ChatError): ErrorAnswer =>
+  ({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
+
+function answer (reply: FastifyReply, refusal: ChatError): void {
+  const { statusCode, retryAfter } = refusal
   if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
   if (statusCode === 401) reply.header('WWW-Authenticate', 'Bearer')
-  reply.code(statusCode).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body)
+  reply.code(statusCode).type('application/json; charset=utf-8').serializer(JSON.stringify).send(answerOf(refusal))
 }
 
 export default fp(errorsPlugin, { name: 'fastify-sse-chat-errors', fastify: '5.x' })

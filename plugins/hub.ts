@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { FastifySSEPlugin } from 'fastify-sse-v2'
+import { ChunkedSink } from '../hub/chunked-sink.js'
 import { Hub, type HubOptions } from '../hub/hub.js'
 import type { Sink } from '../hub/stream.js'
 import type { ChatEvents } from '../schemas/events.js'
@@ -44,7 +45,8 @@ function openEventStream (this: FastifyReply): Sink {
   this.sse({})
   raw.socket?.setKeepAlive(true, KEEP_ALIVE_MS)
   raw.socket?.setNoDelay(true)
-  return raw
+  raw.flushHeaders()
+  return ChunkedSink.over(raw)
 }
 
 export default fp(hubPlugin, { name: 'fastify-sse-chat-hub', fastify: '5.x' })

@@ -10,10 +10,12 @@ export interface PageOptions {
   signIn: 'accounts' | 'token' | 'host'
   /** Whether there is an OpenAPI document to show. */
   docs: boolean
+  /** Where the page was built. Default: where `npm run build` puts it. */
+  directory?: string
 }
 
 /** Where the build puts the page: beside the compiled routes, and in dist/ for routes that run from source. */
-const directory = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web/' : '../web/', import.meta.url))
+const built = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web/' : '../web/', import.meta.url))
 
 const types: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -43,7 +45,8 @@ interface PageFile {
 
 /** The page where a person can chat: a few files, held in memory. */
 export default async function routes (app: FastifyInstance, options: PageOptions): Promise<void> {
-  const files = await readPage(options)
+  const { directory = built } = options
+  const files = await readPage(directory, options)
   const index = files.get('index.html')
 
   serve('/', (request, reply) => {
@@ -71,7 +74,7 @@ function send ({ headers: { 'if-none-match': known, 'accept-encoding': accepted 
     : reply.send(bytes)
 }
 
-async function readPage (options: PageOptions): Promise<Map<string, PageFile>> {
+async function readPage (directory: string, options: PageOptions): Promise<Map<string, PageFile>> {
   const names = await readdir(directory).catch(() => [])
   const files = await Promise.all(names.filter(name => extname(name) in types).map(async (name): Promise<[string, PageFile]> => {
     const content = await readFile(join(directory, name))

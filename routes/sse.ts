@@ -4,9 +4,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { bearerToken } from '../plugins/auth.js'
 import type { Admission } from '../chat/streams.js'
-import { chatError, isChatError } from '../errors.js'
+import { isChatError } from '../errors.js'
 import type { EndReason } from '../hub/hub.js'
 import { disconnectText } from '../hub/stream.js'
+import { Nullable } from '../schemas/common.js'
 import { Renewal, StreamQuery, Ticket, TicketBody } from '../schemas/streams.js'
 import { isoTimeOrNull } from '../store/rendering.js'
 
@@ -65,7 +66,7 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
 
   app.post('/sse/tickets', {
     onRequest: app.identify,
-    schema: { summary: 'A one-time ticket in place of a token in the stream\'s URL', body: Type.Optional(TicketBody), response: { 201: Ticket } }
+    schema: { summary: 'A one-time ticket in place of a token in the stream\'s URL', body: Nullable(TicketBody), response: { 201: Ticket } }
   }, async ({ caller, body }, reply) => {
     const conversationId = body?.conversationId ?? null
     if (conversationId !== null) await chat.conversation(caller.userId, conversationId)
@@ -76,10 +77,8 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
     onRequest: app.identify,
     schema: { summary: 'A stream lasts as long as this fresh token', params: Type.Object({ streamId: Type.String({ maxLength: 64 }) }), response: { 200: Renewal } }
   }, async ({ caller, params }) => {
-    const stream = hub.stream(params.streamId)
-    if (stream === undefined || stream.userId !== caller.userId) throw chatError('NOT_FOUND')
-    stream.extend(caller.expiresAt)
-    return { streamId: stream.id, expiresAt: isoTimeOrNull(caller.expiresAt) }
+    await chat.streams.renew(caller.userId, params.streamId, caller.expiresAt)
+    return { streamId: params.streamId, expiresAt: isoTimeOrNull(caller.expiresAt) }
   })
 
   function turnAway (reply: FastifyReply, reason: EndReason): void {

@@ -13,6 +13,8 @@ export const errorCatalogue = {
   SELF_CONVERSATION: [400, 'A direct conversation needs somebody else'],
   GROUP_TOO_LARGE: [400, 'A group holds at most 1,000 participants'],
   UNKNOWN_USER: [422, 'There is no such user'],
+  REQUEST_TIMEOUT: [408, 'The request did not come in time'],
+  HEADERS_TOO_LARGE: [431, 'The URL and headers are larger than 16 KiB'],
   BODY_TOO_LARGE: [413, 'The body is larger than 64 KiB'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'The body must be application/json'],
   // who asks

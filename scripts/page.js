@@ -1,7 +1,7 @@
 // Builds the page: bundles web/ into a folder, every file but index.html under a name that tells its content.
 // Run by itself it builds into dist/web, for a server that runs from source.
 
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -46,8 +46,14 @@ export async function buildPage (directory) {
 
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]))
   files.set('index.html', Buffer.from(html))
-  await mkdir(directory, { recursive: true })
-  for (const [name, contents] of files) await writeFile(join(directory, name), contents)
+  // Each file appears whole, for who reads while this writes.
+  const fresh = `${directory}.${process.pid}`
+  await Promise.all([directory, fresh].map((path) => mkdir(path, { recursive: true })))
+  for (const [name, contents] of files) {
+    await writeFile(join(fresh, name), contents)
+    await rename(join(fresh, name), join(directory, name))
+  }
+  await rm(fresh, { recursive: true })
   for (const name of await readdir(directory)) if (!files.has(name)) await rm(join(directory, name), { recursive: true })
   return Object.fromEntries([...files].map(([name, contents]) => [name, gzipSync(contents).length]))
 }

@@ -6,6 +6,7 @@ import type { DurableEventType } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import type { User } from '../schemas/users.js'
 import type { Database } from './database.js'
+import { gather } from './gather.js'
 import { isoTimeOrNull, renderMessage } from './rendering.js'
 import type { Param } from './sql.js'
 
@@ -41,10 +42,13 @@ const ranks: MessageStatus[] = ['sent', 'delivered', 'read']
 const MESSAGE = `m.id AS message_id, m.conversation, m.seq AS message_seq, m.sender_id, m.client_id, m.text, m.type AS message_type,
   m.created_at AS sent_at, m.edited_at, m.deleted_at, s.display_name AS sender_name, s.avatar AS sender_avatar`
 const SEQ_MAX = 2_147_483_647
+/** Keys that are looked up by one query. */
+const BATCH_MAX = 1000
 
 /** Everything that is read outside of a write transaction: what is committed, rendered for the wire. */
 export class Queries {
   readonly #database: Database
+  #asking = 0
   readonly #access: DataLoader<[conversationId: string, userId: string], Followable | undefined, string>
   readonly #places: DataLoader<string, string | undefined>
   /** Message → conversation never changes. */
@@ -52,13 +56,22 @@ export class Queries {
 
   constructor (database: Database) {
     this.#database = database
-    this.#access = new DataLoader(async keys => await this.#loadAccess(keys), { cache: false, maxBatchSize: 1000 })
-    this.#places = new DataLoader(async ids => await this.#loadPlaces(ids), { cache: false, maxBatchSize: 1000 })
+    this.#access = new DataLoader(async keys => await this.#loadAccess(keys), {
+      cache: false,
+      maxBatchSize: BATCH_MAX,
+      batchScheduleFn: dispatch => { void gather(() => this.#asking, BATCH_MAX).then(dispatch) }
+    })
+    this.#places = new DataLoader(async ids => await this.#loadPlaces(ids), { cache: false, maxBatchSize: BATCH_MAX })
   }
 
-  /** The conversation, if the user participates in it. Those asked for in one turn of the event loop are one query. */
+  /** The conversation, if the user participates in it. Those asked for together are one query. */
   async access (conversationId: string, userId: string): Promise<Followable | undefined> {
-    return await this.#access.load([conversationId, userId])
+    this.#asking++
+    try {
+      return await this.#access.load([conversationId, userId])
+    } finally {
+      this.#asking--
+    }
   }
 
   /** All conversations of a user, by number. */
@@ -67,6 +80,11 @@ export class Queries {
       `SELECT ${FOLLOWABLE} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
        WHERE p.user_id = ? ORDER BY c.num`, userId)
     return rows.map(followable)
+  }
+
+  /** A message that was just sent is what is marked next: where it stands need not be looked up. */
+  rememberPlace (messageId: string, conversationId: string): void {
+    this.#placeCache.set(messageId, conversationId)
   }
 
   /** The conversation that a message stands in. */
@@ -87,12 +105,6 @@ export class Queries {
   async passwordHash (userId: string): Promise<string | null> {
     const [row] = await this.#query('SELECT password_hash FROM chat_users WHERE id = ?', userId)
     return row?.password_hash ?? null
-  }
-
-  /** Failed logins in the window that runs. */
-  async loginFailures (key: string, now: number): Promise<{ count: number, expiresAt: number } | undefined> {
-    const [row] = await this.#query('SELECT count, expires_at FROM chat_login_failures WHERE id = ? AND expires_at > ?', key, now)
-    return row === undefined ? undefined : { count: num(row.count), expiresAt: num(row.expires_at) }
   }
 
   /** A page of messages, ascending; of one more than `limit`, to tell whether there are more. */
@@ -194,6 +206,12 @@ export class Queries {
         message: bySeq.get(num(row.seq)) ?? null
       }))
     }
+  }
+
+  /** When the token of an open stream expires, as far as is known on any node; undefined where there is no such stream. */
+  async streamExpiry (streamId: string): Promise<number | null | undefined> {
+    const [row] = await this.#query('SELECT expires_at FROM chat_streams WHERE id = ?', streamId)
+    return row === undefined ? undefined : numOrNull(row.expires_at)
   }
 
   /** Participants whose typing is over. */

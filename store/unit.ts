@@ -68,6 +68,8 @@ export interface StreamRow {
   nodeId: string
   userId: string
   conversationId: string | null
+  /** When its token expires; null: never. */
+  expiresAt: number | null
 }
 
 /** New rows go in in one order on every node, so that two that write the same ones can't wait for each other. */
@@ -127,6 +129,7 @@ export class Unit {
   readonly #newMessages: MessageRow[] = []
   readonly #changedMessages = new Set<MessageRow>()
   readonly #opened = new Set<StreamRow>()
+  readonly #changedStreams = new Set<StreamRow>()
   readonly #closed = new Set<string>()
   readonly #events: Array<{ conversation: ConversationRow, emission: Emission<ChatEvents>, userId: string, messageSeq: number | null, detail: string | null }> = []
   readonly #aboutUsers: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] } }> = []
@@ -274,10 +277,16 @@ export class Unit {
     this.#opened.add(stream)
   }
 
+  changeStream (stream: StreamRow, change: Pick<StreamRow, 'expiresAt'>): void {
+    Object.assign(stream, change)
+    if (!this.#opened.has(stream)) this.#changedStreams.add(stream)
+  }
+
   closeStream (userId: string, streamId: string): void {
     const stream = this.#streams.get(userId)?.get(streamId)
     if (stream !== undefined) {
       this.#streams.get(userId)?.delete(streamId)
+      this.#changedStreams.delete(stream)
       if (this.#opened.delete(stream)) return
     }
     this.#closed.add(streamId)
@@ -313,7 +322,7 @@ export class Unit {
 
   /** Tells an ephemeral event about a user to everybody who shares a conversation with them, large groups apart. */
   tellContacts (userId: string, data: EphemeralEvents['onlineStatus']): void {
-    const emission = { type: 'onlineStatus' as const, data, topics: [] as string[], except: userId }
+    const emission = { type: 'onlineStatus' as const, data, topics: [] as string[], except: userId, neverToThem: true }
     this.emissions.push(emission)
     this.#aboutUsers.push({ userId, emission })
   }
@@ -331,6 +340,7 @@ export class Unit {
     if (this.#changedMessages.size > 0) await this.#updateMessages(sql)
     if (this.#closed.size > 0) await this.#deleteStreams(sql)
     if (this.#opened.size > 0) await this.#insertStreams(sql)
+    if (this.#changedStreams.size > 0) await this.#updateStreams(sql)
     if (this.#aboutUsers.length > 0) await this.#findContacts(sql)
     if (this.#events.length > 0) await this.#appendEvents(sql)
   }
@@ -494,12 +504,12 @@ export class Unit {
 
   async #loadStreams (sql: Sql, userIds: string[]): Promise<void> {
     const rows = await sql.query<Record<string, never>>(
-      `SELECT s.id, s.node_id, s.user_id, s.conversation_id
+      `SELECT s.id, s.node_id, s.user_id, s.conversation_id, s.expires_at
        FROM chat_streams s JOIN chat_nodes n ON n.id = s.node_id
        WHERE n.expires_at > ? AND s.user_id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
       this.now, JSON.stringify(userIds.map(id => [id])))
     for (const row of rows) {
-      this.#placeStream({ id: row.id!, nodeId: row.node_id!, userId: row.user_id!, conversationId: row.conversation_id! })
+      this.#placeStream({ id: row.id!, nodeId: row.node_id!, userId: row.user_id!, conversationId: row.conversation_id!, expiresAt: numberOrNull(row.expires_at) })
     }
   }
 
@@ -585,9 +595,15 @@ export class Unit {
 
   async #insertStreams (sql: Sql): Promise<void> {
     await sql.execute(
-      `INSERT INTO chat_streams (id, node_id, user_id, conversation_id)
-       SELECT * FROM ${this.#table({ id: 'text', node_id: 'text', user_id: 'text', conversation_id: 'text' })} k`,
-      JSON.stringify([...this.#opened].map(row => [row.id, row.nodeId, row.userId, row.conversationId])))
+      `INSERT INTO chat_streams (id, node_id, user_id, conversation_id, expires_at)
+       SELECT * FROM ${this.#table({ id: 'text', node_id: 'text', user_id: 'text', conversation_id: 'text', expires_at: 'bigint' })} k`,
+      JSON.stringify([...this.#opened].map(row => [row.id, row.nodeId, row.userId, row.conversationId, row.expiresAt])))
+  }
+
+  async #updateStreams (sql: Sql): Promise<void> {
+    await sql.execute(
+      `UPDATE chat_streams SET expires_at = k.expires_at FROM ${this.#table({ id: 'text', expires_at: 'bigint' })} k WHERE chat_streams.id = k.id`,
+      JSON.stringify([...this.#changedStreams].map(row => [row.id, row.expiresAt])))
   }
 
   async #findContacts (sql: Sql): Promise<void> {

@@ -2,6 +2,7 @@ import { chatError, isChatError } from '../errors.js'
 import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
 import type { Database } from './database.js'
+import { gather } from './gather.js'
 import { Keys } from './keys.js'
 import { isConflict } from './outage.js'
 import type { Sql } from './sql.js'
@@ -62,9 +63,19 @@ export class Writer {
     return await this.#enqueue<Result>(command)
   }
 
-  /** Runs SQL in a transaction of its own, in its turn: for what isn't the chat's (leases, tickets, pruning …). */
+  /** Runs SQL in a transaction of its own, in its turn. */
   async run<Result> (work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return await this.#enqueue<Result>({ work })
+  }
+
+  /**
+   * Runs SQL in a transaction of its own, for what isn't the chat's (leases, tickets, counters): where the database
+   * writes on several connections, it needn't wait for the chat's.
+   */
+  async beside<Result> (work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    if (this.#database.provider === 'sqlite') return await this.run(work)
+    if (this.#closed) throw chatError('UNAVAILABLE', { retryAfter: 1 })
+    return await whileConflicting(async () => await this.#database.transaction(work))
   }
 
   async #enqueue<Result> (task: Waiting['task']): Promise<Result> {
@@ -82,9 +93,8 @@ export class Writer {
   }
 
   async #run (): Promise<void> {
-    // one turn of the event loop: whatever requests have arrived together go together
-    await new Promise(resolve => setImmediate(resolve))
     while (this.#queue.length > 0) {
+      await gather(() => this.#queue.length, BATCH_MAX)
       const expired = Date.now() - WAIT_MAX_MS
       const batch: Batch = []
       let waiting = this.#queue.shift()

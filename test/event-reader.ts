@@ -80,6 +80,13 @@ export class EventReader {
     return await this.until(() => ++seen === count)
   }
 
+  /** The next so many of those that the log keeps, whatever else comes between. */
+  async durable (count: number): Promise<StreamEvent[]> {
+    let seen = 0
+    const passed = await this.until(({ data }) => data.eventSeq !== undefined && ++seen === count)
+    return passed.filter(({ data }) => data.eventSeq !== undefined)
+  }
+
   /** Resolves when the raw text fits. */
   async untilRaw (fits: (raw: string) => boolean): Promise<string> {
     const deadline = performance.now() + PATIENCE_MS

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
+import { Avatar } from './avatar.js'
 import { useSelectedInAddress } from './hooks.js'
 import { Mark } from './icons.js'
 import { Pane } from './pane.js'
@@ -49,6 +50,7 @@ function Alone ({ signedIn: { people: [person] }, onLeave }: Props): JSX.Element
   useTitle(unread)
   return (
     <main class='alone'>
+      <h1 class='for-readers'>Chat</h1>
       <Pane person={person!} selected={selected} select={select} onUnread={setUnread} onLeave={onLeave} canSignOut={signInBy !== 'host'} />
     </main>
   )
@@ -81,6 +83,7 @@ function Trial ({ signedIn, onLeave }: Props): JSX.Element {
       <div class='trial-panes'>
         {people.map((person, index) => (
           <div key={person.userId} class={`trial-pane${shown === index ? ' is-shown' : ''}`}>
+            <p class='trial-who'><Avatar id={person.userId} name={person.displayName} small /><b>{person.displayName}</b> {person.userId}</p>
             <Pane
               person={person} selected={selected[index] ?? null} select={(id) => { setSelected((now) => put(now, index, id)) }}
               onUnread={(count) => { setUnread((now) => put(now, index, count)) }} onLeave={onLeave} canSignOut={false}

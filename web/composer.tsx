@@ -1,5 +1,5 @@
 import type { JSX, RefObject } from 'preact'
-import { useEffect, useId, useLayoutEffect, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useState } from 'preact/hooks'
 import type { ChatMessage, LiveConversation } from '../client/index.js'
 import { CloseIcon, EditIcon, SendIcon } from './icons.js'
 import { sentenceOf } from './words.js'
@@ -27,7 +27,7 @@ export function Composer ({ live, drafts, field, disabled, title, editing, onEdi
   const tooLong = text.length - MAX_LENGTH > -300 ? Array.from(text).length - MAX_LENGTH : -MAX_LENGTH
   const sendable = !disabled && text.trim() !== '' && tooLong <= 0
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     setProblem(null)
     setText(editing === null ? drafts.get(live.conversationId) ?? '' : editing.text)
   }, [editing?.id])

@@ -26,7 +26,9 @@ interface Props {
 export function ConversationView ({ chat, conversationId, me, select, known, wireShown, onWire }: Props): JSX.Element {
   const live = useMemo(() => chat.enter(conversationId), [chat, conversationId])
   useEffect(() => () => { chat.leave(conversationId) }, [chat, conversationId])
-  const { status, error, conversation, messages, removed } = useStore(live)
+  const { status, error, conversation: loaded, messages, removed, typing } = useStore(live)
+  // Only the list knows of who began before one came here.
+  const listed = useStore(chat.list).conversations.find(({ id }) => id === conversationId)
   const now = useNow()
   const [editing, setEditing] = useState<ChatMessage | null>(null)
   const [deleting, setDeleting] = useState<ChatMessage | null>(null)
@@ -40,7 +42,8 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
     else heading.current?.focus()
   }, [])
 
-  const title = conversation === null ? '' : conversationTitle(conversation, me) || 'Only you'
+  const conversation = loaded ?? listed ?? null
+  const title = conversation === null ? 'Conversation' : conversationTitle(conversation, me) || 'Only you'
   const other = conversation === null ? undefined : otherOf(conversation, me)
   const isGroup = conversation?.type === 'group'
   const gone = removed || (status === 'failed' && conversation === null)
@@ -51,7 +54,7 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
   }
 
   return (
-    <section class='conversation' aria-label={title === '' ? 'Conversation' : title}>
+    <section class='conversation' aria-label={title}>
       <header class='conversation-head'>
         <button type='button' class='icon-button back-button' aria-label='All conversations' onClick={() => { select(null) }}><BackIcon /></button>
         {conversation !== null && (
@@ -76,7 +79,7 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
             <button type='button' class='button' onClick={() => { void live.reload() }}>Try again</button>
           </div>
           )
-        : <MessageLog live={live} title={title} now={now} onEdit={edit} onDelete={setDeleting} />}
+        : <MessageLog live={live} typing={listed?.typing ?? typing} title={title} now={now} onEdit={edit} onDelete={setDeleting} />}
 
       <Composer
         live={live} drafts={chat.drafts} field={field} disabled={gone} title={title}
@@ -87,8 +90,8 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
         }}
       />
 
-      {membersShown && conversation !== null && !removed && (
-        <Members client={chat.client} conversation={conversation} userId={me} known={known} onClose={() => { setMembersShown(false) }} />
+      {membersShown && loaded !== null && !removed && (
+        <Members client={chat.client} conversation={loaded} userId={me} known={known} onClose={() => { setMembersShown(false) }} />
       )}
       {deleting !== null && (
         <Confirm

@@ -37,22 +37,24 @@ function bubble ({ message, live, isGroup, current, first, last, onEdit, onDelet
       class={['message', ...Object.entries(states).filter(([, is]) => is).map(([name]) => `is-${name}`)].join(' ')}
       data-key={key} data-seq={seq} tabIndex={-1} aria-label={`${own ? 'You' : sender.displayName}, ${timeOfDay(createdAt)}`}
     >
-      {isGroup && !own && (last ? <Avatar id={senderId} name={sender.displayName} picture={sender.avatar} small /> : <span class='avatar-place' />)}
-      <div class='bubble'>
-        {isGroup && !own && first && <span class={`sender tint-${tintOf(senderId)}`} dir='auto'>{sender.displayName}</span>}
-        <p class='text' dir='auto'>{deleted ? 'Message deleted' : <RichText text={text} />}</p>
-        <span class='meta'>
-          {editedAt !== null && !deleted && <span>edited</span>}
-          <time dateTime={createdAt} title={exactTime(createdAt)}>{timeOfDay(createdAt)}</time>
-          {own && !deleted && <Ticks status={status} />}
-        </span>
+      <div class='message-row'>
+        {isGroup && !own && (last ? <Avatar id={senderId} name={sender.displayName} picture={sender.avatar} small /> : <span class='avatar-place' />)}
+        <div class='bubble'>
+          {isGroup && !own && first && <span class={`sender tint-${tintOf(senderId)}`} dir='auto'>{sender.displayName}</span>}
+          <p class='text' dir='auto'>{deleted ? 'Message deleted' : <RichText text={text} />}</p>
+          <span class='meta'>
+            {editedAt !== null && !deleted && <span>edited</span>}
+            <time dateTime={createdAt} title={exactTime(createdAt)}>{timeOfDay(createdAt)}</time>
+            {own && !deleted && <Ticks status={status} />}
+          </span>
+        </div>
+        {own && seq !== null && !deleted && (
+          <span class='message-actions'>
+            <button type='button' aria-label='Edit' title='Edit' tabIndex={current ? 0 : -1} onClick={() => { onEdit(message) }}><EditIcon /></button>
+            <button type='button' aria-label='Delete' title='Delete' tabIndex={current ? 0 : -1} onClick={() => { onDelete(message) }}><DeleteIcon /></button>
+          </span>
+        )}
       </div>
-      {own && seq !== null && !deleted && (
-        <span class='message-actions'>
-          <button type='button' aria-label='Edit' title='Edit' tabIndex={current ? 0 : -1} onClick={() => { onEdit(message) }}><EditIcon /></button>
-          <button type='button' aria-label='Delete' title='Delete' tabIndex={current ? 0 : -1} onClick={() => { onDelete(message) }}><DeleteIcon /></button>
-        </span>
-      )}
       {failed && (
         <p class='failure' role='alert'>
           <span>Not sent. {sentenceOf(error)}</span>

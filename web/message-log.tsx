@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { ChatMessage, LiveConversation } from '../client/index.js'
+import type { ChatMessage, LiveConversation, Typist } from '../client/index.js'
 import { useStore, useVisible } from './hooks.js'
 import { DownIcon } from './icons.js'
 import { MessageBubble } from './message-bubble.js'
@@ -9,6 +9,7 @@ import { listNames } from './words.js'
 
 interface Props {
   live: LiveConversation
+  typing: readonly Typist[]
   title: string
   now: Date
   onEdit: (message: ChatMessage) => void
@@ -24,8 +25,8 @@ const PAUSE_MS = 5 * 60_000
  * The messages of a conversation. It stays at the end while it is there, stays put while older ones come in above, and
  * marks as read what is really seen.
  */
-export function MessageLog ({ live, title, now, onEdit, onDelete }: Props): JSX.Element {
-  const { status, conversation, messages, typing, hasOlder, loadingOlder, unreadCount } = useStore(live)
+export function MessageLog ({ live, typing, title, now, onEdit, onDelete }: Props): JSX.Element {
+  const { status, conversation, messages, hasOlder, loadingOlder, unreadCount } = useStore(live)
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const end = useRef<HTMLDivElement>(null)
@@ -116,7 +117,7 @@ export function MessageLog ({ live, title, now, onEdit, onDelete }: Props): JSX.
             const before = messages[index - 1]
             const after = messages[index + 1]
             const newDay = before === undefined || dayOf(before.createdAt) !== dayOf(message.createdAt)
-            const unread = message.key === firstUnread.current
+            const unread = before !== undefined && message.key === firstUnread.current
             return [
               newDay && <div key={`day ${message.key}`} class='day' role='separator'><span>{dayName(message.createdAt, now)}</span></div>,
               unread && <div key='unread' class='day is-unread' role='separator'><span>New</span></div>,

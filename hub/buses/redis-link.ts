@@ -1,7 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { backoffMs } from './backoff.js'
 
-export const TIMEOUT_MS = 5000
+const TIMEOUT_MS = 5000
 /** Channels subscribed to with one command. */
 const CHUNK = 1000
 

@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { Bus } from '../bus.js'
 import { backoffMs } from './backoff.js'
 import { Outbox } from './outbox.js'
-import { openLink, TIMEOUT_MS, type Link } from './redis-link.js'
+import { openLink, type Link } from './redis-link.js'
 
 export interface RedisBusOptions {
   /** `redis://…` or `rediss://…`: Redis or Valkey, alone or any node of a cluster. */
@@ -16,6 +16,8 @@ export interface RedisBusOptions {
 }
 
 const PROBE_MS = 5000
+/** How long a start waits for the bus, in milliseconds. */
+const PATIENCE_MS = 2000
 
 interface Letter { channel: string, message: string }
 
@@ -49,7 +51,7 @@ export class RedisBus implements Bus {
   /** Connects; when that takes too long, goes on trying in the background. */
   async open (): Promise<void> {
     const gaveUp = new AbortController()
-    await Promise.race([this.#start(), sleep(TIMEOUT_MS, undefined, { signal: gaveUp.signal, ref: false })])
+    await Promise.race([this.#start(), sleep(PATIENCE_MS, undefined, { signal: gaveUp.signal, ref: false })])
     gaveUp.abort()
   }
 

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 
 /** A row of the event log, with the message it points at. */
@@ -44,7 +45,7 @@ export interface HarnessDatabase {
   /** Number of the newest transaction in the log. */
   position(): Promise<number>
   /** Keeps all writers out until it is released; undefined where there is no such lock. */
-  lock?(): () => void
+  lock?(): Promise<() => void>
   /** Waits, blocking this process, for the next commit; false when none came in time. */
   waitForCommit?(timeoutMs: number): boolean
   close(): Promise<void>
@@ -99,7 +100,7 @@ export function openSqlite (file: string): HarnessDatabase {
     snapshot: async () => await snapshotBy(sql => reader.prepare(sql).all()),
     openStreams: async () => Number(reader.prepare(queries.openStreams).all()[0]!.count),
     position: async () => Number(reader.prepare(queries.position).all()[0]!.position),
-    lock: () => lockSqlite(file),
+    lock: async () => await lockSqlite(file),
     waitForCommit (timeoutMs) {
       const before = reader.pragma('data_version', { simple: true })
       const deadline = performance.now() + timeoutMs
@@ -110,14 +111,17 @@ export function openSqlite (file: string): HarnessDatabase {
   }
 }
 
-/** Takes SQLite's lock from outside, as a backup or a person at the shell would. @throws when it is taken */
-export function lockSqlite (file: string): () => void {
-  const holder = new Driver(file, { timeout: 10_000 })
-  try {
-    holder.exec('BEGIN EXCLUSIVE')
-  } catch (error) {
-    holder.close()
-    throw error
+/** Takes SQLite's lock from outside, as a backup or a person at the shell would, once it is free; the result releases it. */
+export async function lockSqlite (file: string): Promise<() => void> {
+  const holder = new Driver(file, { timeout: 0 })
+  for (;;) {
+    try {
+      holder.exec('BEGIN EXCLUSIVE')
+      break
+    } catch (error) {
+      if (!String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) throw error
+      await sleep(1)
+    }
   }
   return () => {
     holder.exec('COMMIT')

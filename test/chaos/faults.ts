@@ -117,7 +117,7 @@ export class Faults {
   }
 
   async #lock (ms: number): Promise<void> {
-    const release = this.#database.lock?.()
+    const release = await this.#database.lock?.()
     if (release === undefined) return
     await sleep(ms)
     release()

@@ -126,6 +126,8 @@ export class Subscriber {
     const { userId, conversationId, echo, resumeBy } = this.options
     const seconds = rng.chance(0.1) ? rng.integer(3, 8) : 3600
     const token = mint(userId, seconds)
+    // the token counts whole seconds
+    const expiresAt = Math.floor(Date.now() / 1000 + seconds) * 1000
     const query = new URLSearchParams()
     const headers: Record<string, string> = {}
     if (conversationId !== null) query.set('conversationId', conversationId)
@@ -154,7 +156,7 @@ export class Subscriber {
     if (response === undefined) return { reason: undefined, retryAfterMs: undefined }
     if (response.statusCode !== 200) return await this.#refused(response, kind, epoch)
     if (response.headers['content-type']?.startsWith('text/event-stream') !== true) this.#problem(`content type ${response.headers['content-type']}`)
-    return await this.#read(response, Date.now() + (kind === 'ticket' ? 3600 : seconds) * 1000)
+    return await this.#read(response, kind === 'ticket' ? Infinity : expiresAt)
   }
 
   async #ticket (): Promise<string> {
@@ -232,7 +234,7 @@ export class Subscriber {
     if (type === 'disconnect') {
       ended.reason = String(data.reason)
       ended.retryAfterMs = data.retryAfterMs as number | null
-      if (ended.reason === 'token_expired' && Date.now() < expiry.at - 1500) this.#problem(`token_expired ${expiry.at - Date.now()} ms before its time`)
+      if (ended.reason === 'token_expired' && Date.now() < expiry.at - 1000) this.#problem(`token_expired ${expiry.at - Date.now()} ms before its time`)
       if (['shutdown', 'too_slow', 'unavailable'].includes(ended.reason) && retry !== ended.retryAfterMs) this.#problem(`retry: ${retry} and retryAfterMs: ${ended.retryAfterMs}`)
       if (ended.reason === 'removed' && (ended.retryAfterMs !== null || this.options.conversationId === null)) this.#problem('removed, with a time to come back')
     } else if (first !== (type === 'connected')) {

@@ -19,7 +19,7 @@ async function freePort (): Promise<number> {
 }
 
 /** The real server in a process of its own, on one port and one database however often it is killed. */
-export async function serverProcess (t: { teardown (callback: () => unknown): void }) {
+export async function serverProcess (t: { teardown (callback: () => unknown): void }, environment: NodeJS.ProcessEnv = {}) {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'chat-client-'))
   let child: ChildProcess | undefined
@@ -27,7 +27,7 @@ export async function serverProcess (t: { teardown (callback: () => unknown): vo
   async function start (): Promise<void> {
     child = spawn(process.execPath, ['--import=tsx', script], {
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: `file:${join(folder, 'chat.db')}`, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', PAGE: 'off' }
+      env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: `file:${join(folder, 'chat.db')}`, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', PAGE: 'off', ...environment }
     })
     for (;;) {
       if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`)

@@ -43,7 +43,7 @@ test('marking a message marks all before it, and tells one statusUpdate to all',
   t.strictSame([await marksOf(alice, id, bob), await marksOf(bob, id, carol)], [[3, 2], [4, 4]], 'read implies delivered')
 
   for (const stream of streams) {
-    const events = await stream.take(3)
+    const events = await stream.durable(3)
     t.strictSame(events.map(({ type, data }) => [type, data.userId, data.status, data.messageId]), [
       ['statusUpdate', 'bob', 'delivered', sent[2]!.id],
       ['statusUpdate', 'carol', 'read', sent[3]!.id],

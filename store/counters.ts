@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import type { Database } from './database.js'
+import type { Sql } from './sql.js'
+import type { Writer } from './writer.js'
+
+/** What has been counted in a window that ends by itself. */
+export interface Count {
+  count: number
+  /** Epoch milliseconds. */
+  expiresAt: number
+}
+
+interface Waiting {
+  id: string
+  windowMs: number
+  resolve: (count: Count) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Counts that all nodes share: how often somebody has failed to log in, or has called. A window begins with the first
+ * count. What comes while a transaction is under way shares the next.
+ */
+export class Counters {
+  readonly #database: Database
+  readonly #writer: Writer
+  #queue: Waiting[] = []
+  #running: Promise<void> | undefined
+
+  constructor (database: Database, writer: Writer) {
+    this.#database = database
+    this.#writer = writer
+  }
+
+  /** One more. @returns the number that this one has in its window */
+  async add (key: string, windowMs: number): Promise<Count> {
+    return await new Promise<Count>((resolve, reject) => {
+      this.#queue.push({ id: idOf(key), windowMs, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Undefined when no window is open. */
+  async get (key: string): Promise<Count | undefined> {
+    const [row] = await this.#database.read.query<{ count: number, expires_at: bigint }>(
+      'SELECT count, expires_at FROM chat_counters WHERE id = ? AND expires_at > ?', idOf(key), Date.now())
+    return row === undefined ? undefined : { count: Number(row.count), expiresAt: Number(row.expires_at) }
+  }
+
+  /** Deletes what is over. */
+  async prune (): Promise<void> {
+    await this.#writer.beside(async sql => await sql.execute('DELETE FROM chat_counters WHERE expires_at <= ?', Date.now()))
+  }
+
+  async #run (): Promise<void> {
+    await new Promise(resolve => setImmediate(resolve))
+    while (this.#queue.length > 0) {
+      const batch = this.#queue
+      this.#queue = []
+      try {
+        const counts = await this.#writer.beside(async sql => await this.#count(sql, batch))
+        // the first of those with one key has the least number
+        for (const { id, resolve } of batch.toReversed()) {
+          const { count, expiresAt } = counts.get(id)!
+          resolve({ count, expiresAt })
+          counts.set(id, { count: count - 1, expiresAt })
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#running = undefined
+  }
+
+  async #count (sql: Sql, batch: Waiting[]): Promise<Map<string, Count>> {
+    const now = Date.now()
+    const more = new Map<string, { count: number, windowMs: number }>()
+    for (const { id, windowMs } of batch) more.set(id, { count: (more.get(id)?.count ?? 0) + 1, windowMs })
+    // in one order on every node, so that they don't wait for each other
+    const rows = [...more].sort(([a], [b]) => a < b ? -1 : 1).map(([id, { count, windowMs }]) => [id, count, now + windowMs])
+    const counted = await sql.query<{ id: string, count: number, expires_at: bigint }>(
+      `INSERT INTO chat_counters (id, count, expires_at)
+       SELECT * FROM ${this.#database.dialect.table({ id: 'text', count: 'int', expires_at: 'bigint' })} k WHERE true
+       ON CONFLICT (id) DO UPDATE SET
+         count = CASE WHEN chat_counters.expires_at > ? THEN chat_counters.count ELSE 0 END + excluded.count,
+         expires_at = CASE WHEN chat_counters.expires_at > ? THEN chat_counters.expires_at ELSE excluded.expires_at END
+       RETURNING id, count, expires_at`, JSON.stringify(rows), now, now)
+    return new Map(counted.map(({ id, count, expires_at: expiresAt }) => [id, { count: Number(count), expiresAt: Number(expiresAt) }]))
+  }
+}
+
+/** Keys may be secrets of a kind (who has called from where), and of any length. */
+const idOf = (key: string): string => createHash('sha256').update(key).digest('base64url')

@@ -1,0 +1,70 @@
+import { test } from 'tap'
+import { eventually } from '../hub/eventually.js'
+import { MemorySink } from '../hub/memory-sink.js'
+import { build, user, users, type User } from '../helper.js'
+
+/** Followed by somebody else, or by nobody before. */
+for (const followed of [true, false]) {
+  test(`between a stream's admission and its beginning a user is removed; ${followed ? 'others follow' : 'nobody follows'}`, async (t) => {
+    const app = await build(t)
+    const { chat } = app
+    const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
+    const group = await alice.group([bob])
+    const admit = async (userId: string, conversationId?: string) =>
+      await chat.streams.admit({ userId, conversationId, lastEventId: undefined, echo: false, expiresAt: null })
+    const others = new MemorySink()
+    if (followed) (await admit('alice', group)).begin(others)
+
+    const [one, all] = [await admit('bob', group), await admit('bob')]
+    await chat.removeParticipant('alice', group, 'bob')
+    await chat.sendMessage('alice', { conversationId: group, text: 'secret' })
+    const [oneSink, allSink] = [new MemorySink(), new MemorySink()]
+    one.begin(oneSink)
+    all.begin(allSink)
+    await chat.sendMessage('alice', { conversationId: group, text: 'secret, too' })
+    await eventually(() => oneSink.events.some(({ type }) => type === 'disconnect'))
+    const { conversation: marker } = await chat.createConversation('alice', { type: 'direct', userId: 'bob' })
+    await chat.sendMessage('alice', { conversationId: marker.id, text: 'marker' })
+    await eventually(() => allSink.events.some(({ data }) => data['text'] === 'marker'))
+
+    t.strictSame(oneSink.events.map(({ type }) => type), ['connected', 'participantLeft', 'disconnect'])
+    t.match(oneSink.events.at(-1), { data: { reason: 'removed', retryAfterMs: null } })
+    const shown = allSink.events.filter(({ type }) => type !== 'onlineStatus')
+    t.strictSame(shown.map(({ type }) => type), ['connected', 'participantLeft', 'conversationCreated', 'message'])
+  })
+
+  test(`between a stream's admission and its beginning a message comes; ${followed ? 'others follow' : 'nobody follows'}`, async (t) => {
+    const app = await build(t)
+    const { chat } = app
+    const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
+    const group = await alice.group([bob])
+    const request = { userId: 'bob', lastEventId: undefined, echo: false, expiresAt: null }
+    if (followed) (await chat.streams.admit({ ...request, userId: 'alice', conversationId: group })).begin(new MemorySink())
+    const admissions = [await chat.streams.admit({ ...request, conversationId: group }), await chat.streams.admit({ ...request, conversationId: undefined })]
+    const sinks = admissions.map(() => new MemorySink())
+    await chat.sendMessage('alice', { conversationId: group, text: '1' })
+    admissions.forEach((admission, index) => { admission.begin(sinks[index]!) })
+    await chat.sendMessage('alice', { conversationId: group, text: '2' })
+    for (const [index, sink] of sinks.entries()) {
+      const texts = (): unknown[] => sink.events.filter(({ type }) => type === 'message').map(({ data }) => data['text'])
+      await eventually(() => texts().includes('2'))
+      // it may begin before the message or after it, if `connected` says so
+      const resumed = new MemorySink()
+      const lastEventId = sink.events[0]!.id
+      ;(await chat.streams.admit({ ...request, conversationId: index === 0 ? group : undefined, lastEventId })).begin(resumed)
+      await eventually(() => resumed.events.some(({ data }) => data['text'] === '2'))
+      t.strictSame(resumed.events.filter(({ type }) => type === 'message').map(({ data }) => data['text']), texts(), 'as much as a stream resumed from there')
+    }
+  })
+}
+
+test('a client that goes away while it is admitted leaves nothing open', async (t) => {
+  const app = await build(t)
+  const alice = await user(app, 'alice').arrive()
+  const admission = await app.chat.streams.admit({ userId: alice.id, conversationId: undefined, lastEventId: undefined, echo: false, expiresAt: null })
+  const sink = new MemorySink()
+  sink.destroy()
+  admission.begin(sink)
+  await eventually(async () => (await app.chatDatabase.read.query('SELECT id FROM chat_streams')).length === 0)
+  t.equal(app.hub.streamCount, 0)
+})

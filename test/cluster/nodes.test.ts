@@ -1,0 +1,263 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import type { ChatAppOptions } from '../../app.js'
+import { ServerProcess } from '../chaos/server-process.js'
+import { mint } from '../chaos/token.js'
+import { baseUrl, build, buildListening, token, travel, user, type User } from '../helper.js'
+import { eventually } from '../hub/eventually.js'
+import { Installation, kinds, skipWithout, type Kind } from './installation.js'
+
+/** Everything that holds on one node holds on all of them, whichever a request or a stream lands on. */
+
+t.setTimeout(240_000)
+
+interface Scene {
+  installation: Installation
+  apps: FastifyInstance[]
+  /** The same user, calling this node. */
+  at(node: number, id: string): User
+}
+
+async function scene (t: Test, kind: Kind, count = 2, chat: Partial<ChatAppOptions> = {}): Promise<Scene> {
+  const installation = await Installation.create(t, kind)
+  const apps = await Promise.all(Array.from({ length: count }, async () => await buildListening(t, { chat: { ...installation.options, ...chat } })))
+  const known = new Map<string, User>()
+  return {
+    installation,
+    apps,
+    at (node, id) {
+      const key = `${node}.${id}`
+      const found = known.get(key) ?? user(apps[node]!, id)
+      known.set(key, found)
+      return found
+    }
+  }
+}
+
+for (const kind of kinds) {
+  t.test(`nodes on PostgreSQL, told by ${kind}`, { skip: await skipWithout(kind) }, async t => {
+    t.test('events reach streams on other nodes at once', async t => {
+      const { at } = await scene(t, kind, 3)
+      const id = await at(0, 'ann').group([at(0, 'bob'), at(0, 'cid')])
+      const streams = [await at(1, 'bob').stream(t, { conversationId: id }), await at(2, 'cid').stream(t), await at(0, 'bob').stream(t)]
+      await sleep(200)
+      const sent = performance.now()
+      const message = await at(0, 'ann').send(id, '👋'.repeat(4000))
+      for (const stream of streams) t.same((await stream.next('message')).data.id, message.id)
+      t.ok(performance.now() - sent < 800, 'faster than the sweep')
+
+      await at(1, 'bob').typing(id, true)
+      t.equal((await streams[1]!.next('typing')).data.isTyping, true)
+    })
+
+    t.test('a new conversation appears on all-conversations streams elsewhere, a large one too', async t => {
+      const { at } = await scene(t, kind)
+      const others = Array.from({ length: 40 }, (_, index) => at(0, `other-${index}-${'x'.repeat(100)}`))
+      for (const person of [...others, at(0, 'bob')]) await person.arrive()
+      const stream = await at(1, 'bob').stream(t)
+      await sleep(200)
+      const direct = await at(0, 'ann').direct(at(0, 'bob'))
+      t.equal((await stream.next('conversationCreated')).data.conversationId, direct)
+      const group = await at(0, 'ann').group([...others, at(0, 'bob')])
+      t.equal((await stream.next('conversationCreated')).data.conversationId, group)
+      await at(0, 'ann').send(group, 'hello all')
+      t.equal((await stream.next('message')).data.text, 'hello all')
+    })
+
+    t.test('online while a stream is open on any node', async t => {
+      const { at } = await scene(t, kind)
+      const clock = travel(t)
+      const id = await at(0, 'ann').group([at(0, 'bob')])
+      const watcher = await at(0, 'ann').stream(t, { conversationId: id })
+      const [one, two] = [await at(0, 'bob').stream(t), await at(1, 'bob').stream(t)]
+      t.match((await watcher.next('onlineStatus')).data, { userId: 'bob', isOnline: true })
+      await one.close()
+      await clock.advance(20_000)
+      t.match(await at(1, 'ann').conversation(id), { participants: [{}, { userId: 'bob', isOnline: true }] })
+      await two.close()
+      await sleep(100)
+      await clock.advance(20_000)
+      t.match((await watcher.next('onlineStatus')).data, { userId: 'bob', isOnline: false })
+      t.same(watcher.rest(), [])
+    })
+
+    t.test('a crashed node\'s users go offline within 60 s, and it may come back', async t => {
+      const { at, installation } = await scene(t, kind, 1)
+      const clock = travel(t)
+      const id = await at(0, 'ann').group([at(0, 'bob')])
+      const node = await ServerProcess.create({ ...installation.env, ACCOUNTS: 'off' })
+      t.teardown(async () => { await node.dispose() })
+      await node.start()
+      const watcher = await at(0, 'ann').stream(t, { conversationId: id })
+      const response = await fetch(`${node.origin}/api/sse`, { headers: { authorization: `Bearer ${mint('bob')}` } })
+      t.equal(response.status, 200)
+      t.match((await watcher.next('onlineStatus')).data, { userId: 'bob', isOnline: true })
+      await node.kill()
+      await response.body?.cancel().catch(() => {})
+      await clock.advance(55_000)
+      t.match((await watcher.next('onlineStatus')).data, { userId: 'bob', isOnline: false })
+      const { rows } = await installation.database.query('SELECT * FROM chat_streams WHERE user_id = $1', ['bob'])
+      t.same(rows, [])
+    })
+
+    t.test('a node that was taken for dead counts its streams again', async t => {
+      const { at, installation } = await scene(t, kind, 1)
+      const clock = travel(t)
+      const id = await at(0, 'ann').group([at(0, 'bob')])
+      const stream = await at(0, 'bob').stream(t)
+      // what the others do when it was paused for long
+      await installation.database.query('DELETE FROM chat_nodes')
+      await installation.database.query('UPDATE chat_users SET is_online = false WHERE id = $1', ['bob'])
+      await clock.advance(8000)
+      await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams WHERE user_id = $1', ['bob'])).rowCount === 1)
+      t.match(await at(0, 'ann').conversation(id), { participants: [{}, { userId: 'bob', isOnline: true }] })
+      await stream.close()
+      await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams')).rowCount === 0)
+    })
+
+    t.test('typing ends when the typist\'s last stream closes, on another node', async t => {
+      const { at } = await scene(t, kind)
+      const id = await at(0, 'ann').group([at(0, 'bob')])
+      const watcher = await at(0, 'ann').stream(t, { conversationId: id })
+      const [all, one] = [await at(1, 'bob').stream(t), await at(0, 'bob').stream(t, { conversationId: id })]
+      await at(0, 'bob').typing(id, true)
+      t.match((await watcher.next('typing')).data, { userId: 'bob', isTyping: true })
+      await one.close()
+      await sleep(300)
+      t.same(watcher.rest().filter(({ type }) => type === 'typing'), [], 'the other stream covers it')
+      await all.close()
+      const before = performance.now()
+      t.match((await watcher.next('typing')).data, { userId: 'bob', isTyping: false })
+      t.ok(performance.now() - before < 2000)
+    })
+
+    t.test('a user\'s streams count on all nodes together', async t => {
+      const { at } = await scene(t, kind, 2, { maxStreamsPerUser: 3 })
+      await at(0, 'ann').arrive()
+      const streams = [await at(0, 'ann').stream(t), await at(1, 'ann').stream(t), await at(0, 'ann').stream(t)]
+      const refused = await at(1, 'ann').openStream(t)
+      t.same([refused.status, refused.headers['retry-after'] !== undefined], [429, true])
+      await streams[0]!.close()
+      await eventually(async () => (await at(1, 'ann').openStream(t)).status === 200)
+    })
+
+    t.test('who is removed loses the stream on every node, before any later event', async t => {
+      const { at } = await scene(t, kind, 3)
+      const id = await at(0, 'ann').group([at(0, 'bob'), at(0, 'cid')])
+      const own = await at(1, 'bob').stream(t, { conversationId: id })
+      const all = await at(2, 'bob').stream(t)
+      await sleep(200)
+      await at(0, 'ann').ok('DELETE', `/api/chat/conversations/${id}/participants/bob`)
+      await Promise.all([at(0, 'ann').send(id, 'secret'), at(1, 'cid').typing(id, true), at(2, 'cid').send(id, 'secret, too')])
+      const events = await own.until(({ type }) => type === 'disconnect')
+      t.match(events.at(-1)!.data, { reason: 'removed', retryAfterMs: null })
+      t.equal(events.at(-2)!.type, 'participantLeft')
+      await own.ended
+      t.equal((await all.next('participantLeft')).data.userId, 'bob')
+      await sleep(1500)
+      t.same(all.rest().filter(({ data }) => data.conversationId === id), [])
+      t.notOk((own.raw + all.raw).includes('secret'))
+    })
+
+    t.test('a token is renewed for a stream on another node', async t => {
+      const { apps, at } = await scene(t, kind)
+      const soon = Math.floor(Date.now() / 1000) + 3
+      const short = user(apps[0]!, 'ann')
+      short.token = token({ sub: 'ann', exp: soon })
+      const stream = await short.openStream(t)
+      const { streamId } = (await stream.next('connected')).data as { streamId: string }
+      const other = await short.stream(t)
+      t.equal((await at(1, 'bob').call('POST', `/api/sse/${streamId}/token`)).status, 404)
+      t.equal((await at(1, 'ann').call('POST', '/api/sse/unknown/token')).status, 404)
+      const renewal = await at(1, 'ann').ok('POST', `/api/sse/${streamId}/token`)
+      t.ok(Date.parse(renewal['expiresAt'] as string) > Date.now() + 60_000)
+      t.match((await other.next('disconnect')).data, { reason: 'token_expired', retryAfterMs: 0 })
+      await sleep(500)
+      const id = await at(1, 'bob').direct(at(1, 'ann'))
+      t.equal((await stream.next('conversationCreated')).data.conversationId, id, 'the renewed one goes on')
+    })
+
+    t.test('a ticket is good once, on any node', async t => {
+      const { at, apps } = await scene(t, kind)
+      const { ticket } = await at(0, 'ann').ok<{ ticket: string }>('POST', '/api/sse/tickets', {})
+      const open = async (node: number): Promise<number> => {
+        const response = await fetch(`${baseUrl(apps[node]!)}/api/sse?ticket=${ticket}`)
+        await response.body?.cancel()
+        return response.status
+      }
+      t.same((await Promise.all([open(1), open(0), open(1)])).toSorted(), [200, 401, 401])
+    })
+
+    t.test('calls and failed logins count on all nodes together', async t => {
+      const { at } = await scene(t, kind, 2, { rateLimitPerMinute: 10 })
+      const statuses: number[] = []
+      for (let call = 0; call < 12; call++) statuses.push((await at(call % 2, 'ann').call('GET', '/api/chat/me')).status)
+      t.same(statuses, [...Array<number>(10).fill(200), 429, 429])
+      t.equal((await at(0, 'bob').call('GET', '/api/chat/me')).status, 200)
+
+      const { apps } = await scene(t, kind, 2, { accounts: true })
+      const logins = await Promise.all(Array.from({ length: 12 }, async (_, index) =>
+        (await apps[index % 2]!.inject({ method: 'POST', url: '/api/auth/login', payload: { userId: 'ann', password: 'wrong password' } })).statusCode))
+      t.ok(logins.filter(status => status === 401).length >= 10)
+      const { statusCode, headers } = await apps[1]!.inject({ method: 'POST', url: '/api/auth/login', payload: { userId: 'ann', password: 'wrong password' } })
+      t.equal(statusCode, 429)
+      t.ok(Number(headers['retry-after']) > 0)
+    })
+
+    t.test('while the bus is away events arrive within 2 s, and it comes back by itself', async t => {
+      const { at, apps, installation } = await scene(t, kind)
+      const id = await at(0, 'ann').group([at(0, 'bob')])
+      const stream = await at(1, 'bob').stream(t, { conversationId: id })
+      await sleep(200)
+      for (let round = 0; round < 5; round++) {
+        await installation.cutBus()
+        const sent = performance.now()
+        await at(0, 'ann').send(id, `round ${round}`)
+        t.equal((await stream.next('message')).data.text, `round ${round}`)
+        t.ok(performance.now() - sent < 2000)
+      }
+      await eventually(async () => {
+        const answers = await Promise.all(apps.map(async app => await app.inject('/health/ready')))
+        return answers.every(({ statusCode }) => statusCode === 200)
+      })
+    })
+
+    t.test('broken connections to PostgreSQL lose no write and no event', async t => {
+      const { at, installation } = await scene(t, kind)
+      const id = await at(0, 'ann').group([at(0, 'bob')])
+      const stream = await at(1, 'bob').stream(t, { conversationId: id })
+      const texts: string[] = []
+      let unavailable = 0
+      for (let n = 0; n < 60; n++) {
+        if (n % 10 === 5) void installation.endConnections()
+        const answer = await at(0, 'ann').call('POST', '/api/chat/messages', { conversationId: id, text: `n${n}`, clientId: `c${n}` })
+        if (answer.status === 201) texts.push(`n${n}`)
+        else unavailable++
+      }
+      t.ok(unavailable <= 6, 'only a commit that was under way is refused')
+      const last = await at(0, 'ann').send(id, 'last')
+      const events = await stream.until(({ data }) => data.id === last.id)
+      const messages = events.filter(({ type }) => type === 'message')
+      t.same(messages.map(({ data }) => data.seq), messages.map((_, index) => index + 1))
+      for (const text of texts) t.ok(messages.some(({ data }) => data.text === text), text)
+    })
+  })
+}
+
+t.test('ten nodes start at once on an empty database', { skip: await skipWithout('PostgreSQL') }, async t => {
+  const installation = await Installation.create(t, 'PostgreSQL')
+  const apps = await Promise.all(Array.from({ length: 10 }, async () => await build(t, { chat: installation.options })))
+  t.equal(new Set(apps.map(app => app.chatDatabase.identity)).size, 1)
+  const { rows } = await installation.database.query('SELECT 1 FROM chat_nodes')
+  t.equal(rows.length, 10)
+})
+
+t.test('a bus that is away keeps no node from starting', { skip: await skipWithout('PostgreSQL') }, async t => {
+  const installation = await Installation.create(t, 'PostgreSQL')
+  const app = await build(t, { chat: { ...installation.options, redisUrl: 'redis://:secret@127.0.0.1:1' } })
+  const ready = await app.inject('/health/ready')
+  t.same([ready.statusCode, ready.json<{ checks: object }>().checks], [503, { database: true, bus: false, draining: false }])
+  t.equal((await user(app, 'ann').call('GET', '/api/chat/me')).status, 200)
+  t.match((await app.inject('/metrics')).payload, /^chat_bus_connected 0$/m)
+})

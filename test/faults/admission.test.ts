@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { buildListening, users } from '../helper.js'
+
+// What is committed between reading what a stream may follow and its beginning.
+
+/** Transactions take their time: while one waits, a stream is admitted by what it has not changed yet. */
+function slowTransactions ({ chatDatabase }: FastifyInstance, ms: number): void {
+  const { transaction } = chatDatabase
+  chatDatabase.transaction = async work => await transaction(async sql => {
+    const result = await work(sql)
+    await sleep(ms)
+    return result
+  })
+}
+
+const SLOW_MS = 60
+
+await t.test('a message that is committed while a stream is admitted comes once', async t => {
+  const app = await buildListening(t)
+  const [anna, ben] = users(app, 'anna', 'ben') as [ReturnType<typeof users>[number], ReturnType<typeof users>[number]]
+  const conversationId = await anna.direct(ben)
+  // somebody follows already
+  const watcher = await ben.stream(t)
+  const first = await anna.send(conversationId, 'first')
+  const { id: lastId } = await watcher.next('message')
+  slowTransactions(app, SLOW_MS)
+
+  for (const [what, query, headers] of [
+    ['all, from now on', {}, {}],
+    ['all, resumed', {}, { 'last-event-id': lastId! }],
+    ['one, from now on', { conversationId }, {}]
+  ] as Array<[string, Record<string, string>, Record<string, string>]>) {
+    const sent = anna.send(conversationId, what)
+    await sleep(SLOW_MS / 4)
+    const stream = await ben.openStream(t, query, headers)
+    const { id } = await sent
+    await anna.send(conversationId, `${what}, the last`)
+    const events = await stream.until(({ data }) => data.text === `${what}, the last`)
+    const start = events[0]!
+    const seqs = events.filter(({ type }) => type === 'message').map(({ data }) => data.eventSeq as number)
+    t.ok(seqs.every((seq, index) => index === 0 || seq === seqs[index - 1]! + 1), `${what}: in order, without a hole: ${seqs.join()}`)
+    // on a stream of one conversation `connected` may be after it: then it is in the history
+    if (!('conversationId' in query)) t.equal(events.filter(({ data }) => data.id === id).length, 1, `${what}: began at ${start.id}`)
+    t.notOk(events.some(({ data }) => data.id === first.id), `${what}: nothing from before`)
+  }
+})
+
+await t.test('who is removed while their stream is admitted gets nothing more', async t => {
+  const app = await buildListening(t)
+  const [anna, ben, cleo] = users(app, 'anna', 'ben', 'cleo') as [ReturnType<typeof users>[number], ReturnType<typeof users>[number], ReturnType<typeof users>[number]]
+  const conversationId = await anna.group([ben, cleo])
+  const watcher = await cleo.stream(t)
+  await anna.send(conversationId, 'first')
+  const { id: lastId } = await watcher.next('message')
+  slowTransactions(app, SLOW_MS)
+
+  for (const [what, query, headers] of [
+    ['one', { conversationId }, {}],
+    ['all', {}, {}],
+    ['all, resumed', {}, { 'last-event-id': lastId! }]
+  ] as Array<[string, Record<string, string>, Record<string, string>]>) {
+    const removed = anna.call('DELETE', `/api/chat/conversations/${conversationId}/participants/ben`)
+    await sleep(SLOW_MS / 4)
+    const stream = await ben.openStream(t, query, headers)
+    t.equal((await removed).status, 204)
+    const { id } = await anna.send(conversationId, `${what}: a secret`)
+    await watcher.until(({ data }) => data.id === id)
+    // an event of another conversation closes the list
+    const other = await anna.direct(ben)
+    await anna.send(other, `${what}: the end`)
+    const events = 'conversationId' in query
+      ? (await stream.ended, stream.events)
+      : await stream.until(({ data }) => data.text === `${what}: the end`)
+    t.notOk(events.some(({ data }) => data.id === id), `${what}: ${events.map(({ type }) => type).join()}`)
+    await stream.close()
+    await anna.ok('POST', `/api/chat/conversations/${conversationId}/participants`, { participantIds: ['ben'] })
+  }
+})
+
+await t.test('who is added while their stream is admitted gets what comes then', async t => {
+  const app = await buildListening(t)
+  const [anna, ben, cleo] = users(app, 'anna', 'ben', 'cleo') as [ReturnType<typeof users>[number], ReturnType<typeof users>[number], ReturnType<typeof users>[number]]
+  const conversationId = await anna.group([cleo])
+  await cleo.stream(t)
+  await ben.arrive()
+  slowTransactions(app, SLOW_MS)
+  const added = anna.ok('POST', `/api/chat/conversations/${conversationId}/participants`, { participantIds: ['ben'] })
+  await sleep(SLOW_MS / 4)
+  const stream = await ben.openStream(t)
+  await added
+  await anna.send(conversationId, 'welcome')
+  const types = (await stream.until(({ data }) => data.text === 'welcome')).map(({ type }) => type)
+  t.ok(types.includes('participantJoined'), types.join())
+})

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import pageRoutes, { type PageOptions } from '../../routes/page.js'
+import { buildPage } from '../../scripts/page.js'
+import { build } from '../helper.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'chat-page-'))
+t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+const directory = join(folder, 'web')
+await buildPage(directory)
+const assets = (await readdir(directory)).filter((name) => name !== 'index.html')
+
+async function serve (t: Test, options: Partial<PageOptions> = {}, prefix = ''): Promise<FastifyInstance> {
+  const app = Fastify()
+  await app.register(pageRoutes, { signIn: 'accounts', docs: true, directory, prefix, ...options })
+  t.teardown(async () => { await app.close() })
+  return app
+}
+
+t.test('the page and its files', async (t) => {
+  const app = await serve(t)
+  const page = await app.inject('/')
+  t.equal(page.statusCode, 200)
+  t.equal(page.headers['content-type'], 'text/html; charset=utf-8')
+  t.equal(page.headers['cache-control'], 'no-cache')
+  t.equal(page.headers['x-content-type-options'], 'nosniff')
+  t.equal(page.headers['referrer-policy'], 'no-referrer')
+  const policy = String(page.headers['content-security-policy'])
+  for (const rule of ['default-src \'none\'', 'script-src \'self\'', 'style-src \'self\'', 'connect-src \'self\'', 'base-uri \'none\'', 'frame-ancestors \'none\'', 'form-action \'none\'']) {
+    t.ok(policy.split('; ').includes(rule), rule)
+  }
+  t.notMatch(page.body, /<script(?![^>]* src=)|<style|\bstyle=|\bon[a-z]+=|(src|href)="(\/|https?:)/i, 'nothing inline, nothing from elsewhere, only relative addresses')
+  t.strictSame([...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]).sort(), [...assets].sort(), 'it names every file')
+
+  for (const name of assets) {
+    const file = await app.inject(`/${name}`)
+    t.equal(file.statusCode, 200, name)
+    t.equal(file.headers['cache-control'], 'public, max-age=31536000, immutable')
+    t.match(file.headers['content-type'], name.endsWith('.js') ? 'text/javascript' : name.endsWith('.css') ? 'text/css' : 'image/svg+xml')
+  }
+  t.equal((await app.inject('/../package.json')).statusCode, 404)
+})
+
+t.test('HEAD, ETag and gzip', async (t) => {
+  const app = await serve(t)
+  const [whole, head, gzipped] = await Promise.all([
+    app.inject('/'),
+    app.inject({ method: 'HEAD', url: '/' }),
+    app.inject({ url: '/', headers: { 'accept-encoding': 'br, gzip' } })
+  ])
+  t.equal(head.statusCode, 200)
+  t.equal(head.body, '')
+  t.equal(head.headers.etag, whole.headers.etag)
+  t.equal(gzipped.headers['content-encoding'], 'gzip')
+  t.equal(gunzipSync(gzipped.rawPayload).toString(), whole.body)
+  t.equal((await app.inject({ url: '/', headers: { 'accept-encoding': 'gzip;q=0' } })).headers['content-encoding'], undefined)
+  const unchanged = await app.inject({ url: '/', headers: { 'if-none-match': `"other", ${String(whole.headers.etag)}` } })
+  t.equal(unchanged.statusCode, 304)
+  t.equal(unchanged.body, '')
+  t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 404)
+})
+
+t.test('below a prefix it lies in a folder', async (t) => {
+  const app = await serve(t, {}, '/team/chat')
+  t.equal((await app.inject('/team/chat/')).statusCode, 200)
+  const moved = await app.inject('/team/chat?a=1')
+  t.equal(moved.statusCode, 308)
+  t.equal(moved.headers.location, 'chat/?a=1', 'relative, for proxies that put something before it')
+})
+
+t.test('the page knows how one gets in', async (t) => {
+  for (const signIn of ['accounts', 'token', 'host'] as const) {
+    const app = await serve(t, { signIn, docs: false })
+    t.match((await app.inject('/')).body, `<html lang="en" data-sign-in="${signIn}" data-docs="off">`)
+  }
+})
+
+t.test('without a build the service starts, and says so', async (t) => {
+  const app = await serve(t, { directory: join(folder, 'nowhere') })
+  const answer = await app.inject('/')
+  t.equal(answer.statusCode, 503)
+  t.match(answer.body, 'npm run build')
+})
+
+t.test('it is there when asked for', async (t) => {
+  const off = await build(t)
+  t.equal((await off.inject('/')).statusCode, 404)
+  const on = await build(t, { chat: { page: true } })
+  t.not((await on.inject('/')).statusCode, 404)
+  t.notMatch((await on.inject('/api/openapi.json')).body, '"/":', 'and no part of the documents')
+})

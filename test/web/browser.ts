@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { Test } from 'tap'
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+
+/** Why there is no browser to test in; false where there is one. With CI=true there has to be. */
+export const noBrowser: string | false = executablePath !== undefined || process.env.CI === 'true' ? false : 'no chromium is installed'
+
+export async function launch (t: Test): Promise<Browser> {
+  if (executablePath === undefined) throw new Error('no chromium is installed: apt-get install chromium')
+  const browser = await chromium.launch({
+    executablePath,
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'
+    ]
+  })
+  t.teardown(async () => { await browser.close() })
+  return browser
+}
+
+/** A page, and what its console and its policy complained about. */
+export interface Tab {
+  page: Page
+  problems: string[]
+}
+
+/** A browser profile of its own: tabs of one share storage and connections. */
+export async function profile (t: Test, browser: Browser, baseURL: string, options: BrowserContextOptions = {}): Promise<() => Promise<Tab>> {
+  const context = await browser.newContext({ baseURL, locale: 'en-GB', viewport: { width: 1100, height: 700 }, ...options })
+  context.setDefaultTimeout(10_000)
+  t.teardown(async () => { await context.close() })
+  await context.addInitScript('addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => { console.error("policy:", violatedDirective, blockedURI) })')
+  return async () => {
+    const page = await context.newPage()
+    const problems: string[] = []
+    page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) problems.push(message.text()) })
+    page.on('pageerror', (error) => { problems.push(error.message) })
+    return { page, problems }
+  }
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds wrong with the page as it is, one line each. */
+export async function findings (page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })') as {
+    violations: { id: string, impact: string, nodes: { html: string, failureSummary: string }[] }[]
+  }
+  return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html, failureSummary }) => `${html} (${failureSummary.replace(/\s+/g, ' ')})`).join('; ').slice(0, 600)}`)
+}

@@ -1,0 +1,381 @@
+import type { Browser, Locator, Page } from 'playwright-core'
+import t from 'tap'
+import { buildPage } from '../../scripts/page.js'
+import { serverProcess } from '../client/server-process.js'
+import { baseUrl, buildListening, token } from '../helper.js'
+import { findings, launch, noBrowser, profile, type Tab } from './browser.js'
+
+// The page in a real browser, against the real server in a process of its own.
+
+const CONNECTION_LOST = /net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|NETWORK_)/
+
+let browser: Browser
+let server: Awaited<ReturnType<typeof serverProcess>>
+const PASSWORD = 'correct horse battery'
+
+interface Account { userId: string, displayName: string, token: string }
+
+async function call<T> (account: Account, method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${server.baseUrl}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${account.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) })
+  })
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+  return await response.json() as T
+}
+
+let count = 0
+/** Somebody whom the server knows. */
+async function arrive (displayName: string): Promise<Account> {
+  const userId = `${displayName.toLowerCase()}-${++count}`
+  const account = { userId, displayName, token: token({ sub: userId, name: displayName }) }
+  await call(account, 'GET', '/api/chat/me')
+  return account
+}
+
+async function converse (a: Account, b: Account): Promise<string> {
+  return (await call<{ id: string }>(a, 'POST', '/api/chat/conversations', { type: 'direct', userId: b.userId })).id
+}
+
+const send = async (from: Account, conversationId: string, text: string) => await call(from, 'POST', '/api/chat/messages', { conversationId, text })
+
+/** Opens the page as somebody who is signed in already, at a conversation or at the list. */
+async function enter (tab: Tab, { userId, displayName, token }: Account, conversationId?: string): Promise<Page> {
+  const { page } = tab
+  const signedIn = JSON.stringify({ people: [{ userId, displayName, token }] })
+  await page.addInitScript(`localStorage.setItem('fastify-sse-chat /', ${JSON.stringify(signedIn)})`)
+  await page.goto(conversationId === undefined ? '/' : `/#/${encodeURIComponent(conversationId)}`)
+  if (conversationId !== undefined) await field(page).waitFor()
+  return page
+}
+
+const field = (place: Page | Locator) => place.getByRole('textbox', { name: /^Message to ./ })
+const log = (place: Page | Locator) => place.getByRole('log')
+const bubble = (place: Page | Locator, text: string) => place.locator('.message').filter({ hasText: text })
+
+async function write (place: Page | Locator, text: string): Promise<void> {
+  await field(place).fill(text)
+  await field(place).press('Enter')
+}
+
+const textsOf = async (place: Page | Locator) => await log(place).locator('.text').allTextContents()
+
+t.setTimeout(180_000)
+
+t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
+  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  ;[browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on' })])
+
+  t.test('one click opens two people side by side', async (t) => {
+    const open = await profile(t, browser, server.baseUrl)
+    const { page, problems } = await open()
+    await page.goto('/')
+    t.strictSame(await findings(page), [], 'axe finds nothing')
+    await page.getByRole('button', { name: 'Try it with two people' }).click()
+    const alice = page.getByRole('region', { name: 'Alice’s chat' })
+    const bob = page.getByRole('region', { name: 'Bob’s chat' })
+    await field(alice).waitFor()
+
+    await field(alice).pressSequentially('He')
+    await log(bob).getByText('Alice is typing…').waitFor()
+    const html = '<img src=x onerror=alert(1)> & <b>bold</b>'
+    await write(alice, html)
+    await bubble(bob, html).waitFor()
+    await log(bob).getByText('Alice is typing…').waitFor({ state: 'hidden' })
+    await bubble(alice, html).getByText('Read').waitFor()
+    t.equal(await page.locator('.log img, .log b').count(), 0, 'text is text')
+    await write(bob, 'See https://example.org/a?b=1, and 👍')
+    await log(alice).getByRole('link', { name: 'https://example.org/a?b=1', exact: true }).waitFor()
+    await alice.locator('.conversation-title').getByText('online').waitFor()
+
+    await alice.getByRole('button', { name: 'On the wire' }).click()
+    await write(bob, 'Over the wire')
+    const event = alice.getByRole('complementary', { name: 'On the wire' }).locator('.is-message').last()
+    await event.getByText(/^id \S+$/).waitFor()
+    t.match(await event.locator('.entry-data').textContent(), /"text":"Over the wire"/)
+    t.strictSame(await findings(page), [], 'axe finds nothing')
+
+    await page.reload()
+    await bubble(alice, 'Over the wire').waitFor()
+    await bubble(bob, 'Over the wire').waitFor()
+    await page.getByRole('button', { name: 'Leave' }).click()
+    await page.getByRole('button', { name: 'Try it with two people' }).waitFor()
+    t.strictSame(problems, [])
+  })
+
+  t.test('by keyboard alone: an account, a conversation, a message, its correction', async (t) => {
+    const bob = await arrive('Bob')
+    const open = await profile(t, browser, server.baseUrl)
+    const { page, problems } = await open()
+    const { keyboard } = page
+    const focused = async () => await page.evaluate('document.activeElement.labels?.[0]?.textContent ?? document.activeElement.ariaLabel ?? document.activeElement.textContent') as string
+    const tabTo = async (name: RegExp) => {
+      for (let i = 0; i < 20; i++) {
+        await keyboard.press('Tab')
+        if (name.test(await focused())) return
+      }
+      throw new Error(`Tab does not reach ${String(name)}`)
+    }
+    await page.goto('/')
+    await page.getByRole('button', { name: 'Sign in' }).waitFor()
+    await tabTo(/^Sign in$/)
+    await keyboard.press('ArrowRight')
+    await tabTo(/^User id/)
+    await keyboard.type('keyboarder')
+    await tabTo(/^Password/)
+    await keyboard.type(PASSWORD)
+    await keyboard.press('Enter')
+
+    await page.getByText('No conversations yet.').waitFor()
+    await tabTo(/^New conversation$/)
+    await keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor()
+    await tabTo(/^User id/)
+    await keyboard.type('nobody at all')
+    await keyboard.press('Enter')
+    await page.getByRole('alert').getByText('Nobody here has the id').waitFor()
+    problems.splice(0) // the browser reports the 422
+    await keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
+    t.equal(await focused(), 'New conversation', 'the focus is back where it was')
+    await keyboard.press('Enter')
+    await tabTo(/^User id/)
+    await keyboard.type(bob.userId)
+    await keyboard.press('Enter')
+
+    await field(page).waitFor()
+    await page.waitForFunction('document.activeElement.tagName === "TEXTAREA"')
+    await keyboard.type('First line')
+    await keyboard.press('Shift+Enter')
+    await keyboard.type('second lien')
+    await keyboard.press('Enter')
+    await bubble(page, 'second lien').getByText('Sent', { exact: true }).waitFor()
+    t.strictSame(await textsOf(page), ['First line\nsecond lien'])
+    await keyboard.press('ArrowUp')
+    await page.getByText('Editing your message').waitFor()
+    await keyboard.press('Control+A')
+    await keyboard.type('Only one line')
+    await keyboard.press('Enter')
+    await bubble(page, 'Only one line').getByText('edited').waitFor()
+
+    await keyboard.press('Shift+Tab')
+    t.match(await focused(), /^Messages with/)
+    await keyboard.press('ArrowUp')
+    await tabTo(/^Delete$/)
+    await keyboard.press('Enter')
+    await page.getByRole('dialog', { name: 'Delete this message?' }).waitFor()
+    await tabTo(/^Delete$/)
+    await keyboard.press('Enter')
+    await log(page).getByText('Message deleted').waitFor()
+    t.strictSame(await textsOf(page), ['Message deleted'])
+    t.strictSame(problems, [])
+  })
+
+  t.test('ticks turn as the other one receives and reads; presence and the list follow', async (t) => {
+    const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
+    const conversationId = await converse(alice, bob)
+    const [openAlice, openBob] = await Promise.all([profile(t, browser, server.baseUrl), profile(t, browser, server.baseUrl, { colorScheme: 'dark', viewport: { width: 390, height: 780 }, isMobile: true, hasTouch: true })])
+    const [aliceTab, bobTab] = [await openAlice(), await openBob()]
+    const a = await enter(aliceTab, alice, conversationId)
+    await write(a, 'Are you there?')
+    const message = bubble(a, 'Are you there?')
+    await message.getByText('Sent', { exact: true }).waitFor()
+
+    // Bob on a phone: the list first
+    const b = await enter(bobTab, bob)
+    const item = b.getByRole('button', { name: /Alice/ })
+    await item.getByText('Are you there?').waitFor()
+    await item.getByText('1 unread').waitFor()
+    t.match(await b.title(), /^\(1\)/)
+    await message.getByText('Delivered').waitFor()
+    await a.locator('.conversation-title').getByText('online').waitFor()
+    t.strictSame(await findings(b), [], 'axe finds nothing in the list')
+    await field(a).pressSequentially('x')
+    await item.getByText('typing…').waitFor()
+
+    await item.click()
+    await message.getByText('Read').waitFor()
+    await log(b).getByText('Alice is typing…').waitFor()
+    t.strictSame(await findings(b), [], 'axe finds nothing in the conversation')
+    await b.getByRole('button', { name: 'All conversations' }).click()
+    await item.waitFor()
+    t.equal(await item.getByText('unread').count(), 0)
+    t.equal(await b.evaluate('document.documentElement.scrollWidth > innerWidth'), false, 'nothing is wider than the phone')
+
+    await b.getByRole('button', { name: 'More' }).click()
+    await b.getByRole('menuitemcheckbox', { name: 'Appear offline' }).click()
+    await a.getByText('last seen just now').waitFor()
+    t.strictSame(await findings(a), [], 'axe finds nothing on the desktop')
+    t.strictSame([...aliceTab.problems, ...bobTab.problems], [])
+  })
+
+  t.test('a group: making it, roles, removing, leaving', async (t) => {
+    const [alice, bob, carol, dave] = await Promise.all(['Alice', 'Bob', 'Carol', 'Dave'].map(arrive)) as [Account, Account, Account, Account]
+    const [openAlice, openBob] = await Promise.all([profile(t, browser, server.baseUrl), profile(t, browser, server.baseUrl)])
+    const [aliceTab, bobTab] = [await openAlice(), await openBob()]
+    const [a, b] = [await enter(aliceTab, alice), await enter(bobTab, bob)]
+    await a.getByRole('button', { name: 'New conversation' }).click()
+    const making = a.getByRole('dialog')
+    await making.getByText('A group').click()
+    await making.getByLabel('Name of the group').fill('Rowing')
+    await making.getByLabel('People').fill(`${bob.userId}, ${carol.userId}`)
+    await making.getByLabel('People').press('Enter')
+    t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
+    await making.getByRole('button', { name: 'Make the group' }).click()
+
+    await b.getByRole('button', { name: /Rowing/ }).click()
+    await write(a, 'Hello all')
+    await bubble(b, 'Hello all').getByText('Alice', { exact: true }).waitFor()
+
+    await a.getByRole('button', { name: 'Who is in this group' }).click()
+    const members = a.getByRole('dialog')
+    const member = (name: string) => members.getByRole('listitem').filter({ hasText: name })
+    await member('Bob').getByRole('button').click()
+    await a.getByRole('menuitem', { name: 'Make admin' }).click()
+    await member('Bob').getByText('admin', { exact: true }).waitFor()
+    await member('Carol').getByRole('button').click()
+    await a.getByRole('menuitem', { name: 'Remove from the group' }).click()
+    await member('Carol').waitFor({ state: 'detached' })
+    await members.getByLabel('Add people').fill(dave.userId)
+    await members.getByLabel('Add people').press('Enter')
+    await members.getByRole('button', { name: 'Add', exact: true }).click()
+    await member('Dave').waitFor()
+    t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
+    await members.getByRole('button', { name: 'Close' }).click()
+
+    await b.getByRole('button', { name: 'Who is in this group' }).click()
+    await b.getByRole('button', { name: 'Leave group…' }).click()
+    await b.getByRole('button', { name: 'Leave', exact: true }).click()
+    await b.getByText('No conversations yet.').waitFor()
+    await a.getByText('2 people').waitFor()
+    t.strictSame([...aliceTab.problems, ...bobTab.problems], [])
+  })
+
+  t.test('older messages come in above while the place stays; a message that is refused can be sent again', async (t) => {
+    const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
+    const conversationId = await converse(alice, bob)
+    for (let i = 1; i <= 130; i++) await send(bob, conversationId, `Message ${i}.`)
+    const open = await profile(t, browser, server.baseUrl)
+    const tab = await open()
+    const page = await enter(tab, alice, conversationId)
+    await bubble(page, 'Message 130.').waitFor()
+    t.equal((await textsOf(page)).length, 50)
+
+    await page.evaluate('document.querySelector(".log").scrollTop = 300')
+    const mark = bubble(page, 'Message 90.')
+    const before = (await mark.boundingBox())!.y
+    await bubble(page, 'Message 31.').waitFor({ state: 'attached' })
+    t.ok(Math.abs((await mark.boundingBox())!.y - before) < 2, 'what one looks at has not moved')
+    await page.evaluate('document.querySelector(".log").scrollTop = 0')
+    await bubble(page, 'Message 1.').waitFor({ state: 'attached' })
+    t.strictSame(await textsOf(page), Array.from({ length: 130 }, (_, i) => `Message ${i + 1}.`))
+
+    await send(bob, conversationId, 'Something new')
+    await page.getByRole('button', { name: /^To the newest message/ }).getByText('1').waitFor()
+    await page.getByRole('button', { name: /^To the newest message/ }).click()
+    await page.getByRole('button', { name: /^To the newest message/ }).waitFor({ state: 'hidden' })
+
+    await page.route('**/api/chat/messages', async (route) => { await route.fulfill({ status: 403, json: { statusCode: 403, code: 'FORBIDDEN', error: 'Forbidden', message: 'No' } }) })
+    await write(page, 'Refused at first')
+    await bubble(page, 'Refused at first').getByRole('alert').getByText('Not sent.').waitFor()
+    t.strictSame(await findings(page), [], 'axe finds nothing')
+    await page.unroute('**/api/chat/messages')
+    await bubble(page, 'Refused at first').getByRole('button', { name: 'Try again' }).click()
+    await bubble(page, 'Refused at first').getByText('Sent', { exact: true }).waitFor()
+    t.strictSame(tab.problems.filter((problem) => !problem.includes('403')), [])
+  })
+
+  t.test('the server is killed while both write: nothing is lost, nothing double', async (t) => {
+    const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
+    const conversationId = await converse(alice, bob)
+    const [openAlice, openBob] = await Promise.all([profile(t, browser, server.baseUrl), profile(t, browser, server.baseUrl)])
+    const tabs = [await openAlice(), await openBob()]
+    const [a, b] = await Promise.all([enter(tabs[0]!, alice, conversationId), enter(tabs[1]!, bob, conversationId)])
+    const written: string[] = []
+    let restarted: Promise<void> | undefined
+    for (let i = 1; i <= 12; i++) {
+      if (i === 4) await server.kill()
+      if (i === 9) restarted = server.start()
+      await Promise.all([write(a, `Alice ${i}`), write(b, `Bob ${i}`)])
+      written.push(`Alice ${i}`, `Bob ${i}`)
+      if (i === 8) await Promise.all([a, b].map(async (page) => { await page.locator('.banner').getByText('What you write is sent when it is back.').waitFor() }))
+    }
+    await restarted
+    for (const page of [a, b]) await page.evaluate('dispatchEvent(new Event("online"))') // ends the wait before the next try
+    for (const page of [a, b]) {
+      await page.locator('.banner').waitFor({ state: 'detached', timeout: 20_000 })
+      for (const text of [`Alice ${12}`, `Bob ${12}`]) await bubble(page, text).waitFor()
+      await page.locator('.is-pending').first().waitFor({ state: 'detached', timeout: 20_000 })
+    }
+    const { messages } = await call<{ messages: { text: string }[] }>(alice, 'GET', `/api/chat/conversations/${conversationId}/messages`)
+    const stored = messages.map(({ text }) => text)
+    t.strictSame([...stored].sort(), [...written].sort(), 'each is stored once')
+    t.strictSame(stored.filter((text) => text.startsWith('Alice')), written.filter((text) => text.startsWith('Alice')), 'in the order they were written')
+    for (const page of [a, b]) {
+      await page.waitForFunction(`document.querySelectorAll('.message').length === ${stored.length}`)
+      t.strictSame(await textsOf(page), stored, 'and so it stands on the screen')
+    }
+    await Promise.all([a, b].map(async (page) => { await bubble(page, page === a ? 'Alice 12' : 'Bob 12').getByText('Read').waitFor() }))
+    t.strictSame(tabs.flatMap(({ problems }) => problems).filter((problem) => !CONNECTION_LOST.test(problem)), [])
+  })
+
+  t.test('seven tabs of one person all hear everything', async (t) => {
+    const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
+    const conversationId = await converse(alice, bob)
+    const open = await profile(t, browser, server.baseUrl)
+    const tabs: Tab[] = []
+    for (let i = 0; i < 7; i++) tabs.push(await open())
+    const pages = await Promise.all(tabs.map(async (tab) => await enter(tab, alice, conversationId)))
+    await send(bob, conversationId, 'To all seven')
+    await Promise.all(pages.map(async (page) => { await bubble(page, 'To all seven').waitFor() }))
+    await write(pages[6]!, 'From the seventh')
+    await Promise.all(pages.map(async (page) => { await bubble(page, 'From the seventh').waitFor() }))
+    // whichever holds the stream, another takes over
+    await Promise.all(pages.slice(0, 6).map(async (page) => { await page.close() }))
+    await send(bob, conversationId, 'To the last one')
+    await bubble(pages[6]!, 'To the last one').waitFor()
+    t.strictSame(tabs.flatMap(({ problems }) => problems), [])
+  })
+
+  t.test('inside another app: below a prefix, with its own way to say who calls', async (t) => {
+    const app = await buildListening(t, {
+      chat: {
+        prefix: '/team/chat',
+        page: true,
+        authenticate: ({ headers: { cookie } }) => cookie?.includes('user=') === true ? { userId: cookie.replace(/^.*user=/, ''), displayName: 'Guest' } : null
+      }
+    })
+    const { page, problems } = await (await profile(t, browser, baseUrl(app)))()
+    await page.goto('/team/chat')
+    await page.getByText('You have to be signed in at this site').waitFor()
+    problems.splice(0) // the browser reports the 401
+    await page.context().addCookies([{ name: 'user', value: 'guest', url: baseUrl(app) }])
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('No conversations yet.').waitFor()
+    await page.getByRole('button', { name: 'On the wire' }).click()
+    await page.locator('.entry.is-connected').waitFor()
+    t.equal(page.url(), `${baseUrl(app)}/team/chat/`)
+    t.strictSame(problems, [])
+  })
+
+  t.test('where others issue the tokens, one enters with a token', async (t) => {
+    const app = await buildListening(t, { chat: { page: true } })
+    const { page, problems } = await (await profile(t, browser, baseUrl(app)))()
+    await page.goto('/')
+    await page.getByLabel('Token').fill('not a token')
+    await page.getByRole('button', { name: 'Enter' }).click()
+    await page.getByRole('alert').getByText('This token isn’t valid here.').waitFor()
+    problems.splice(0) // the browser reports the 401
+    t.strictSame(await findings(page), [], 'axe finds nothing')
+    await page.getByLabel('Token').fill(token({ sub: 'tess', name: 'Tess', exp: Math.floor(Date.now() / 1000) + 3600 }))
+    await page.getByRole('button', { name: 'Enter' }).click()
+    await page.getByText('No conversations yet.').waitFor()
+    t.equal(await page.evaluate('location.href + document.cookie'), `${baseUrl(app)}/`, 'the token is in no address')
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await page.getByLabel('Token').waitFor()
+    t.equal(await page.evaluate('localStorage.length'), 0)
+    t.strictSame(problems, [])
+  })
+})
