@@ -4,7 +4,7 @@ import type { Alarm } from '../hub/clock.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
-import { isoTime } from '../schemas/common.js'
+import { ConversationId, isoTime } from '../schemas/common.js'
 import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
 import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
 import type { Followable, Queries } from '../store/queries.js'
@@ -13,6 +13,7 @@ import type { Writer } from '../store/writer.js'
 import { isoTimeOrNull } from '../store/rendering.js'
 import { closeStream, openStream, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
+import { isValid } from './validation.js'
 
 export interface StreamRequest {
   userId: string
@@ -125,7 +126,7 @@ export class Streams {
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
     const { hub, queries, identity } = this.#options
     const asOf = hub.position
-    const conversation = await queries.access(conversationId, request.userId)
+    const conversation = isValid(ConversationId, conversationId) ? await queries.access(conversationId, request.userId) : undefined
     if (conversation === undefined) throw chatError('NOT_FOUND')
     const row = await this.#count(request)
     return {

@@ -6,10 +6,20 @@ import { chatError } from '../errors.js'
 const ajv = new Ajv({ useDefaults: false, coerceTypes: false, allErrors: false, strict: false })
 const compiled = new WeakMap<TSchema, ValidateFunction>()
 
-/** Checks what came by a call in process as a request's body is checked. @throws VALIDATION_FAILED */
-export function assertValid<S extends TSchema> (schema: S, value: unknown): asserts value is Static<S> {
+/** Whether the value fits the schema. */
+export function isValid<S extends TSchema> (schema: S, value: unknown): value is Static<S> {
+  return validatorOf(schema)(value)
+}
+
+function validatorOf (schema: TSchema): ValidateFunction {
   let validate = compiled.get(schema)
   if (validate === undefined) compiled.set(schema, validate = ajv.compile(schema))
+  return validate
+}
+
+/** Checks what came by a call in process as a request's body is checked. @throws VALIDATION_FAILED */
+export function assertValid<S extends TSchema> (schema: S, value: unknown): asserts value is Static<S> {
+  const validate = validatorOf(schema)
   if (validate(value)) return
   const [first] = validate.errors ?? []
   const error = chatError('VALIDATION_FAILED')

@@ -19,17 +19,40 @@ await t.test('defaults', async t => {
 
 await t.test('values', async t => {
   t.match(readConfig({
-    JWT_SECRET, HOST: '::1', PORT: '0', DATABASE_URL: 'postgres://u:p@h/d', REDIS_URL: 'rediss://h', CORS_ORIGIN: 'https://a.example, http://b.example:8080', ACCOUNTS: 'off',
-    HEARTBEAT_MS: '100', STALE_AFTER_MS: '2000', MAX_STREAMS_PER_USER: '3', MAX_STREAMS: '10', STREAM_BUFFER_BYTES: '65536', EVENT_RETENTION_DAYS: '30',
-    RATE_LIMIT_PER_MINUTE: '600', TRUST_PROXY: '10.0.0.0/8, ::1', PAGE: 'OFF', LOG_LEVEL: 'warn', NODE_ENV: 'production'
+    JWT_SECRET,
+    HOST: '::1',
+    PORT: '0',
+    DATABASE_URL: 'postgres://u:p@h/d',
+    REDIS_URL: 'rediss://h',
+    CORS_ORIGIN: 'https://a.example, http://b.example:8080',
+    ACCOUNTS: 'off',
+    HEARTBEAT_MS: '100',
+    STALE_AFTER_MS: '2000',
+    MAX_STREAMS_PER_USER: '3',
+    MAX_STREAMS: '10',
+    STREAM_BUFFER_BYTES: '65536',
+    EVENT_RETENTION_DAYS: '30',
+    RATE_LIMIT_PER_MINUTE: '600',
+    TRUST_PROXY: '10.0.0.0/8, ::1',
+    PAGE: 'OFF',
+    LOG_LEVEL: 'warn',
+    NODE_ENV: 'production'
   }), {
     host: '::1',
     port: 0,
     corsOrigins: ['https://a.example', 'http://b.example:8080'],
     trustProxy: '10.0.0.0/8, ::1',
     chat: {
-      databaseUrl: 'postgres://u:p@h/d', accounts: false, page: false, heartbeatMs: 100, staleAfterMs: 2000, maxStreamsPerUser: 3, maxStreams: 10,
-      streamBufferBytes: 65_536, eventRetentionDays: 30, rateLimitPerMinute: 600
+      databaseUrl: 'postgres://u:p@h/d',
+      accounts: false,
+      page: false,
+      heartbeatMs: 100,
+      staleAfterMs: 2000,
+      maxStreamsPerUser: 3,
+      maxStreams: 10,
+      streamBufferBytes: 65_536,
+      eventRetentionDays: 30,
+      rateLimitPerMinute: 600
     }
   })
   t.match(readConfig({ NODE_ENV: 'production', JWT_PUBLIC_KEY: pem.replaceAll('\n', '\\n') }), { chat: { jwt: { publicKey: pem }, accounts: false } }, 'with a public key no secret is needed')

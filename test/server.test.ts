@@ -4,15 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { Message } from '../schemas/messages.js'
 import { openEvents } from './event-reader.js'
 import { SECRET, token } from './helper.js'
 import { serverCommand } from './chaos/server-process.js'
-
-const root = fileURLToPath(new URL('../', import.meta.url))
 
 interface Run { code: number | null, stdout: string, stderr: string }
 

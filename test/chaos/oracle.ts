@@ -180,7 +180,7 @@ export class Oracle {
     const stretches = conversationId === null ? stays : stays.length === 0 ? [] : [{ from: 1, to: stays.at(-1)!.to }]
     for (const { from, to } of stretches) {
       const due = log.filter(row => row.seq >= from && row.seq <= to && row.seq > after && this.#isFor(row, userId, echo)).map(({ seq }) => seq)
-      const whole = to === Infinity
+      const whole = to === Infinity && !subscriber.left
       const last = whole ? due.length - 1 : due.findLastIndex(seq => got.has(seq))
       const lost = due.slice(0, last + 1).filter(seq => !got.has(seq))
       if (lost.length > 0) problem(`${id}: lost ${lost.slice(0, 8).join(', ')}${lost.length > 8 ? ` … (${lost.length})` : ''} of ${due[0]} … ${due.at(-1)}; ${this.#around(lost[0]!, id, received, subscriber)}`)

@@ -99,7 +99,7 @@ class World {
     const stopActing = new AbortController()
     for (const proxy of this.#proxies) proxy.calm = false
     const acting = this.#actors.map(async actor => { await actor.run(stopActing.signal) })
-    this.#running.push(...this.#subscribers.map(async subscriber => { await subscriber.run() }))
+    this.#running.push(...this.#subscribers.map(async subscriber => { await subscriber.run() }), this.#newcomers(stopActing.signal))
     await Promise.all([faults.run(plan), sleep(durationMs)])
     for (const proxy of this.#proxies) proxy.calm = true
     for (const subscriber of this.#subscribers) subscriber.wake()
@@ -215,12 +215,29 @@ class World {
     this.#subscribe('user0 all, again', users[0]!, null, true, true, false)
   }
 
-  #subscribe (name: string, userId: string, conversationId: string | null, echo: boolean, byHeader: boolean, slow: boolean): void {
+  #subscribe (name: string, userId: string, conversationId: string | null, echo: boolean, byHeader: boolean, slow: boolean): Subscriber {
     const hops = this.#rng.fork(`hops of ${name}`)
-    this.#subscribers.push(new Subscriber(
+    const subscriber = new Subscriber(
       `${name}${echo ? ' with echo' : ''}${slow ? ', slow' : ''}`,
       { userId, conversationId, echo, resumeBy: byHeader ? 'header' : 'query', slow },
-      { port: () => hops.pick(this.#proxies).port, model: this.#model, api: this.#api, rng: this.#rng.fork(name), problem: this.#problem, nodes: this.#nodeCount }))
+      { port: () => hops.pick(this.#proxies).port, model: this.#model, api: this.#api, rng: this.#rng.fork(name), problem: this.#problem, nodes: this.#nodeCount })
+    this.#subscribers.push(subscriber)
+    return subscriber
+  }
+
+  /** People who open a page in the middle of it all, and close it after a while. */
+  async #newcomers (signal: AbortSignal): Promise<void> {
+    const rng = this.#rng.fork('newcomers')
+    const visits: Array<Promise<void>> = []
+    for (let count = 1; !signal.aborted; count++) {
+      const userId = rng.pick(this.#userIds)
+      const conversationId = rng.chance(0.6) ? null : rng.pick(this.#model.conversationsOf(userId))
+      const visitor = this.#subscribe(`${userId} visit ${count}`, userId, conversationId, rng.chance(0.2), rng.chance(0.5), false)
+      const stay = sleep(rng.exponential(6000), undefined, { signal }).catch(() => {}).then(() => { visitor.leave() })
+      visits.push(visitor.run(), stay)
+      await sleep(rng.exponential(1500), undefined, { signal }).catch(() => {})
+    }
+    await Promise.all(visits)
   }
 
   // ---- the end
@@ -229,7 +246,7 @@ class World {
   async #settle (): Promise<number> {
     const since = Date.now()
     const oracle = new Oracle(await this.#database!.snapshot(), this.#model, () => {})
-    const owing = (): Subscriber[] => this.#subscribers.filter(subscriber =>
+    const owing = (): Subscriber[] => this.#subscribers.filter(subscriber => !subscriber.left &&
       [...oracle.owed(subscriber)].some(([id, seq]) => (subscriber.newest.get(id) ?? 0) < seq))
     const settled = await until(SETTLE_MS, async () => owing().length === 0)
     if (!settled) this.#problem(`not caught up after ${SETTLE_MS} ms: ${owing().map(({ name }) => name).join('; ')}`)

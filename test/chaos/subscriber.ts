@@ -65,6 +65,7 @@ export class Subscriber {
   /** The id of its first `connected`: where it began. */
   start: string | undefined
   lastId: string | undefined
+  left = false
   /** Newest number seen of each conversation. */
   readonly newest = new Map<string, number>()
   readonly reasons: Record<string, number> = {}
@@ -81,6 +82,12 @@ export class Subscriber {
     this.name = name
     this.options = options
     this.#context = context
+  }
+
+  /** Goes away before the end: owed nothing from then on. */
+  leave (): void {
+    this.left = true
+    this.stop()
   }
 
   stop (): void {
