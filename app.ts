@@ -102,7 +102,7 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   app.addHook('onRoute', route => { route.bodyLimit ??= BODY_LIMIT })
 
   await app.register(async api => {
-    api.addHook('onRequest', api.identify)
+    api.addHook('onRequest', api.chatCallers.identify)
     await api.register(userRoutes)
     await api.register(conversationRoutes)
     await api.register(messageRoutes)

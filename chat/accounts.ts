@@ -19,6 +19,7 @@ export class Accounts {
   readonly #queries: Queries
   readonly #writer: Writer
   readonly #counters: Counters
+  readonly #turns = new Map<string, Promise<unknown>>()
   #hashing = 0
   readonly #waiting: Array<() => void> = []
   #decoy: Promise<string> | undefined
@@ -43,6 +44,10 @@ export class Accounts {
    */
   async login ({ userId, password }: LoginBody, address: string): Promise<User> {
     const key = `logins:${JSON.stringify([userId, address])}`
+    return await this.#inTurn(key, async () => await this.#loginAs(userId, password, key))
+  }
+
+  async #loginAs (userId: string, password: string, key: string): Promise<User> {
     await this.#refuseGuessing(key)
     const hash = await this.#queries.passwordHash(userId)
     const verified = await this.#hash(async () => await argon2.verify(hash ?? await this.#decoyHash(), password))
@@ -51,6 +56,15 @@ export class Accounts {
       throw chatError('INVALID_CREDENTIALS')
     }
     return (await this.#queries.user(userId))!
+  }
+
+  /** One id's logins from one address one after the other: many at once are no more guesses. */
+  async #inTurn<T> (key: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.#turns.get(key) ?? Promise.resolve()).then(work)
+    const turn = result.catch(() => {})
+    this.#turns.set(key, turn)
+    void turn.then(() => { if (this.#turns.get(key) === turn) this.#turns.delete(key) })
+    return await result
   }
 
   async #refuseGuessing (key: string): Promise<void> {

@@ -20,12 +20,7 @@ export interface JwtOptions {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who sends the request. @throws UNAUTHORIZED, TOKEN_EXPIRED, UNAVAILABLE (the keys can't be fetched) */
-    authenticate(request: FastifyRequest): Promise<Caller>
-    /** Who holds the token. */
-    verifyToken(token: string): Promise<Caller>
-    /** Issues a token; there with a `secret` only. */
-    issueToken(user: { userId: string, displayName: string, avatar: string | null }): { token: string, expiresAt: number }
+    chatAuth: ChatAuth
   }
 }
 
@@ -33,6 +28,16 @@ declare module '@fastify/jwt' {
   interface JWT {
     chat: import('@fastify/jwt').JWT
   }
+}
+
+/** One decorator with a name of its own: `authenticate` and its like are the host's. */
+export interface ChatAuth {
+  /** Who sends the request. @throws UNAUTHORIZED, TOKEN_EXPIRED, UNAVAILABLE (the keys can't be fetched) */
+  authenticate(request: FastifyRequest): Promise<Caller>
+  /** Who holds the token. @throws as `authenticate` */
+  verify(token: string): Promise<Caller>
+  /** Issues a token. @throws Error unless it is a `secret` that verifies */
+  issue(user: { userId: string, displayName: string, avatar: string | null }): { token: string, expiresAt: number }
 }
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
@@ -67,7 +72,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   } as FastifyJWTOptions)
   const jwt = app.jwt.chat
 
-  app.decorate('verifyToken', async (token: string): Promise<Caller> => {
+  const verify = async (token: string): Promise<Caller> => {
     let claims: Record<string, unknown>
     try {
       claims = await jwt.verify<Record<string, unknown>>(token)
@@ -75,21 +80,24 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
       throw refusal(error)
     }
     return callerOf(claims)
-  })
+  }
 
-  app.decorate('authenticate', async (request: FastifyRequest): Promise<Caller> => {
-    const token = bearerToken(request.headers.authorization)
-    if (token === undefined) throw chatError('UNAUTHORIZED')
-    return await app.verifyToken(token)
-  })
+  app.decorate('chatAuth', {
+    verify,
 
-  if (!asymmetric) {
-    app.decorate('issueToken', ({ userId, displayName, avatar }) => {
+    async authenticate ({ headers }) {
+      const token = bearerToken(headers.authorization)
+      if (token === undefined) throw chatError('UNAUTHORIZED')
+      return await verify(token)
+    },
+
+    issue ({ userId, displayName, avatar }) {
+      if (asymmetric) throw new Error('tokens are issued by whoever holds the private key')
       const expiresAt = Math.floor(Date.now() / 1000) + TOKEN_TTL_S
       const claims = { sub: userId, name: displayName, ...(avatar === null ? {} : { picture: avatar }), exp: expiresAt, ...(issuer === undefined ? {} : { iss: issuer }), ...(audience === undefined ? {} : { aud: audience }) }
       return { token: jwt.sign(claims), expiresAt: expiresAt * 1000 }
-    })
-  }
+    }
+  })
 }
 
 /** RFC 6750, 2.1. */

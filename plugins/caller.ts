@@ -19,15 +19,19 @@ export type HostAuthenticate = (request: FastifyRequest) => HostCaller | null | 
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls; set by `identify`. */
-    caller: Caller
+    /** Who calls; set by `chatCallers`. */
+    chatCaller: Caller
   }
   interface FastifyInstance {
-    /** onRequest hook: sets `request.caller`, and makes the user known. */
-    identify(request: FastifyRequest): Promise<void>
-    /** Makes the caller known, and remembers who it is. */
-    welcome(request: FastifyRequest, caller: Caller): Promise<void>
+    chatCallers: ChatCallers
   }
+}
+
+export interface ChatCallers {
+  /** onRequest hook: sets `request.chatCaller`, and makes the user known. */
+  identify(request: FastifyRequest): Promise<void>
+  /** Makes the caller known, and remembers who it is. */
+  welcome(request: FastifyRequest, caller: Caller): Promise<void>
 }
 
 export interface CallerOptions {
@@ -37,14 +41,16 @@ export interface CallerOptions {
 
 /** Says who sends a request: a token's user, or whom the host names. */
 async function callerPlugin (app: FastifyInstance, { authenticate }: CallerOptions): Promise<void> {
-  app.decorateRequest('caller')
-  app.decorate('welcome', async (request: FastifyRequest, caller: Caller) => {
+  app.decorateRequest('chatCaller')
+  const welcome = async (request: FastifyRequest, caller: Caller): Promise<void> => {
     await app.chat.ensureUser(caller)
-    request.caller = caller
-  })
-  app.decorate('identify', async (request: FastifyRequest) => {
-    const caller = authenticate === undefined ? await app.authenticate(request) : callerOf(await authenticate(request))
-    await app.welcome(request, caller)
+    request.chatCaller = caller
+  }
+  app.decorate('chatCallers', {
+    welcome,
+    async identify (request) {
+      await welcome(request, authenticate === undefined ? await app.chatAuth.authenticate(request) : callerOf(await authenticate(request)))
+    }
   })
 }
 

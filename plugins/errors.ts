@@ -20,6 +20,16 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_BAD_URL: 'NOT_FOUND'
 }
 
+/** What others throw (a host's `authenticate`) keeps its status. */
+const statusCodes: Record<number, ErrorCode> = {
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  413: 'BODY_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'TOO_MANY_REQUESTS'
+}
+
 const clientErrorCodes: Record<string, ErrorCode> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT'
@@ -64,7 +74,8 @@ function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
   const known = frameworkCodes[code]
   if (known !== undefined) return known
   if (statusCode >= 500) return statusCode === 503 ? 'UNAVAILABLE' : 'INTERNAL_ERROR'
-  if (statusCode === 429) return 'TOO_MANY_REQUESTS'
+  const byStatus = statusCodes[statusCode]
+  if (byStatus !== undefined) return byStatus
   // secure-json-parse has no code
   return /JSON|prototype/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
 }

@@ -23,29 +23,37 @@ const KEEP_ALIVE_MS = 30_000
 
 /** Decorates the hub. Its streams end when the app begins to close, since open connections would hold that up. */
 async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<void> {
-  if (!app.hasReplyDecorator('sse')) await app.register(FastifySSEPlugin, { retryDelay: false })
+  const sse = await sseMethod(app)
   const hub = new Hub<ChatEvents>(options)
   app.decorate('hub', hub)
-  app.decorateReply('openEventStream', openEventStream)
+  app.decorateReply('openEventStream', function () { return openEventStream(this, sse) })
   app.addHook('preClose', async () => { await hub.endAll('shutdown') })
   app.addHook('onClose', async () => { await hub.close() })
 }
 
+/** fastify-sse-v2's `reply.sse`, with options of our own and without the decorator: the host may register it, before or after. */
+async function sseMethod (app: FastifyInstance): Promise<FastifyReply['sse']> {
+  return await new Promise((resolve, reject) => {
+    const recorder: FastifyInstance = Object.create(app, { decorateReply: { value: (_name: string, method: FastifyReply['sse']) => { resolve(method) } } })
+    FastifySSEPlugin(recorder, { retryDelay: false }).catch(reject)
+  })
+}
+
 /**
  * fastify-sse-v2 opens the stream (it copies the reply's headers, CORS among them) and is then taken off: its queue for
- * each reply has no bound, and it would serialise every event again for every subscriber.
+ * each reply has no bound, and it would serialise every event again for every subscriber. Kept, it would take 2 KiB a stream.
  */
-function openEventStream (this: FastifyReply): Sink {
-  const { raw } = this
+function openEventStream (reply: FastifyReply, sse: FastifyReply['sse']): Sink {
+  const { raw } = reply
   raw.once('pipe', (source: Readable) => {
     source.unpipe(raw)
     source.destroy()
   })
-  this.header('X-Accel-Buffering', 'no')
-  this.sse({})
+  reply.header('X-Accel-Buffering', 'no')
+  sse.call(reply, {})
+  Reflect.deleteProperty(reply, 'sseContext')
   raw.socket?.setKeepAlive(true, KEEP_ALIVE_MS)
   raw.socket?.setNoDelay(true)
-  raw.flushHeaders()
   return ChunkedSink.over(raw)
 }
 

@@ -7,7 +7,7 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   const { accounts } = app.chat
 
   const sessionOf = (user: User): Session => {
-    const { token, expiresAt } = app.issueToken(user)
+    const { token, expiresAt } = app.chatAuth.issue(user)
     return { token, expiresAt: isoTime(expiresAt), user }
   }
 

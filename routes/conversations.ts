@@ -15,38 +15,38 @@ const routes: FastifyPluginAsyncTypebox = async app => {
 
   app.post('/conversations', {
     schema: { summary: 'Make a conversation', body: CreateConversationBody, response: { 200: Conversation, 201: Conversation } }
-  }, async ({ caller, body }, reply) => {
+  }, async ({ chatCaller: caller, body }, reply) => {
     const { conversation, created } = await chat.createConversation(caller.userId, body)
     return await reply.code(created ? 201 : 200).send(conversation)
   })
 
   app.get('/conversations', {
     schema: { summary: 'My conversations, latest activity first', querystring: ConversationListQuery, response: { 200: ConversationPage } }
-  }, async ({ caller, query }) => await chat.conversations(caller.userId, query))
+  }, async ({ chatCaller: caller, query }) => await chat.conversations(caller.userId, query))
 
   app.get('/conversations/:id', {
     schema: { summary: 'A conversation', params: Params, response: { 200: Conversation } }
-  }, async ({ caller, params }) => await chat.conversation(caller.userId, params.id))
+  }, async ({ chatCaller: caller, params }) => await chat.conversation(caller.userId, params.id))
 
   app.get('/conversations/:id/messages', {
     schema: { summary: 'History, ascending', params: Params, querystring: HistoryQuery, response: { 200: MessagePage } }
-  }, async ({ caller, params, query }) => await chat.messages(caller.userId, params.id, query))
+  }, async ({ chatCaller: caller, params, query }) => await chat.messages(caller.userId, params.id, query))
 
   app.put('/conversations/:id/read', {
     schema: { summary: 'Mark everything up to a seq as read', params: Params, body: ReadBody, response: { 200: ReadAnswer } }
-  }, async ({ caller, params, body }) => await chat.markRead(caller.userId, params.id, body))
+  }, async ({ chatCaller: caller, params, body }) => await chat.markRead(caller.userId, params.id, body))
 
   app.post('/conversations/:id/participants', {
     schema: { summary: 'Add participants to a group', params: Params, body: AddParticipantsBody, response: { 200: Conversation } }
-  }, async ({ caller, params, body }) => await chat.addParticipants(caller.userId, params.id, body))
+  }, async ({ chatCaller: caller, params, body }) => await chat.addParticipants(caller.userId, params.id, body))
 
   app.put('/conversations/:id/participants/:userId', {
     schema: { summary: 'Change a participant\'s role', params: ParticipantParams, body: ChangeRoleBody, response: { 200: Conversation } }
-  }, async ({ caller, params, body }) => await chat.changeRole(caller.userId, params.id, params.userId, body))
+  }, async ({ chatCaller: caller, params, body }) => await chat.changeRole(caller.userId, params.id, params.userId, body))
 
   app.delete('/conversations/:id/participants/:userId', {
     schema: { summary: 'Remove a participant, or leave', params: ParticipantParams, response: { 204: Type.Null() } }
-  }, async ({ caller, params }, reply) => {
+  }, async ({ chatCaller: caller, params }, reply) => {
     await chat.removeParticipant(caller.userId, params.id, params.userId)
     return await reply.code(204).send(null)
   })

@@ -11,26 +11,26 @@ const routes: FastifyPluginAsyncTypebox = async app => {
 
   app.post('/messages', {
     schema: { summary: 'Send a message', body: SendMessageBody, response: { 200: Message, 201: Message } }
-  }, async ({ caller, body }, reply) => {
+  }, async ({ chatCaller: caller, body }, reply) => {
     const { message, created } = await chat.sendMessage(caller.userId, body)
     return await reply.code(created ? 201 : 200).send(message)
   })
 
   app.patch('/messages/:id', {
     schema: { summary: 'Edit one\'s own message', params: Params, body: EditMessageBody, response: { 200: Message } }
-  }, async ({ caller, params, body }) => await chat.editMessage(caller.userId, params.id, body))
+  }, async ({ chatCaller: caller, params, body }) => await chat.editMessage(caller.userId, params.id, body))
 
   app.delete('/messages/:id', {
     schema: { summary: 'Delete one\'s own message: a tombstone stays', params: Params, response: { 200: Message } }
-  }, async ({ caller, params }) => await chat.deleteMessage(caller.userId, params.id))
+  }, async ({ chatCaller: caller, params }) => await chat.deleteMessage(caller.userId, params.id))
 
   app.put('/messages/:id/status', {
     schema: { summary: 'Mark a message, and all before it, as delivered or read', params: Params, body: ReceiptBody, response: { 200: ReceiptAnswer } }
-  }, async ({ caller, params, body }) => await chat.markMessage(caller.userId, params.id, body))
+  }, async ({ chatCaller: caller, params, body }) => await chat.markMessage(caller.userId, params.id, body))
 
   app.post('/typing', {
     schema: { summary: 'Say that one types, or no longer does', body: TypingBody, response: { 200: TypingBody } }
-  }, async ({ caller, body }) => await chat.setTyping(caller.userId, body))
+  }, async ({ chatCaller: caller, body }) => await chat.setTyping(caller.userId, body))
 }
 
 export default routes

@@ -5,7 +5,6 @@ import { Type } from 'typebox'
 import { bearerToken } from '../plugins/auth.js'
 import type { Admission } from '../chat/streams.js'
 import { isChatError } from '../errors.js'
-import type { EndReason } from '../hub/hub.js'
 import { disconnectText } from '../hub/stream.js'
 import { Nullable } from '../schemas/common.js'
 import { Renewal, StreamQuery, Ticket, TicketBody } from '../schemas/streams.js'
@@ -28,8 +27,11 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
    */
   app.get('/sse', {
     exposeHeadRoute: false,
+    config: { unlimited: true },
     schema: { summary: 'The stream of events', querystring: StreamQuery, produces: ['text/event-stream'] }
   }, async (request, reply) => {
+    const wait = await app.countCall?.(request) ?? 0
+    if (wait > 0) return turnAway(reply, 'unavailable', wait)
     if (hub.closing) return turnAway(reply, 'shutdown')
     if (maxStreams !== undefined && hub.streamCount >= maxStreams) return turnAway(reply, 'unavailable')
     let admission: Admission
@@ -37,8 +39,8 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
       await identify(request, request.query)
       const { conversationId, echo, lastEventId } = request.query
       admission = await chat.streams.admit({
-        userId: request.caller.userId,
-        expiresAt: request.caller.expiresAt,
+        userId: request.chatCaller.userId,
+        expiresAt: request.chatCaller.expiresAt,
         conversationId,
         lastEventId: lastEventIdOf(request.headers, lastEventId),
         echo: echo === 'true' || echo === '1'
@@ -53,37 +55,37 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   /** A token in the header counts before a ticket, and that before a token in the URL. */
   async function identify (request: FastifyRequest, { token, ticket, conversationId }: StreamQuery): Promise<void> {
     if (bearerToken(request.headers.authorization) !== undefined) {
-      await app.identify(request)
+      await app.chatCallers.identify(request)
     } else if (ticket !== undefined) {
       const { userId, expiresAt } = await chat.tickets.redeem(ticket, conversationId ?? null)
-      request.caller = { userId, displayName: null, avatar: null, issuedAt: null, expiresAt }
+      request.chatCaller = { userId, displayName: null, avatar: null, issuedAt: null, expiresAt }
     } else if (token !== undefined && !hostAuthenticates) {
-      await app.welcome(request, await app.verifyToken(token))
+      await app.chatCallers.welcome(request, await app.chatAuth.verify(token))
     } else {
-      await app.identify(request)
+      await app.chatCallers.identify(request)
     }
   }
 
   app.post('/sse/tickets', {
-    onRequest: app.identify,
+    onRequest: app.chatCallers.identify,
     schema: { summary: 'A one-time ticket in place of a token in the stream\'s URL', body: Nullable(TicketBody), response: { 201: Ticket } }
-  }, async ({ caller, body }, reply) => {
+  }, async ({ chatCaller: caller, body }, reply) => {
     const conversationId = body?.conversationId ?? null
     if (conversationId !== null) await chat.conversation(caller.userId, conversationId)
     return await reply.code(201).send(await chat.tickets.issue(caller, conversationId))
   })
 
   app.post('/sse/:streamId/token', {
-    onRequest: app.identify,
+    onRequest: app.chatCallers.identify,
     schema: { summary: 'A stream lasts as long as this fresh token', params: Type.Object({ streamId: Type.String({ maxLength: 64 }) }), response: { 200: Renewal } }
-  }, async ({ caller, params }) => {
+  }, async ({ chatCaller: caller, params }) => {
     await chat.streams.renew(caller.userId, params.streamId, caller.expiresAt)
     return { streamId: params.streamId, expiresAt: isoTimeOrNull(caller.expiresAt) }
   })
 
-  function turnAway (reply: FastifyReply, reason: EndReason): void {
+  function turnAway (reply: FastifyReply, reason: 'shutdown' | 'unavailable', wait = 0): void {
     const sink = reply.openEventStream()
-    sink.write(disconnectText(reason, hub.retryAfterMs(reason)))
+    sink.write(disconnectText(reason, Math.ceil(wait) + (hub.retryAfterMs(reason) ?? 0)))
     sink.end()
   }
 }

@@ -7,11 +7,11 @@ const routes: FastifyPluginAsyncTypebox = async app => {
 
   app.get('/me', {
     schema: { summary: 'Who I am', response: { 200: User } }
-  }, async ({ caller }) => await chat.user(caller.userId))
+  }, async ({ chatCaller: caller }) => await chat.user(caller.userId))
 
   app.put('/status/online', {
     schema: { summary: 'Say that one is online, or hide', body: OnlineStatusBody, response: { 200: OnlineStatusAnswer } }
-  }, async ({ caller, body }) => await chat.setOnline(caller.userId, body))
+  }, async ({ chatCaller: caller, body }) => await chat.setOnline(caller.userId, body))
 }
 
 export default routes

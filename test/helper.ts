@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import type { ChatAppOptions } from '../app.js'
 import type { Conversation } from '../schemas/conversations.js'
 import type { Message } from '../schemas/messages.js'
+import { describeRequest } from '../plugins/logging.js'
 import { buildServer } from '../standalone.js'
 import { openEvents, type EventReader } from './event-reader.js'
 
@@ -40,7 +41,7 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log }: Buil
         ...chat
       }
     },
-    log === undefined ? {} : { logger: { level: 'trace', stream: log } })
+    log === undefined ? {} : { logger: { level: 'trace', stream: log, serializers: { req: describeRequest } } })
   t.teardown(async () => {
     await app.close()
     await store?.remove()
@@ -114,7 +115,7 @@ export interface Answer<Body = Record<string, unknown>> {
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** Calls the app in process; a body goes as JSON. */
-export async function call<Body> (app: FastifyInstance, method: Method, url: string, options: Pick<InjectOptions, 'headers' | 'payload'> = {}): Promise<Answer<Body>> {
+export async function call<Body = Record<string, unknown>> (app: FastifyInstance, method: Method, url: string, options: Pick<InjectOptions, 'headers' | 'payload'> = {}): Promise<Answer<Body>> {
   const { statusCode, headers, payload } = await app.inject({ method, url, ...options })
   const isJson = String(headers['content-type']).startsWith('application/json')
   return { status: statusCode, headers, body: (isJson ? JSON.parse(payload) : payload) as Body }

@@ -40,6 +40,7 @@ export class PostgresBus implements Bus {
   #syncing: Promise<void> | undefined
   #client: pg.Client | undefined
   #connecting: Promise<void> | undefined
+  #asked: Promise<unknown> = Promise.resolve()
   #retry: NodeJS.Timeout | undefined
   #probe: NodeJS.Timeout | undefined
   #attempt = 0
@@ -143,7 +144,7 @@ export class PostgresBus implements Bus {
     try {
       await client.connect()
       // a notification lost in a crash is read from the log, so it needn't wait for the disk
-      await client.query('SET synchronous_commit = off')
+      await this.#ask(client, 'SET synchronous_commit = off')
       await this.#listenToAll(client)
     } catch (error) {
       return lose(error)
@@ -152,7 +153,7 @@ export class PostgresBus implements Bus {
     const again = this.#attempt > 0
     this.#attempt = 0
     this.#client = client
-    this.#probe = setInterval(() => { client.query('SELECT 1').catch(lose) }, PROBE_MS)
+    this.#probe = setInterval(() => { this.#ask(client, 'SELECT 1').catch(lose) }, PROBE_MS)
     this.#probe.unref()
     // what has come to be wanted in the meantime
     void this.#sync()
@@ -174,7 +175,7 @@ export class PostgresBus implements Bus {
 
   async #listenToAll (client: pg.Client): Promise<void> {
     this.#listening = new Set(this.#wanted.keys())
-    await change(client, 'LISTEN', this.#listening)
+    await this.#change(client, 'LISTEN', this.#listening)
   }
 
   /** Makes the connection listen on what is wanted: resolves when it does. */
@@ -193,13 +194,26 @@ export class PostgresBus implements Bus {
       for (const carrier of missing) this.#listening.add(carrier)
       for (const carrier of needless) this.#listening.delete(carrier)
       try {
-        await change(client, 'LISTEN', missing)
-        await change(client, 'UNLISTEN', needless)
+        await this.#change(client, 'LISTEN', missing)
+        await this.#change(client, 'UNLISTEN', needless)
       } catch {
         // the connection is broken: the next one listens to all that is wanted
         return
       }
     }
+  }
+
+  /** Names are ours: hexadecimal digits behind a prefix. */
+  async #change (client: pg.Client, verb: 'LISTEN' | 'UNLISTEN', channels: Iterable<string>): Promise<void> {
+    const statements = [...channels].map(channel => `${verb} ${channel}`)
+    if (statements.length > 0) await this.#ask(client, statements.join(';'))
+  }
+
+  /** One query at a time: the driver is about to stop queueing them. */
+  async #ask (client: pg.Client, query: string | pg.QueryConfig): Promise<unknown> {
+    const asked = this.#asked.catch(() => {}).then(async () => await client.query(query))
+    this.#asked = asked
+    return await asked
   }
 
   // ---- messages
@@ -222,7 +236,9 @@ export class PostgresBus implements Bus {
       }
     }
     const pairs = [...payloads].flatMap(([carrier, list]) => list.map(({ text }) => [carrier, text] as const))
-    await this.#client?.query({
+    const client = this.#client
+    if (client === undefined) return
+    await this.#ask(client, {
       name: 'chat_notify',
       text: 'SELECT count(pg_notify(channel, payload)) FROM unnest($1::text[], $2::text[]) AS letters (channel, payload)',
       values: [pairs.map(([carrier]) => carrier), pairs.map(([, payload]) => payload)]
@@ -237,10 +253,4 @@ export class PostgresBus implements Bus {
       if (this.#wanted.get(this.#carrier(channel))?.has(channel) === true) this.#deliver(lines[index + 1]!)
     }
   }
-}
-
-/** Names are ours: hexadecimal digits behind a prefix. */
-async function change (client: pg.Client, verb: 'LISTEN' | 'UNLISTEN', channels: Iterable<string>): Promise<void> {
-  const statements = [...channels].map(channel => `${verb} ${channel}`)
-  if (statements.length > 0) await client.query(statements.join(';'))
 }

@@ -130,7 +130,7 @@ export async function lockSqlite (file: string): Promise<() => void> {
 }
 
 async function openPostgres (url: string): Promise<HarnessDatabase> {
-  const pool = new pg.Pool({ connectionString: url, max: 1, options: '-c search_path=fastify_sse_chat' })
+  const pool = new pg.Pool({ connectionString: url, max: 1, options: `-c search_path=${new URL(url).searchParams.get('schema') ?? 'fastify_sse_chat'}` })
   pool.on('error', () => {})
   const query = async (sql: string): Promise<Rows> => (await pool.query<Record<string, unknown>>(sql)).rows
   return {

@@ -8,13 +8,11 @@ export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock'
 /** Something that befalls a process or the database. */
 export interface Fault {
   kind: FaultKind
-  /** Milliseconds from the start. */
+  /** After so many milliseconds in which the process was well: how long a start takes depends on the machine. */
   atMs: number
   node: number
   /** How long it lasts, or how long the process stays away. */
   ms: number
-  /** How long the process has been well before it, at least. */
-  wellMs: number
 }
 
 export interface Rates { killsPerMinute: number, locksPerMinute: number, pausesPerMinute: number, terminationsPerMinute: number }
@@ -28,7 +26,7 @@ export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Ra
   const add = (kind: FaultKind, perMinute: number, ms: () => number): void => {
     const count = perMinute === 0 ? 0 : Math.max(1, Math.round(perMinute * minutes))
     for (let left = count; left > 0; left--) {
-      faults.push({ kind, atMs: rng.between(0.05, 0.9) * durationMs, node: rng.integer(0, nodes - 1), ms: ms(), wellMs: rng.exponential(1500) })
+      faults.push({ kind, atMs: rng.between(0.05, 0.9) * durationMs, node: rng.integer(0, nodes - 1), ms: ms() })
     }
   }
   const away = (): number => rng.between(0, 400)
@@ -59,27 +57,24 @@ export class Faults {
     this.#problem = problem
   }
 
-  /** Resolves when all of it has happened and all servers run. Each process has one trouble at a time; locks come on top. */
-  async run (faults: readonly Fault[]): Promise<void> {
-    const startedAt = Date.now()
-    const lane = async (mine: readonly Fault[]): Promise<void> => {
-      let wellSince = startedAt
-      for (const fault of mine) {
-        await sleep(Math.max(0, startedAt + fault.atMs - Date.now(), wellSince + fault.wellMs - Date.now()))
-        await this.#happen(fault)
-        wellSince = Date.now()
+  /** Resolves when all of it has happened, and every process was well for `durationMs`. */
+  async run (faults: readonly Fault[], durationMs: number): Promise<void> {
+    await Promise.all(this.#servers.map(async (server, node) => {
+      let wellMs = 0
+      // a lock comes on top of what else happens
+      let locks: Promise<void> = Promise.resolve()
+      for (const fault of faults.filter(fault => fault.node === node)) {
+        await sleep(fault.atMs - wellMs)
+        wellMs = fault.atMs
+        this.counts[fault.kind]++
+        if (fault.kind === 'lock') locks = locks.then(async () => { await this.#lock(fault.ms) })
+        else await this.#befall(server, fault)
       }
-    }
-    await Promise.all([
-      lane(faults.filter(({ kind }) => kind === 'lock')),
-      ...this.#servers.map(async (_, node) => { await lane(faults.filter(fault => fault.kind !== 'lock' && fault.node === node)) })
-    ])
+      await Promise.all([locks, sleep(durationMs - wellMs)])
+    }))
   }
 
-  async #happen ({ kind, node, ms }: Fault): Promise<void> {
-    const server = this.#servers[node]!
-    this.counts[kind]++
-    if (kind === 'lock') return await this.#lock(ms)
+  async #befall (server: ServerProcess, { kind, ms }: Fault): Promise<void> {
     if (kind === 'pause') {
       server.signal('SIGSTOP')
       await sleep(ms)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -97,10 +98,11 @@ class World {
     this.#progress(`seed ${seed}: ${plan.length} faults in ${minutes} minutes`)
 
     const stopActing = new AbortController()
+    setMaxListeners(0, stopActing.signal)
     for (const proxy of this.#proxies) proxy.calm = false
     const acting = this.#actors.map(async actor => { await actor.run(stopActing.signal) })
     this.#running.push(...this.#subscribers.map(async subscriber => { await subscriber.run() }), this.#newcomers(stopActing.signal))
-    await Promise.all([faults.run(plan), sleep(durationMs)])
+    await faults.run(plan, durationMs)
     for (const proxy of this.#proxies) proxy.calm = true
     for (const subscriber of this.#subscribers) subscriber.wake()
     stopActing.abort()

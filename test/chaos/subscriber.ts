@@ -115,7 +115,7 @@ export class Subscriber {
           await model.change(signal)
         }
       }
-      await sleep(Math.min(retryAfterMs ?? rng.between(0, 250), 400), undefined, { signal }).catch(() => {})
+      await sleep(Math.min(retryAfterMs ?? rng.between(0, this.#onThisConnection === undefined ? 700 : 250), 700), undefined, { signal }).catch(() => {})
     }
   }
 

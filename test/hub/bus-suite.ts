@@ -102,12 +102,12 @@ export function busSuite (t: Test, kind: BusKind): void {
     b.bus.publish('x', () => 'goes nowhere, and throws nothing')
     await eventually(() => reconnects > 0 && a.bus.connected)
     await listening
-    t.ok(b.bus.connected)
+    await eventually(() => b.bus.connected)
     await b.bus.listen('after')
     for (const channel of ['before', 'meanwhile', 'after']) a.bus.publish(channel, () => channel)
     await eventually(() => b.heard.length === 3)
     t.same(b.heard.toSorted(), ['after', 'before', 'meanwhile'])
-    t.equal(reconnects, 1)
+    t.ok(reconnects >= 1, 'a cluster has several connections to lose')
   })
 
   t.test('what was published before closing arrives', async t => {

@@ -31,7 +31,7 @@ export interface Tab {
 /** A browser profile of its own: tabs of one share storage and connections. */
 export async function profile (t: Test, browser: Browser, baseURL: string, options: BrowserContextOptions = {}): Promise<() => Promise<Tab>> {
   const context = await browser.newContext({ baseURL, locale: 'en-GB', viewport: { width: 1100, height: 700 }, ...options })
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(20_000)
   t.teardown(async () => { await context.close() })
   await context.addInitScript('addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => { console.error("policy:", violatedDirective, blockedURI) })')
   return async () => {

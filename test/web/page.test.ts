@@ -91,7 +91,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
 
     await alice.getByRole('button', { name: 'On the wire' }).click()
     await write(bob, 'Over the wire')
-    const event = alice.getByRole('complementary', { name: 'On the wire' }).locator('.is-message').last()
+    const event = alice.getByRole('complementary', { name: 'On the wire' }).locator('.is-message').filter({ hasText: 'Over the wire' })
     await event.getByText(/^id \S+$/).waitFor()
     t.match(await event.locator('.entry-data').textContent(), /"text":"Over the wire"/)
     t.strictSame(await findings(page), [], 'axe finds nothing')

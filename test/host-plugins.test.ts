@@ -1,0 +1,137 @@
+import { Writable } from 'node:stream'
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { FastifySSEPlugin } from 'fastify-sse-v2'
+import { test, type Test } from 'tap'
+import chat, { type ChatAppOptions } from '../index.js'
+import { openEvents } from './event-reader.js'
+import { baseUrl, listen, SECRET, throwAwayStore, token, user } from './helper.js'
+
+/** A host with the chat below /chat; `before` and `after` are what it does itself. */
+async function host (t: Test, parts: { before?: (app: FastifyInstance) => Promise<void>, after?: (app: FastifyInstance) => Promise<void>, chat?: Partial<ChatAppOptions>, server?: FastifyServerOptions }): Promise<FastifyInstance> {
+  const store = await throwAwayStore()
+  const app = Fastify(parts.server ?? {})
+  t.teardown(async () => {
+    await app.close()
+    await store.remove()
+  })
+  await parts.before?.(app)
+  await app.register(chat, { prefix: '/chat', ...store.options, ...(parts.chat?.authenticate === undefined ? { jwt: { secret: SECRET } } : {}), ...parts.chat })
+  await parts.after?.(app)
+  await app.ready()
+  return app
+}
+
+const alice = { authorization: `Bearer ${token({ sub: 'alice' })}` }
+const me = async (app: FastifyInstance, headers: Record<string, string> = alice) => (await app.inject({ url: '/chat/api/chat/me', headers }))
+
+for (const order of ['before', 'after'] as const) {
+  test(`a host that decorates the usual names, ${order} the chat`, async (t) => {
+    const app = await host(t, {
+      [order]: async (app: FastifyInstance) => {
+        app.decorate('authenticate' as never, (() => 'the host\'s') as never)
+        app.decorate('identify' as never, (() => 'the host\'s') as never)
+        app.decorateRequest('caller' as never, 'the host\'s' as never)
+        app.get('/own', async request => [(app as unknown as { authenticate(): string }).authenticate(), (request as unknown as { caller: string }).caller])
+      }
+    })
+    t.match((await me(app)).json(), { userId: 'alice' })
+    t.strictSame((await app.inject('/own')).json(), ['the host\'s', 'the host\'s'])
+  })
+
+  test(`a host with fastify-sse-v2, ${order} the chat`, async (t) => {
+    const app = await host(t, {
+      [order]: async (app: FastifyInstance) => {
+        await app.register(FastifySSEPlugin)
+        app.get('/own', (_request, reply) => { reply.sse({ data: '"of the host"' }) })
+      }
+    })
+    await listen(app)
+    const stream = await openEvents(t, `${baseUrl(app)}/chat/api/sse`, alice)
+    t.match(await stream.next(), { type: 'connected' })
+    const own = await openEvents(t, `${baseUrl(app)}/own`)
+    t.match(await own.untilRaw(raw => raw.includes('of the host')), 'data: "of the host"')
+  })
+
+  test(`a host with @fastify/swagger and @fastify/rate-limit, ${order} the chat`, async (t) => {
+    const app = await host(t, {
+      chat: { rateLimitPerMinute: 3 },
+      [order]: async (app: FastifyInstance) => {
+        await app.register(rateLimit, { max: 100, timeWindow: 60_000 })
+        await app.register(swagger, { openapi: { info: { title: 'the host', version: '7' } } })
+        app.get('/own', { schema: { summary: 'the host\'s' } }, async () => 'fine')
+      }
+    })
+    const document = (await app.inject('/chat/api/openapi.json')).json()
+    t.equal(document.info.title, 'fastify-sse-chat')
+    t.notOk('/own' in document.paths)
+    const own = app.swagger() as { info: { title: string }, paths: Record<string, unknown> }
+    t.equal(own.info.title, 'the host')
+    t.ok('/own' in own.paths)
+    const statuses = []
+    for (let index = 0; index < 5; index++) statuses.push((await me(app)).statusCode)
+    t.strictSame(statuses, [200, 200, 200, 429, 429])
+    t.equal((await app.inject('/own')).statusCode, 200)
+  })
+}
+
+test('a token in a URL never shows in the host\'s log', async (t) => {
+  let log = ''
+  const app = await host(t, { server: { logger: { level: 'trace', stream: new Writable({ write (line, _, done) { log += String(line); done() } }) } } })
+  const secret = token({ sub: 'alice' })
+  await listen(app)
+  const stream = await openEvents(t, `${baseUrl(app)}/chat/api/sse?token=${secret}`)
+  await stream.next('connected')
+  await stream.close()
+  for (const path of ['/chat/api/chat/me', '/chat/api/chat/conversations/x', '/chat/api/sse?conversationId=nope&a=']) await app.inject(`${path}?token=${secret}`)
+  await app.inject({ url: '/chat/api/chat/me?token=x', headers: { authorization: `Bearer ${secret}x` } })
+  t.match(log, 'incoming request')
+  t.notOk(log.includes(secret.split('.').at(-1)!))
+  await app.inject('/own?page=2')
+  t.match(log, '/own?page=2', 'the host\'s own lines are as ever')
+})
+
+test('what a host\'s authenticate throws keeps its status', async (t) => {
+  const refusals: Record<string, [number, string]> = { a: [401, 'UNAUTHORIZED'], b: [403, 'FORBIDDEN'], c: [402, 'BAD_REQUEST'], d: [500, 'INTERNAL_ERROR'], e: [503, 'UNAVAILABLE'], f: [429, 'TOO_MANY_REQUESTS'], g: [404, 'NOT_FOUND'] }
+  const app = await host(t, {
+    chat: {
+      authenticate: ({ headers }) => {
+        const statusCode = refusals[String(headers['x-case'])]?.[0]
+        if (statusCode === undefined) throw new Error('a secret of the host')
+        throw Object.assign(new Error('a secret of the host'), { statusCode, code: 'HOST_CODE' })
+      }
+    }
+  })
+  for (const [name, [status, code]] of Object.entries(refusals)) {
+    const answer = await me(app, { 'x-case': name })
+    t.equal(answer.statusCode, status, name)
+    t.match(answer.json(), { statusCode: status, code })
+    t.notMatch(answer.payload, 'a secret of the host')
+  }
+  t.match((await me(app, {})).json(), { statusCode: 500, code: 'INTERNAL_ERROR' })
+})
+
+test('a host\'s hooks see the chat\'s requests, and its body limit and case are its own', async (t) => {
+  const seen: string[] = []
+  const app = await host(t, {
+    server: { bodyLimit: 100 },
+    before: async app => {
+      app.addHook('onRequest', async request => { seen.push(request.url) })
+      app.post('/own', async () => 'fine')
+    }
+  })
+  const long = { conversationId: 'x', text: 'y'.repeat(3000) }
+  t.match((await app.inject({ method: 'POST', url: '/chat/api/chat/messages', headers: alice, payload: long })).json(), { statusCode: 404 }, 'the chat takes 64 KiB nonetheless')
+  t.equal((await app.inject({ method: 'POST', url: '/own', payload: long })).statusCode, 413)
+  t.strictSame(seen, ['/chat/api/chat/messages', '/own'])
+})
+
+test('two hosts in one process are two installations', async (t) => {
+  const [one, two] = [await host(t, {}), await host(t, {})]
+  await user(one, 'x').app.inject({ url: '/chat/api/chat/me', headers: alice })
+  await two.chat.ensureUser({ userId: 'bob', displayName: null, avatar: null, issuedAt: null, expiresAt: null })
+  await t.rejects(two.chat.createConversation('bob', { type: 'direct', userId: 'alice' }), { code: 'UNKNOWN_USER' })
+  await one.close()
+  t.equal((await me(two)).statusCode, 200, 'closing one leaves the other')
+})

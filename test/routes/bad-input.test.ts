@@ -1,0 +1,165 @@
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { test, type Test } from 'tap'
+import { errorCatalogue } from '../../schemas/errors.js'
+import type { ErrorAnswer } from '../../schemas/errors.js'
+import { baseUrl, buildListening, call, users, type User } from '../helper.js'
+
+async function scene (t: Test) {
+  const app = await buildListening(t)
+  const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
+  const id = await alice.direct(bob)
+  return { app, alice, bob, id }
+}
+
+/** As `User.call`, with a body that isn't made by JSON.stringify. */
+async function send (user: User, payload: string | Buffer, contentType?: string, url = '/api/chat/messages') {
+  return await call(user.app, 'POST', url, {
+    headers: { authorization: `Bearer ${user.token}`, ...(contentType === undefined ? {} : { 'content-type': contentType }) }, payload
+  })
+}
+
+const messageCount = async (user: User, id: string): Promise<number> =>
+  (await user.ok<{ messages: unknown[] }>('GET', `/api/chat/conversations/${id}/messages?limit=100`)).messages.length
+
+test('every error has the shape of Fastify\'s, and a code of the catalogue', async (t) => {
+  const { app, alice, id } = await scene(t)
+  const answers = [
+    await call(app, 'GET', '/nowhere'), await call(app, 'POST', '/'), await call(app, 'GET', '/api'), await call(app, 'DELETE', '/api/chat/messages'),
+    await call(app, 'GET', '/api/chat/me'), await alice.call('POST', '/api/chat/messages', {}), await alice.call('GET', '/api/chat/conversations/nope'),
+    await alice.call('GET', '/%zz'), await send(alice, '{', 'application/json'),
+    await alice.call('POST', `/api/chat/conversations/${id}/participants`, { participantIds: [] })
+  ]
+  for (const { status, body, headers } of answers) {
+    t.match(headers['content-type'], /^application\/json/)
+    t.strictSame(Object.keys(body), ['statusCode', 'code', 'error', 'message'])
+    const { statusCode, code } = body as unknown as ErrorAnswer
+    t.equal(statusCode, status)
+    t.match(code, /^[A-Z][A-Z_]+$/)
+    t.equal(errorCatalogue[code as keyof typeof errorCatalogue]?.[0], status, code)
+  }
+})
+
+test('unknown routes are 404 with a code, whoever asks', async (t) => {
+  const { app, alice } = await scene(t)
+  for (const url of ['/nowhere', '/api/chat', '/api/chat/nope', '/api/sse/', '/api/chat/messages/x/y/z', '//', '/api/chat/me/', '/%00', '/..%2f..%2fetc/passwd']) {
+    for (const answer of [await call(app, 'GET', url), await alice.call('POST', url, { a: 1 })]) {
+      t.match(answer, { status: 404, body: { statusCode: 404, code: 'NOT_FOUND', error: 'Not Found' } }, url)
+    }
+  }
+})
+
+test('a body must be JSON', async (t) => {
+  const { alice, id } = await scene(t)
+  const good = JSON.stringify({ conversationId: id, text: 'x' })
+  const refusals: Array<[string | Buffer, string | undefined, number, string]> = [
+    ['{"conversationId":', 'application/json', 400, 'INVALID_JSON'],
+    ['{a:1}', 'application/json', 400, 'INVALID_JSON'],
+    ['', 'application/json', 400, 'VALIDATION_FAILED'],
+    [' ', 'application/json', 400, 'INVALID_JSON'],
+    ['null', 'application/json', 400, 'VALIDATION_FAILED'],
+    ['"text"', 'application/json', 400, 'VALIDATION_FAILED'],
+    ['[]', 'application/json', 400, 'VALIDATION_FAILED'],
+    ['7', 'application/json', 400, 'VALIDATION_FAILED'],
+    [Buffer.from([0xff, 0xfe, 0x00]), 'application/json', 400, 'INVALID_JSON'],
+    [good, 'text/plain', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [good, 'application/x-www-form-urlencoded', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [good, 'multipart/form-data; boundary=x', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [good, 'application/xml', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [good, 'application/json-seq', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [good, 'json', 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [good, undefined, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [`{"__proto__":{"a":1},${good.slice(1)}`, 'application/json', 400, 'INVALID_JSON'],
+    [`{"constructor":{"prototype":{"a":1}},${good.slice(1)}`, 'application/json', 400, 'INVALID_JSON'],
+    [`{"a":{"b":[{"__proto__":null}]},${good.slice(1)}`, 'application/json', 400, 'INVALID_JSON'],
+    [`{"\\u005f_proto__":1,${good.slice(1)}`, 'application/json', 400, 'INVALID_JSON'],
+    [`${'['.repeat(20_000)}`, 'application/json', 400, 'INVALID_JSON']
+  ]
+  for (const [payload, type, status, code] of refusals) {
+    t.match(await send(alice, payload, type), { status, body: { code } }, `${type}: ${String(payload).slice(0, 40)}`)
+  }
+  t.equal(await messageCount(alice, id), 0, 'nothing was written')
+  for (const type of ['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON']) {
+    t.equal((await send(alice, good, type)).status, 201, type)
+  }
+  t.notOk('a' in {}, 'no prototype was touched')
+})
+
+test('a body holds at most 64 KiB', async (t) => {
+  const { alice, id } = await scene(t)
+  const padded = (bytes: number): string => {
+    const body = { conversationId: id, text: 'x', padding: '' }
+    return JSON.stringify({ ...body, padding: 'p'.repeat(bytes - JSON.stringify(body).length) })
+  }
+  t.equal((await send(alice, padded(65_536), 'application/json')).status, 201)
+  for (const bytes of [65_537, 300_000]) {
+    t.match(await send(alice, padded(bytes), 'application/json'), { status: 413, body: { statusCode: 413, code: 'BODY_TOO_LARGE' } })
+  }
+  t.equal(await messageCount(alice, id), 1)
+
+  // without a length, too
+  const status = await new Promise<number>((resolve, reject) => {
+    const { port } = new URL(baseUrl(alice.app))
+    const chunked = request({ port, host: '127.0.0.1', method: 'POST', path: '/api/chat/messages', agent: false, headers: { authorization: `Bearer ${alice.token}`, 'content-type': 'application/json' } },
+      response => { response.resume(); resolve(response.statusCode ?? 0) })
+    chunked.on('error', reject)
+    chunked.write(padded(65_000).slice(0, -2))
+    chunked.end(`${'p'.repeat(2000)}"}`)
+  })
+  t.equal(status, 413)
+})
+
+test('ids with what no id can hold', async (t) => {
+  const { alice, id } = await scene(t)
+  for (const conversationId of ['a\u0000', '\u0007', 'a\nb', '\u007f', '\u0085', '\ud800', '', 'x'.repeat(301), 7, null, true, {}, [id], undefined]) {
+    t.match(await alice.call('POST', '/api/chat/messages', { conversationId, text: 'x' }), { status: 400, body: { code: 'VALIDATION_FAILED' } }, `body: ${JSON.stringify(conversationId)}`)
+  }
+  for (const part of ['%00', 'a%00b', '%0A', '%7F', '%C2%85', '%ED%A0%80', '%FF', 'x'.repeat(301), 'x'.repeat(3000), '%20', '.', '%2e%2e', '__proto__', 'constructor', "'", '%25', '%F0%9F%98%80']) {
+    for (const [method, url, body] of [
+      ['GET', `/api/chat/conversations/${part}`], ['GET', `/api/chat/conversations/${part}/messages`], ['PUT', `/api/chat/conversations/${part}/read`, { seq: 1 }],
+      ['POST', `/api/chat/conversations/${part}/participants`, { participantIds: [] }], ['DELETE', `/api/chat/conversations/${part}/participants/bob`],
+      ['PATCH', `/api/chat/messages/${part}`, { text: 'x' }], ['DELETE', `/api/chat/messages/${part}`], ['PUT', `/api/chat/messages/${part}/status`, { status: 'read' }]
+    ] as const) {
+      t.match(await alice.call(method, url, body), { status: 404, body: { code: 'NOT_FOUND' } }, `${method} ${url.slice(0, 60)}`)
+    }
+  }
+})
+
+test('nothing is coerced', async (t) => {
+  const { alice, bob, id } = await scene(t)
+  const message = await alice.send(id, 'x')
+  for (const [method, url, body] of [
+    ['POST', '/api/chat/messages', { conversationId: id, text: 7 }], ['POST', '/api/chat/messages', { conversationId: id, text: ['x'] }], ['POST', '/api/chat/messages', { conversationId: id, text: 'x', clientId: 1 }],
+    ['POST', '/api/chat/typing', { conversationId: id, isTyping: 'true' }], ['PUT', '/api/chat/status/online', { isOnline: 1 }], ['PUT', `/api/chat/conversations/${id}/read`, { seq: '1' }],
+    ['PUT', `/api/chat/messages/${message.id}/status`, { status: ['read'] }], ['POST', '/api/chat/conversations', { type: 'group', participantIds: 'alice' }]
+  ] as const) {
+    t.match(await bob.call(method, url, body), { status: 400, body: { code: 'VALIDATION_FAILED' } }, `${url} ${JSON.stringify(body)}`)
+  }
+})
+
+test('what isn\'t HTTP, and headers without end', async (t) => {
+  const { app, alice } = await scene(t)
+  const talk = async (text: string): Promise<string> => await new Promise((resolve, reject) => {
+    let answer = ''
+    const socket = connect(Number(new URL(baseUrl(app)).port), '127.0.0.1', () => { socket.write(text) })
+    socket.on('data', chunk => { answer += String(chunk) }).on('close', () => { resolve(answer) }).on('error', reject)
+  })
+  for (const [text, status] of [
+    ['rubbish\r\n\r\n', 400],
+    ['FETCH /api/chat/me HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+    [`GET /api/chat/me HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
+    [`POST /api/chat/typing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${alice.token}\r\nContent-Type: application/json\r\nContent-Length: x\r\n\r\n{}`, 400]
+  ] as const) {
+    const answer = await talk(text)
+    t.match(answer, new RegExp(`^HTTP/1.1 ${status} `), text.slice(0, 30))
+    t.match(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))), { statusCode: status, code: /^[A-Z_]+$/, error: String, message: String })
+  }
+})
+
+test('surplus fields and parameters are ignored', async (t) => {
+  const { alice, bob, id } = await scene(t)
+  t.equal((await alice.send(id, 'x', { seq: 99, senderId: 'bob', status: 'read', id: 'mine', createdAt: 'never' })).seq, 1)
+  const { messages: [message] } = await bob.ok<{ messages: Array<Record<string, unknown>> }>('GET', `/api/chat/conversations/${id}/messages?foo=1&foo=2`)
+  t.match(message, { seq: 1, senderId: 'alice', status: 'sent' })
+  t.equal((await alice.call('GET', '/api/chat/me?x=%00&y=%zz')).status, 200)
+})
