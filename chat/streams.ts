@@ -156,8 +156,8 @@ export class Streams {
   async #admitAll (request: StreamRequest): Promise<Admission> {
     const { hub, queries, identity } = this.#options
     const asOf = hub.position
-    const start = await this.#startOf(request.lastEventId, asOf)
     const conversations = await queries.followed(request.userId)
+    const start = await this.#startOf(request.lastEventId, asOf, conversations)
     const places = conversations.map(conversation => ({ conversation, base: baseOf(conversation, start) }))
     const seqs = await queries.seqsAt(places
       .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
@@ -173,7 +173,7 @@ export class Streams {
         for (const { conversation, base } of inOrder(places, cursor)) {
           const { conversationId, num, eventSeq, prunedSeq, position } = conversation
           let after = eventSeq
-          if ('seq' in base) after = Math.min(base.seq, eventSeq)
+          if ('seq' in base) after = base.seq
           else if (position > base.position) after = seqs.get(num) ?? 0
           if (after < prunedSeq) {
             pruned.push(conversationId)
@@ -193,7 +193,7 @@ export class Streams {
     }
   }
 
-  async #startOf (lastEventId: string | undefined, position: number): Promise<Start> {
+  async #startOf (lastEventId: string | undefined, position: number, conversations: Followable[]): Promise<Start> {
     const now = (reset?: ResetReason): Start => ({ position, cursor: undefined, reset })
     if (lastEventId === undefined) return now()
     const cursor = parseCursor(lastEventId)
@@ -202,7 +202,10 @@ export class Streams {
     const newest = Math.max(cursor.from, cursor.partial?.to ?? 0)
     // another node may know of later ones than this one has heard
     if (newest > position && newest > await this.#options.queries.position()) return now('ahead')
-    return { position: cursor.from, cursor, reset: undefined }
+    const { partial } = cursor
+    const isAhead = partial !== undefined &&
+      (partial.to < cursor.from || conversations.some(({ num, eventSeq }) => num === partial.num && partial.seq > eventSeq))
+    return isAhead ? now('ahead') : { position: cursor.from, cursor, reset: undefined }
   }
 
   async #count ({ userId, conversationId, expiresAt }: StreamRequest): Promise<StreamRow> {

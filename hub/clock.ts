@@ -46,8 +46,9 @@ export class Clock {
     for (let tick = this.#last + 1; tick <= now; tick++) {
       const set = this.#alarms.get(tick)
       if (set === undefined) continue
-      this.#alarms.delete(tick)
+      // one alarm may cancel another of the same moment
       for (const alarm of set) alarm.ring()
+      this.#alarms.delete(tick)
     }
     this.#last = now
     if (this.#alarms.size === 0) {

@@ -151,7 +151,7 @@ function cleanName (name: string): string | null {
 }
 
 export function isWebUrl (url: string): boolean {
-  return url.length <= 2048 && /^https?:\/\//i.test(url) && URL.canParse(url)
+  return url.length <= 2048 && !/[\u0000-\u001f\u007f\ud800-\udfff]/u.test(url) && /^https?:\/\//i.test(url) && URL.canParse(url)
 }
 
 export default fp(authPlugin, { name: 'fastify-sse-chat-auth', fastify: '5.x' })

@@ -66,6 +66,7 @@ function refusalOf (error: FastifyError): ChatError {
   // an id that no conversation or message can have is none that there is
   if (error.validationContext === 'params') return chatError('NOT_FOUND')
   const refusal = chatError(codeOf(error), { cause: error })
+  if (refusal.code === 'BAD_REQUEST') refusal.statusCode = error.statusCode ?? 400
   if (refusal.code === 'VALIDATION_FAILED' || refusal.code === 'INVALID_JSON') refusal.message = error.message
   return refusal
 }

@@ -93,8 +93,8 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
 /** The header counts: a browser keeps its old URL when it reconnects. */
 function lastEventIdOf (headers: IncomingHttpHeaders, inQuery: string | undefined): string | undefined {
   const header = headers['last-event-id']
-  const id = (Array.isArray(header) ? header[0] : header) ?? inQuery
-  return id === '' ? undefined : id
+  const id = Array.isArray(header) ? header[0] : header
+  return (id === '' ? undefined : id) ?? (inQuery === '' ? undefined : inQuery)
 }
 
 export default routes

@@ -233,7 +233,8 @@ class World {
     const visits: Array<Promise<void>> = []
     for (let count = 1; !signal.aborted; count++) {
       const userId = rng.pick(this.#userIds)
-      const conversationId = rng.chance(0.6) ? null : rng.pick(this.#model.conversationsOf(userId))
+      const conversations = this.#model.conversationsOf(userId)
+      const conversationId = rng.chance(0.6) || conversations.length === 0 ? null : rng.pick(conversations)
       const visitor = this.#subscribe(`${userId} visit ${count}`, userId, conversationId, rng.chance(0.2), rng.chance(0.5), false)
       const stay = sleep(rng.exponential(6000), undefined, { signal }).catch(() => {}).then(() => { visitor.leave() })
       visits.push(visitor.run(), stay)

@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import t from 'tap'
+import { callOnce } from '../chaos/api.js'
+import { SseParser } from '../chaos/sse-parser.js'
+import { mint } from '../chaos/token.js'
+import { callers, eventually, startServer, temporaryFolder } from './process.js'
+
+type Server = Awaited<ReturnType<typeof startServer>>
+
+/** A peer that asks for a stream and takes nothing of it. */
+async function silentPeer ({ port }: Server, userId: string, query: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.pause()
+  socket.write(`GET /api/sse?${query} HTTP/1.0\r\nAuthorization: Bearer ${mint(userId)}\r\n\r\n`)
+  return socket
+}
+
+async function metric ({ port }: Server, name: string): Promise<number> {
+  const { body } = await callOnce(port, 'GET', '/metrics')
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(String(body.text))?.[1])
+}
+
+await t.test('a peer that takes nothing is stale; one that has nothing to take is not', async t => {
+  const server = await startServer(t, join(temporaryFolder(t), 'chat.db'), { STALE_AFTER_MS: '1500', HEARTBEAT_MS: '300', STREAM_BUFFER_BYTES: '1000000000' })
+  const [anna, ben] = callers(server, 'anna', 'ben') as [ReturnType<typeof callers>[number], ReturnType<typeof callers>[number]]
+  const conversationId = await anna.direct(ben)
+  const healthy = await ben.stream(t)
+  await healthy.next('connected')
+  const silent = await silentPeer(server, 'ben', `conversationId=${conversationId}`)
+  t.teardown(() => { silent.destroy() })
+  await eventually('both are open', async () => await metric(server, 'chat_streams') === 2)
+  // more than the kernel takes for it
+  let sent = 0
+  for (; await metric(server, 'chat_streams') === 2 && sent < 3000; sent++) await anna.send(conversationId, '€'.repeat(4000))
+  t.equal(await metric(server, 'chat_streams'), 1, `closed, after ${sent} messages`)
+  const events = await healthy.until(({ data }) => data.seq === sent)
+  t.equal(events.length, sent, 'the other has got them all')
+  t.notOk(healthy.events.some(({ type }) => type === 'disconnect'))
+})
+
+await t.test('over its budget, who takes nothing is told too_slow, and can resume', async t => {
+  const server = await startServer(t, join(temporaryFolder(t), 'chat.db'), { STREAM_BUFFER_BYTES: '65536' })
+  const [anna, ben] = callers(server, 'anna', 'ben') as [ReturnType<typeof callers>[number], ReturnType<typeof callers>[number]]
+  const conversationId = await anna.direct(ben)
+  const silent = await silentPeer(server, 'ben', `conversationId=${conversationId}`)
+  t.teardown(() => { silent.destroy() })
+  await eventually('it is open', async () => await metric(server, 'chat_streams') === 1)
+  let sent = 0
+  for (; await metric(server, 'chat_streams') === 1 && sent < 3000; sent++) await anna.send(conversationId, '€'.repeat(4000))
+  t.equal(await metric(server, 'chat_streams'), 0, `closed, after ${sent} messages`)
+  t.equal(await metric(server, 'chat_streams_too_slow_total'), 1)
+
+  // what the kernel holds for it, up to where it was cut
+  const parser = new SseParser()
+  const events = []
+  let head = true
+  silent.on('data', (bytes: Buffer) => {
+    if (head) bytes = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4)
+    head = false
+    events.push(...parser.push(bytes))
+  })
+  silent.resume()
+  await once(silent, 'close')
+  const lastId = events.findLast(({ id }) => id !== undefined)!.id!
+  const resumed = await ben.stream(t, { conversationId }, { 'last-event-id': lastId })
+  await anna.send(conversationId, 'end')
+  const rest = await resumed.until(({ data }) => data.text === 'end')
+  const seqs = [...events.map(({ data }) => JSON.parse(data) as { seq?: number }), ...rest.map(({ data }) => data as { seq?: number })].flatMap(({ seq }) => seq ?? [])
+  t.strictSame(seqs, Array.from({ length: sent + 1 }, (_, index) => index + 1), 'everything once, in order')
+})

@@ -1,0 +1,198 @@
+import { test, type Test } from 'tap'
+import type { Emission } from '../../hub/emission.js'
+import { Hub, type HubOptions } from '../../hub/hub.js'
+import type { Stream } from '../../hub/stream.js'
+import { eventually } from './eventually.js'
+import { MemoryLog } from './memory-log.js'
+import { MemorySink } from './memory-sink.js'
+
+/** The hub alone: no HTTP, no chat. */
+
+interface Events {
+  note: { n: number }
+  hint: { text: string }
+}
+
+function start (t: Test, options: HubOptions = {}): Hub<Events> {
+  const hub = new Hub<Events>(options)
+  t.teardown(async () => { await hub.close() })
+  return hub
+}
+
+const numbers = (sink: MemorySink): unknown[] => sink.events.map(({ data }) => data['n'])
+const note = (n: number, ...topics: string[]): Emission<Events> => ({ type: 'note', data: { n }, topics })
+
+test('an event goes to the followers of its topics, in order, each once', async (t) => {
+  const hub = start(t)
+  const [a, b, both, none] = [new MemorySink(), new MemorySink(), new MemorySink(), new MemorySink()]
+  hub.subscribe(a, { topics: ['a'] })
+  hub.subscribe(b, { topics: ['b'] })
+  hub.subscribe(both, { topics: ['a', 'b'] })
+  hub.subscribe(none, { topics: [] })
+  hub.emit(note(1, 'a'), note(2, 'b'), note(3, 'a'), note(4, 'a', 'b'), note(5, 'nobody'), note(6))
+  await eventually(() => numbers(both).length === 4)
+  t.strictSame(numbers(a).sort(), [1, 3, 4])
+  t.strictSame(numbers(b).sort(), [2, 4])
+  t.strictSame(numbers(both).toSorted(), [1, 2, 3, 4])
+  t.strictSame(numbers(a).filter(n => n !== 4), [1, 3], 'those of one topic in order')
+  t.equal(none.text, '')
+})
+
+test('an event is one line of data, whatever is in it', async (t) => {
+  const hub = start(t)
+  const sink = new MemorySink()
+  hub.subscribe(sink, { topics: ['a'] })
+  const texts = ['a\nb', 'a\r\nb\rc', '\u2028\u2029', 'data: x\n\nevent: y', '\u0000\u0007', '😀', '']
+  for (const text of texts) hub.emit({ type: 'hint', data: { text }, topics: ['a'] })
+  await eventually(() => sink.text.split('\n\n').length === texts.length + 1)
+  t.equal(sink.text, texts.map(text => `event: hint\ndata: ${JSON.stringify({ text })}\n\n`).join(''))
+})
+
+test('all of one turn is one write, made once for all', async (t) => {
+  const hub = start(t)
+  const writes: Buffer[][] = [[], []]
+  for (const list of writes) {
+    const sink = new MemorySink()
+    const write = sink.write.bind(sink)
+    sink.write = ((chunk: Buffer) => { list.push(chunk); return write(chunk) }) as typeof sink.write
+    hub.subscribe(sink, { topics: ['a'] })
+  }
+  for (let n = 1; n <= 5; n++) hub.emit(note(n, 'a'))
+  await eventually(() => hub.counters.deliveries === 10)
+  t.strictSame(writes.map(list => list.length), [1, 1])
+  t.equal(writes[0]![0], writes[1]![0], 'the same bytes')
+})
+
+test('who is spared an event', async (t) => {
+  const hub = start(t)
+  const open = (userId: string, echo: boolean): MemorySink => {
+    const sink = new MemorySink()
+    hub.follow(hub.open({ id: crypto.randomUUID(), userId, sink, all: false, echo, expiresAt: null }), 'a', 0, 0)
+    return sink
+  }
+  const [own, echo, other] = [open('me', false), open('me', true), open('you', false)]
+  hub.emit({ ...note(1, 'a'), except: 'me' }, { ...note(2, 'a'), except: 'me', neverToThem: true }, note(3, 'a'))
+  await eventually(() => numbers(own).length === 1 && numbers(other).length === 3)
+  t.strictSame([numbers(own), numbers(echo), numbers(other)], [[3], [1, 3], [1, 2, 3]])
+})
+
+test('a large audience is served in slices, and nobody is forgotten', async (t) => {
+  const hub = start(t)
+  const sinks = Array.from({ length: 2500 }, () => new MemorySink())
+  for (const sink of sinks) hub.subscribe(sink, { topics: ['crowd'] })
+  const few = new MemorySink()
+  hub.subscribe(few, { topics: ['few'] })
+  hub.emit(note(1, 'crowd'), note(2, 'crowd'))
+  hub.emit(note(3, 'few'))
+  await eventually(() => numbers(few).length === 1)
+  t.ok(sinks.some(sink => numbers(sink).length === 0), 'a small one doesn\'t wait for it')
+  hub.emit(note(4, 'crowd'))
+  await eventually(() => sinks.every(sink => numbers(sink).length === 3))
+  t.ok(sinks.every(sink => numbers(sink).join() === '1,2,4'))
+})
+
+test('a subscriber that comes or goes in the middle of a turn', async (t) => {
+  const hub = start(t)
+  const sinks = Array.from({ length: 1500 }, () => new MemorySink())
+  const streams = sinks.map(sink => hub.subscribe(sink, { topics: ['a'] }))
+  hub.emit(note(1, 'a'))
+  await new Promise(resolve => setImmediate(resolve))
+  const [late] = [new MemorySink()]
+  hub.subscribe(late, { topics: ['a'] })
+  for (const stream of streams.slice(1200)) hub.end(stream, 'shutdown')
+  hub.emit(note(2, 'a'))
+  await eventually(() => numbers(late).length >= 1 && sinks.slice(0, 1200).every(sink => numbers(sink).length === 2))
+  t.strictSame(numbers(late), [2], 'what was under way is not for who comes later')
+  t.equal(hub.streamCount, 1201)
+})
+
+test('ending: told why, closed, forgotten', async (t) => {
+  const closed: string[] = []
+  const hub = start(t)
+  await hub.useLog(new MemoryLog<Events>(), stream => { closed.push(stream.id) })
+  const sinks = [new MemorySink(), new MemorySink(), new MemorySink()]
+  const [one, two] = sinks.map(sink => hub.subscribe(sink, { topics: ['a'] })) as [Stream, Stream, Stream]
+  hub.end(one, 'removed')
+  hub.end(one, 'shutdown')
+  await eventually(() => closed.includes(one.id))
+  t.strictSame(sinks[0]!.events, [{ type: 'disconnect', data: { reason: 'removed', retryAfterMs: null }, id: undefined }], 'once')
+  sinks[1]!.destroy()
+  await eventually(() => closed.includes(two.id))
+  hub.emit(note(1, 'a'))
+  await hub.endAll('shutdown')
+  t.equal(hub.streamCount, 0)
+  t.equal(hub.topicCount, 0, 'no topic is left')
+  t.match(sinks[2]!.events.at(-1), { type: 'disconnect', data: { reason: 'shutdown', retryAfterMs: Number } })
+  t.match(sinks[2]!.text, /^retry: \d+$/m)
+  const late = new MemorySink()
+  hub.subscribe(late, { topics: ['a'] })
+  t.match(late.events, [{ type: 'disconnect', data: { reason: 'shutdown' } }], 'whoever comes later is told at once')
+})
+
+test('an expired stream ends; a renewed one goes on', async (t) => {
+  const hub = start(t)
+  const [brief, renewed] = [new MemorySink(), new MemorySink()]
+  hub.subscribe(brief, { topics: ['a'], expiresAt: Date.now() + 60 })
+  hub.subscribe(renewed, { topics: ['a'], expiresAt: Date.now() + 60 }).extend(null)
+  await eventually(() => brief.events.length > 0)
+  t.match(brief.events[0], { type: 'disconnect', data: { reason: 'token_expired', retryAfterMs: 0 } })
+  let passed = false
+  hub.clock.after(100, () => { passed = true })
+  await eventually(() => passed)
+  t.equal(renewed.text, '')
+})
+
+test('heartbeats', async (t) => {
+  const hub = start(t, { heartbeatMs: 60 })
+  const sink = new MemorySink()
+  hub.subscribe(sink, { topics: ['a'] })
+  await eventually(() => sink.text.startsWith(': heartbeat\n\n: heartbeat\n\n'))
+  t.pass()
+})
+
+test('durable events come in their order, whatever order they are told in', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log, () => {})
+  const sink = new MemorySink()
+  const stream = hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null })
+  hub.follow(stream, 'a', 0, hub.position)
+  const told = Array.from({ length: 6 }, (_, index) => log.append(note(index + 1, 'a')))
+  hub.emit(told[1]!, told[0]!, told[1]!)
+  hub.emit(told[4]!)
+  hub.emit(told[3]!, told[0]!)
+  await eventually(() => numbers(sink).length === 6)
+  t.strictSame(numbers(sink), [1, 2, 3, 4, 5, 6], 'the missing ones are read from the log')
+  t.strictSame(sink.events.map(({ id }) => id), told.map(({ id }) => id))
+  t.ok(hub.counters.gaps >= 1)
+})
+
+test('a log that fails for a while loses nothing', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log, () => {})
+  const read = log.read.bind(log)
+  let failures = 2
+  log.read = async (...args) => {
+    if (failures-- > 0) throw new Error('the database is away')
+    return await read(...args)
+  }
+  for (let n = 1; n <= 250; n++) log.append(note(n, 'a'))
+  const sink = new MemorySink()
+  const stream = hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null })
+  hub.follow(stream, 'a', 250, hub.position, 0)
+  await eventually(() => numbers(sink).length === 250)
+  t.strictSame(numbers(sink), Array.from({ length: 250 }, (_, index) => index + 1))
+})
+
+test('emit never throws, not for a sink that does either', async (t) => {
+  const hub = start(t)
+  const [broken, fine] = [new MemorySink(), new MemorySink()]
+  hub.subscribe(broken, { topics: ['a'] })
+  hub.subscribe(fine, { topics: ['a'] })
+  broken.destroy(new Error('the peer is gone'))
+  t.doesNotThrow(() => { hub.emit(note(1, 'a')) })
+  await eventually(() => numbers(fine).length === 1)
+  await eventually(() => hub.streamCount === 1)
+  t.pass()
+})
