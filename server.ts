@@ -35,6 +35,8 @@ async function main (): Promise<void> {
     await app.hub.endAll('shutdown')
     const deadline = Date.now() + DRAIN_MS
     while (inFlight() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+    // what isn't over by now would hold up the closing of the database
+    app.server.closeAllConnections()
     await app.close()
     process.exit(0)
   }

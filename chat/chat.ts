@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import { chatError } from '../errors.js'
 import type { Alarm, Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
-import { UserId } from '../schemas/common.js'
+import { ConversationId, MessageId, UserId } from '../schemas/common.js'
 import {
   AddParticipantsBody, ChangeRoleBody, ConversationListQuery, CreateConversationBody, ReadBody,
   type Conversation, type ConversationPage, type ReadAnswer
@@ -32,7 +32,7 @@ import { Streams } from './streams.js'
 import { Tickets } from './tickets.js'
 import { lapseTyping, setTyping, stopUncoveredTyping, TYPING_LAPSE_MS } from './typing.js'
 import { ensureUser, type Caller } from './users.js'
-import { assertValid } from './validation.js'
+import { assertPossible, assertValid } from './validation.js'
 
 export interface ChatOptions {
   /** Open streams of one user; the next is refused. Default 20. */
@@ -160,6 +160,7 @@ export class Chat {
   }
 
   async conversation (userId: string, conversationId: string): Promise<Conversation> {
+    assertPossible(ConversationId, conversationId)
     return found(await this.#queries.conversation(conversationId, userId))
   }
 
@@ -172,12 +173,15 @@ export class Chat {
   }
 
   async addParticipants (userId: string, conversationId: string, body: Static<typeof AddParticipantsBody>): Promise<Conversation> {
+    assertPossible(ConversationId, conversationId)
     assertValid(AddParticipantsBody, body)
     await this.#writer.write(addParticipants(conversationId, userId, body.participantIds))
     return await this.conversation(userId, conversationId)
   }
 
   async changeRole (userId: string, conversationId: string, participantId: string, body: Static<typeof ChangeRoleBody>): Promise<Conversation> {
+    assertPossible(ConversationId, conversationId)
+    assertPossible(UserId, participantId)
     assertValid(ChangeRoleBody, body)
     await this.#writer.write(changeRole(conversationId, userId, participantId, body.role))
     return await this.conversation(userId, conversationId)
@@ -185,6 +189,8 @@ export class Chat {
 
   /** Removes a participant, or lets the user leave. */
   async removeParticipant (userId: string, conversationId: string, participantId: string): Promise<void> {
+    assertPossible(ConversationId, conversationId)
+    assertPossible(UserId, participantId)
     await this.#writer.write(removeParticipant(conversationId, userId, participantId))
   }
 
@@ -227,6 +233,7 @@ export class Chat {
 
   /** Marks everything up to a `seq` as read by the user. */
   async markRead (userId: string, conversationId: string, body: Static<typeof ReadBody>): Promise<ReadAnswer> {
+    assertPossible(ConversationId, conversationId)
     assertValid(ReadBody, body)
     return await this.#writer.write(markRead(conversationId, userId, body.seq))
   }
@@ -247,10 +254,12 @@ export class Chat {
   }
 
   async #access (userId: string, conversationId: string): Promise<Followable> {
+    assertPossible(ConversationId, conversationId)
     return found(await this.#queries.access(conversationId, userId))
   }
 
   async #place (messageId: string): Promise<MessagePlace> {
+    assertPossible(MessageId, messageId)
     return { messageId, conversationId: found(await this.#queries.conversationOf(messageId)) }
   }
 

@@ -13,7 +13,7 @@ import type { Writer } from '../store/writer.js'
 import { isoTimeOrNull } from '../store/rendering.js'
 import { closeStream, openStream, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
-import { isValid } from './validation.js'
+import { assertPossible } from './validation.js'
 
 export interface StreamRequest {
   userId: string
@@ -126,7 +126,8 @@ export class Streams {
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
     const { hub, queries, identity } = this.#options
     const asOf = hub.position
-    const conversation = isValid(ConversationId, conversationId) ? await queries.access(conversationId, request.userId) : undefined
+    assertPossible(ConversationId, conversationId)
+    const conversation = await queries.access(conversationId, request.userId)
     if (conversation === undefined) throw chatError('NOT_FOUND')
     const row = await this.#count(request)
     return {

@@ -17,6 +17,11 @@ function validatorOf (schema: TSchema): ValidateFunction {
   return validate
 }
 
+/** An id that none can have is none that there is. @throws NOT_FOUND */
+export function assertPossible (schema: TSchema, id: string): void {
+  if (!isValid(schema, id)) throw chatError('NOT_FOUND')
+}
+
 /** Checks what came by a call in process as a request's body is checked. @throws VALIDATION_FAILED */
 export function assertValid<S extends TSchema> (schema: S, value: unknown): asserts value is Static<S> {
   const validate = validatorOf(schema)

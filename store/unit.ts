@@ -88,9 +88,10 @@ const ACTIVITY: ReadonlySet<DurableEventType> = new Set(['conversationCreated', 
 /** Larger groups don't hear of their participants' online status. */
 const CONTACTS_MAX = 100
 
-const PARTICIPANT = `p.conversation, p.user_id, p.role, p.joined_at, p.joined_seq, p.delivered_seq, p.read_seq, p.typing_until,
+/** Columns of a participant; `of` has conversation and user, who need not participate. */
+const participantColumns = (of: 'k' | 'p'): string => `${of}.conversation, ${of}.user_id, p.role, p.joined_at, p.joined_seq, p.delivered_seq, p.read_seq, p.typing_until,
   u.display_name, u.avatar,
-  (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = p.conversation AND m.sender_id = p.user_id
+  (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = ${of}.conversation AND m.sender_id = ${of}.user_id
    ORDER BY m.seq DESC LIMIT 1) AS sender_seq`
 const MESSAGE = `m.id, m.conversation, m.seq, m.sender_id, m.sender_seq, m.client_id, m.text, m.type, m.created_at, m.edited_at,
   m.deleted_at, m.first_text_hash`
@@ -112,6 +113,8 @@ export class Unit {
   readonly #database: Database
   readonly #conversations = new Map<string, ConversationRow>()
   readonly #participants = new Map<string, Map<string, ParticipantRow>>()
+  /** Of users who don't participate: number of messages they have sent. */
+  readonly #senderSeqs = new Map<string, number>()
   readonly #users = new Map<string, UserRow>()
   readonly #streams = new Map<string, Map<string, StreamRow>>()
   readonly #messages = new Map<string, MessageRow>()
@@ -223,7 +226,7 @@ export class Unit {
       typingUntil: null,
       displayName: user.displayName,
       avatar: user.avatar,
-      senderSeq: 0
+      senderSeq: this.#senderSeqs.get(JSON.stringify([conversation.id, user.id])) ?? 0
     }
     this.#place(participant)
     this.#joined.add(participant)
@@ -242,6 +245,7 @@ export class Unit {
     this.#participants.get(conversation.id)?.delete(userId)
     this.#changed.delete(participant)
     if (!this.#joined.delete(participant)) this.#left.add(participant)
+    this.#rememberSenderSeq(conversation, userId, participant.senderSeq)
     conversation.participantCount--
     this.#touched.add(conversation)
   }
@@ -377,16 +381,16 @@ export class Unit {
     })
     if (keys.length === 0) return
     this.#takeParticipants(await sql.query(
-      `SELECT ${PARTICIPANT} FROM (SELECT DISTINCT conversation, user_id FROM ${this.#table({ conversation: 'int', user_id: 'text' })} k) k
-       JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id
-       JOIN chat_users u ON u.id = p.user_id`, JSON.stringify(keys)))
+      `SELECT ${participantColumns('k')} FROM (SELECT DISTINCT conversation, user_id FROM ${this.#table({ conversation: 'int', user_id: 'text' })} k) k
+       LEFT JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id
+       LEFT JOIN chat_users u ON u.id = p.user_id`, JSON.stringify(keys)))
   }
 
   async #loadCrowds (sql: Sql, ids: string[]): Promise<void> {
     const nums = ids.flatMap(id => this.#conversations.get(id)?.num ?? [])
     if (nums.length === 0) return
     this.#takeParticipants(await sql.query(
-      `SELECT ${PARTICIPANT} FROM chat_participants p JOIN chat_users u ON u.id = p.user_id
+      `SELECT ${participantColumns('p')} FROM chat_participants p JOIN chat_users u ON u.id = p.user_id
        WHERE p.conversation IN (SELECT k.num FROM ${this.#table({ num: 'int' })} k)
        ORDER BY p.conversation, p.joined_at, p.user_id`, JSON.stringify(nums.map(num => [num]))))
   }
@@ -396,6 +400,10 @@ export class Unit {
     for (const row of rows) {
       const conversation = byNum.get(Number(row.conversation))!
       if (this.participant(conversation.id, row.user_id!) !== undefined) continue
+      if (row.role === null) {
+        this.#rememberSenderSeq(conversation, row.user_id!, Number(row.sender_seq ?? 0))
+        continue
+      }
       this.#place({
         conversation,
         userId: row.user_id!,
@@ -410,6 +418,11 @@ export class Unit {
         senderSeq: Number(row.sender_seq ?? 0)
       })
     }
+  }
+
+  /** Who was here before and comes back goes on counting. */
+  #rememberSenderSeq (conversation: ConversationRow, userId: string, senderSeq: number): void {
+    this.#senderSeqs.set(JSON.stringify([conversation.id, userId]), senderSeq)
   }
 
   #place (participant: ParticipantRow): void {

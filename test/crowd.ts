@@ -17,6 +17,8 @@ export interface CrowdOptions {
   seed: string | number
   /** Between two calls of one user, in milliseconds. */
   pauseMs?: number
+  /** A stream breaks after so many events at most. Default 150. */
+  streakMax?: number
 }
 
 export interface CrowdReport {
@@ -94,7 +96,7 @@ class Crowd {
   }
 
   #follow (userId: string, room?: Room): void {
-    this.#followers.push(new Follower(userId, room?.id, this.#rng.fork(`stream ${this.#followers.length}`),
+    this.#followers.push(new Follower(userId, room?.id, this.#rng.fork(`stream ${this.#followers.length}`), this.#options.streakMax ?? 150,
       async lastEventId => await this.#open(userId, room?.id, lastEventId)))
   }
 
@@ -163,10 +165,11 @@ class Crowd {
       await this.#compareHistory(room, log)
     }
     await Promise.all(this.#followers.map(async follower => {
-      const heard = await follower.finish(new Map([...logs].filter(([id]) => this.#covers(follower, id)).map(([id, log]) => [id, Number(log.at(-1)!.data.eventSeq)])))
-      for (const [id, log] of logs) {
-        if (this.#covers(follower, id)) this.#compareEvents(follower, id, log, heard.get(id) ?? [])
-      }
+      const expected = new Map([...logs].filter(([id]) => this.#covers(follower, id))
+        // one's own messages are spared
+        .map(([id, log]) => [id, log.filter(({ type, data }) => !(type === 'message' && data.senderId === follower.userId))]))
+      const heard = await follower.finish(new Map([...expected].map(([id, events]) => [id, Number(events.at(-1)?.data.eventSeq ?? 0)])))
+      for (const [id, events] of expected) this.#compareEvents(follower, id, events, heard.get(id) ?? [])
     }))
     return {
       calls: this.#calls,
@@ -210,9 +213,7 @@ class Crowd {
     for (const { id: messageId, seq } of messages) if (history[seq - 1]?.id !== messageId) this.#problems.push(`${id}: message ${seq} was answered, and another one is there`)
   }
 
-  #compareEvents ({ userId, conversationId, name }: Follower, id: string, log: StreamEvent[], heard: Heard[]): void {
-    // one's own messages are spared
-    const expected = log.filter(({ type, data }) => !(type === 'message' && data.senderId === userId))
+  #compareEvents ({ conversationId, name }: Follower, id: string, expected: StreamEvent[], heard: Heard[]): void {
     let index = 0
     const last = new Map<number, number>()
     for (const { connection, event: { type, data } } of heard) {
@@ -232,7 +233,7 @@ class Crowd {
         return
       }
     }
-    if (index < expected.length) this.#problems.push(`${name}: ${id} ends before ${String(expected[index]!.data.eventSeq)} of ${log.length + 1}`)
+    if (index < expected.length) this.#problems.push(`${name}: ${id} ends before ${String(expected[index]!.data.eventSeq)}`)
   }
 
   async leave (): Promise<void> {
@@ -251,6 +252,7 @@ class Follower {
   count = 0
   readonly started: Promise<void>
   readonly #rng: Rng
+  readonly #streakMax: number
   readonly #connect: (lastEventId: string | undefined) => Promise<EventReader>
   readonly #heard = new Map<string, Heard[]>()
   readonly #running: Promise<void>
@@ -258,10 +260,11 @@ class Follower {
   #goals: Map<string, number> | undefined
   #stopped = false
 
-  constructor (userId: string, conversationId: string | undefined, rng: Rng, connect: (lastEventId: string | undefined) => Promise<EventReader>) {
+  constructor (userId: string, conversationId: string | undefined, rng: Rng, streakMax: number, connect: (lastEventId: string | undefined) => Promise<EventReader>) {
     this.userId = userId
     this.conversationId = conversationId
     this.#rng = rng
+    this.#streakMax = streakMax
     this.#connect = connect
     let start: () => void
     this.started = new Promise(resolve => { start = resolve })
@@ -294,9 +297,9 @@ class Follower {
     for (let connection = 0; !this.#stopped && !this.#done; connection++) {
       const reader = this.#reader = await this.#connect(lastEventId)
       // once it is to finish, it stays until it has all
-      const patience = this.#goals === undefined ? this.#rng.integer(1, 400) : Infinity
+      const streak = this.#goals === undefined ? this.#rng.integer(1, this.#streakMax) : Infinity
       try {
-        for (let seen = 0; seen < patience && !this.#done; seen++) {
+        for (let seen = 0; seen < streak && !this.#done; seen++) {
           const event = await reader.next()
           lastEventId = event.id ?? lastEventId
           if (event.type === 'connected') started()
@@ -317,8 +320,7 @@ class Follower {
 
   get #done (): boolean {
     if (this.#goals === undefined) return false
-    // the last event is one's own message where one has sent it: the one before it has to do
-    return [...this.#goals].every(([id, goal]) => Number(this.#heard.get(id)?.at(-1)?.event.data.eventSeq ?? 0) >= goal - 1)
+    return [...this.#goals].every(([id, goal]) => Number(this.#heard.get(id)?.at(-1)?.event.data.eventSeq ?? 0) >= goal)
   }
 }
 

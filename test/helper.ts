@@ -230,6 +230,9 @@ export interface Travel {
   advance(ms: number): Promise<void>
 }
 
+/** Less than a node's lease lasts after it was renewed. */
+const STEP_MS = 8000
+
 /** The process's clocks, which the test moves forward. In steps, so that leases are renewed on the way as ever. */
 export function travel (t: Test): Travel {
   const now = Date.now
@@ -243,8 +246,8 @@ export function travel (t: Test): Travel {
   })
   return {
     async advance (ms) {
-      for (let left = ms; left > 0; left -= 4000) {
-        offset += Math.min(left, 4000)
+      for (let left = ms; left > 0; left -= STEP_MS) {
+        offset += Math.min(left, STEP_MS)
         // the hub's clock looks every 50 ms
         await new Promise(resolve => setTimeout(resolve, 70))
       }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { buildListening, users } from '../helper.js'
+import { buildListening, user } from '../helper.js'
 
 // What is committed between reading what a stream may follow and its beginning.
 
@@ -19,7 +19,8 @@ const SLOW_MS = 60
 
 await t.test('a message that is committed while a stream is admitted comes once', async t => {
   const app = await buildListening(t)
-  const [anna, ben] = users(app, 'anna', 'ben') as [ReturnType<typeof users>[number], ReturnType<typeof users>[number]]
+  const anna = user(app, 'anna')
+  const ben = user(app, 'ben')
   const conversationId = await anna.direct(ben)
   // somebody follows already
   const watcher = await ben.stream(t)
@@ -49,7 +50,9 @@ await t.test('a message that is committed while a stream is admitted comes once'
 
 await t.test('who is removed while their stream is admitted gets nothing more', async t => {
   const app = await buildListening(t)
-  const [anna, ben, cleo] = users(app, 'anna', 'ben', 'cleo') as [ReturnType<typeof users>[number], ReturnType<typeof users>[number], ReturnType<typeof users>[number]]
+  const anna = user(app, 'anna')
+  const ben = user(app, 'ben')
+  const cleo = user(app, 'cleo')
   const conversationId = await anna.group([ben, cleo])
   const watcher = await cleo.stream(t)
   await anna.send(conversationId, 'first')
@@ -81,7 +84,9 @@ await t.test('who is removed while their stream is admitted gets nothing more', 
 
 await t.test('who is added while their stream is admitted gets what comes then', async t => {
   const app = await buildListening(t)
-  const [anna, ben, cleo] = users(app, 'anna', 'ben', 'cleo') as [ReturnType<typeof users>[number], ReturnType<typeof users>[number], ReturnType<typeof users>[number]]
+  const anna = user(app, 'anna')
+  const ben = user(app, 'ben')
+  const cleo = user(app, 'cleo')
   const conversationId = await anna.group([cleo])
   await cleo.stream(t)
   await ben.arrive()

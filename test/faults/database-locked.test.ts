@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { lockSqlite, openSqlite } from '../chaos/database.js'
-import { callers, eventually, startServer, temporaryFolder } from './process.js'
+import { Caller, eventually, startServer, temporaryFolder } from './process.js'
 
 const LOCK_MS = 10_000
 /** A write waits five seconds for its turn, and as long for the lock. */
@@ -11,7 +11,8 @@ const BOUND_MS = 11_000
 await t.test('a database that somebody else holds for ten seconds', async t => {
   const file = join(temporaryFolder(t), 'chat.db')
   const server = await startServer(t, file, { HEARTBEAT_MS: '500' })
-  const [anna, ben] = callers(server, 'anna', 'ben') as [ReturnType<typeof callers>[number], ReturnType<typeof callers>[number]]
+  const anna = new Caller(server, 'anna')
+  const ben = new Caller(server, 'ben')
   const conversationId = await anna.direct(ben)
   const one = await ben.stream(t, { conversationId })
   const all = await ben.stream(t)
@@ -86,7 +87,7 @@ await t.test('a database that somebody else holds for ten seconds', async t => {
 await t.test('a start waits for the lock', async t => {
   const file = join(temporaryFolder(t), 'chat.db')
   const server = await startServer(t, file)
-  const [anna] = callers(server, 'anna') as [ReturnType<typeof callers>[number]]
+  const anna = new Caller(server, 'anna')
   await anna.call('GET', '/api/chat/me')
   await server.kill()
   const release = await lockSqlite(file)

@@ -56,8 +56,6 @@ export class Caller {
   }
 }
 
-export const callers = (server: ServerProcess, ...userIds: string[]): Caller[] => userIds.map(userId => new Caller(server, userId))
-
 /** Asks until it is so. @throws when it isn't in time */
 export async function eventually (what: string, isSo: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
   for (const deadline = Date.now() + timeoutMs; ; await sleep(20)) {

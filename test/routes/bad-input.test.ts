@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { test, type Test } from 'tap'
 import { errorCatalogue } from '../../schemas/errors.js'
 import type { ErrorAnswer } from '../../schemas/errors.js'
+import { Rng } from '../chaos/rng.js'
 import { baseUrl, buildListening, call, users, type User } from '../helper.js'
 
 async function scene (t: Test) {
@@ -162,4 +163,55 @@ test('surplus fields and parameters are ignored', async (t) => {
   const { messages: [message] } = await bob.ok<{ messages: Array<Record<string, unknown>> }>('GET', `/api/chat/conversations/${id}/messages?foo=1&foo=2`)
   t.match(message, { seq: 1, senderId: 'alice', status: 'sent' })
   t.equal((await alice.call('GET', '/api/chat/me?x=%00&y=%zz')).status, 200)
+})
+
+test('whatever comes, it is no fault of the server', async (t) => {
+  const { app, alice, bob, id } = await scene(t)
+  const message = await bob.send(id, 'x')
+  const group = await alice.group([bob])
+  const seed = process.env['TEST_SEED'] ?? String(Date.now())
+  const rng = new Rng(seed)
+  const odd: unknown[] = [
+    null, true, false, '', ' ', 0, -0, -1, 0.5, 1, 2 ** 31, 2 ** 53, 1e308, -1e308, [], {}, [[]], [null], [{}], 'x', 'true', '0', '1', 'null', '\u0000', 'a\u0000b', '\ud800', '\udc00x',
+    '\u0007', '\n', '\u2028', '😀', 'x'.repeat(301), 'x'.repeat(4001), '😀'.repeat(4000), '__proto__', 'constructor', 'toString', "'; DROP TABLE chat_users; --", '%', '_', '\\', '"', '../..',
+    'conv_alice_bob', 'alice', 'bob', ['bob', 'bob'], { length: 3 }, 'read', 'group', 'direct', 'owner', id, group, message.id
+  ]
+  const calls: Array<[Parameters<User['call']>[0], string, string[]]> = [
+    ['POST', '/api/chat/messages', ['conversationId', 'text', 'type', 'clientId']], ['PUT', '/api/chat/messages/:p/status', ['status']], ['PATCH', '/api/chat/messages/:p', ['text']],
+    ['DELETE', '/api/chat/messages/:p', []], ['POST', '/api/chat/typing', ['conversationId', 'isTyping']], ['PUT', '/api/chat/status/online', ['isOnline']],
+    ['POST', '/api/chat/conversations', ['type', 'userId', 'title', 'participantIds']], ['GET', '/api/chat/conversations?limit=:q&cursor=:q', []], ['GET', '/api/chat/conversations/:p', []],
+    ['POST', '/api/chat/conversations/:p/participants', ['participantIds']], ['PUT', '/api/chat/conversations/:p/participants/:p', ['role']],
+    ['DELETE', '/api/chat/conversations/:p/participants/:p', []], ['GET', '/api/chat/conversations/:p/messages?before=:q&limit=:q', []], ['GET', '/api/chat/conversations/:p/messages?after=:q', []],
+    ['PUT', '/api/chat/conversations/:p/read', ['seq']], ['POST', '/api/sse/tickets', ['conversationId']], ['POST', '/api/sse/:p/token', []]
+  ]
+  const inUrl = (value: unknown): string => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    return /[\ud800-\udfff]/u.test(text) ? '%ED%A0%80' : encodeURIComponent([...text].slice(0, 300).join(''))
+  }
+  const faults: string[] = []
+  for (let round = 0; round < 700; round++) {
+    const [method, template, fields] = rng.pick(calls)
+    const url = template.replaceAll(/:[pq]/g, () => rng.chance(0.5) ? rng.pick([id, group, message.id, 'bob']) : inUrl(rng.pick(odd)))
+    const whole = rng.chance(0.1)
+    const body = fields.length === 0 ? undefined : whole ? rng.pick(odd) : Object.fromEntries(fields.filter(() => rng.chance(0.85)).map(field => [field, rng.pick(odd)]))
+    const { status, body: answer } = await call(app, method, url, {
+      headers: { authorization: `Bearer ${alice.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { payload: JSON.stringify(body) })
+    })
+    const fine = status < 300 || (status < 500 && errorCatalogue[(answer as unknown as ErrorAnswer).code as keyof typeof errorCatalogue]?.[0] === status)
+    if (!fine) faults.push(`${method} ${url} ${JSON.stringify(body)}: ${status} ${JSON.stringify(answer)}`)
+  }
+  t.strictSame(faults.slice(0, 10), [], `TEST_SEED=${seed}`)
+
+  const start = (await bob.stream(t, { conversationId: id })).lastEventId!
+  const [identity] = start.split('.')
+  for (const lastEventId of [...odd.filter(value => typeof value === 'string' && value.length < 1000) as string[], `${identity}.1.2147483648`, `${identity}.9999999999.1`, `${identity}.all.999999999999999`, `${identity}.all.0.0.9999999999.9999999999`,
+    `${identity}.all.0.999999999999999.1.1`, `${identity}.all.1.0.0.0`]) {
+    for (const query of [{ conversationId: id }, {}]) {
+      // URLSearchParams makes a lone surrogate U+FFFD
+      const stream = await alice.openStream(t, { ...query, lastEventId })
+      t.equal(stream.status, 200, `${lastEventId.slice(0, 40).replaceAll(/[^ -~]/g, '?')} on ${query.conversationId ?? 'all'}`)
+      t.equal((await stream.next()).type, 'connected')
+      await stream.close()
+    }
+  }
 })

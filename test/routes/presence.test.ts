@@ -2,6 +2,7 @@ import { test, type Test } from 'tap'
 import type { OnlineStatusAnswer, User as ShownUser } from '../../schemas/users.js'
 import type { EventReader } from '../event-reader.js'
 import { buildListening, travel, user, users, type User } from '../helper.js'
+import { eventually } from '../hub/eventually.js'
 
 async function scene (t: Test) {
   const app = await buildListening(t)
@@ -12,6 +13,14 @@ async function scene (t: Test) {
 
 const say = async (who: User, isOnline: boolean): Promise<OnlineStatusAnswer> => await who.ok('PUT', '/api/chat/status/online', { isOnline })
 const me = async (who: User): Promise<ShownUser> => await who.ok('GET', '/api/chat/me')
+
+/** Closes a stream, and waits until the server has taken note: what follows counts from there. */
+async function leave (who: User, stream: EventReader): Promise<void> {
+  const open = async (): Promise<number> => (await who.app.chatDatabase.read.query('SELECT id FROM chat_streams WHERE user_id = ?', who.id)).length
+  const before = await open()
+  await stream.close()
+  await eventually(async () => await open() < before)
+}
 
 /** What was told of users' being online, up to a message that is sent now. */
 async function statusUpToNow (stream: EventReader, sender: User, conversationId: string): Promise<unknown[]> {
@@ -35,11 +44,11 @@ test('a user is online while a stream of theirs is open, and for 15 s after the 
   t.match((await alice.conversation(id)).participants, [{ userId: 'alice', isOnline: true }, { userId: 'bob', isOnline: true }])
 
   const second = await bob.stream(t)
-  await first.close()
+  await leave(bob, first)
   await clock.advance(20_000)
   t.strictSame(await statusUpToNow(watching, bob, id), [], 'another stream is open')
 
-  await second.close()
+  await leave(bob, second)
   await clock.advance(12_000)
   const third = await bob.stream(t)
   await clock.advance(12_000)
@@ -47,7 +56,7 @@ test('a user is online while a stream of theirs is open, and for 15 s after the 
   t.match(await me(bob), { isOnline: true })
 
   const before = Date.now()
-  await third.close()
+  await leave(bob, third)
   await clock.advance(14_000)
   t.strictSame(await statusUpToNow(watching, bob, id), [], 'not before 15 s')
   await clock.advance(2000)
@@ -86,7 +95,7 @@ test('saying false hides until true is said, streams or not', async (t) => {
   await say(bob, false)
   const second = await bob.stream(t)
   t.match((await alice.conversation(id)).participants, [{}, { userId: 'bob', isOnline: false }])
-  await first.close()
+  await leave(bob, first)
   await clock.advance(20_000)
   t.strictSame(await statusUpToNow(watching, bob, id), [], 'nothing more while hidden')
 
@@ -96,7 +105,7 @@ test('saying false hides until true is said, streams or not', async (t) => {
   await clock.advance(100_000)
   t.strictSame(await statusUpToNow(watching, bob, id), [], 'with a stream it lasts')
   await say(bob, false)
-  await second.close()
+  await leave(bob, second)
   await clock.advance(20_000)
   t.strictSame(await statusUpToNow(watching, bob, id), [['bob', false]], 'told when it was said, and not again when the stream closed')
 })
@@ -171,4 +180,23 @@ test('who has left hears no more, and is heard of no more', async (t) => {
   await alice.group([carol, bob])
   t.strictSame((await hers.until(({ type }) => type === 'conversationCreated')).map(({ type }) => type), ['conversationCreated'])
   t.strictSame((await watching.until(({ type }) => type === 'conversationCreated')).map(({ type }) => type), ['conversationCreated'])
+})
+
+test('what a crashed node has left open is closed within a minute', async (t) => {
+  const clock = travel(t)
+  const { app, alice, bob, id } = await scene(t)
+  const watching = await alice.stream(t, { conversationId: id })
+  // as a node on another machine leaves it
+  await app.chatDatabase.transaction(async sql => {
+    await sql.execute('INSERT INTO chat_nodes (id, host, pid, expires_at) VALUES (?, ?, ?, ?)', 'dead', 'elsewhere', 1, Date.now() + 20_000)
+    await sql.execute('INSERT INTO chat_streams (id, node_id, user_id, conversation_id) VALUES (?, ?, ?, ?)', 'its stream', 'dead', 'bob', null)
+    await sql.execute('UPDATE chat_users SET is_online = ? WHERE id = ?', true, 'bob')
+  })
+  await clock.advance(16_000)
+  t.strictSame(await statusUpToNow(watching, bob, id), [], 'not while it may be alive')
+  t.match(await me(bob), { isOnline: true })
+  await clock.advance(44_000)
+  t.match((await watching.next('onlineStatus')).data, { userId: 'bob', isOnline: false })
+  t.match(await me(bob), { isOnline: false })
+  await eventually(async () => (await app.chatDatabase.read.query('SELECT id FROM chat_nodes')).length === 1)
 })
