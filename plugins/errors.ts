@@ -53,7 +53,9 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
 
 /** What isn't HTTP, or breaks off (Node.js's `clientError`). Its bytes may hold a token and are not logged. */
 export function answerClientError ({ code }: ConnectionError, socket: Socket): void {
-  if (code !== 'ECONNRESET' && socket.writable) {
+  // cut on its way by something between: an EventSource whose request it was would give up on any answer
+  const isCut = code === 'ECONNRESET' || code === 'HPE_INVALID_EOF_STATE'
+  if (!isCut && socket.writable) {
     const answer = answerOf(chatError(clientErrorCodes[code] ?? 'BAD_REQUEST'))
     const body = JSON.stringify(answer)
     socket.write(`HTTP/1.1 ${answer.statusCode} ${answer.error}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)

@@ -67,11 +67,8 @@ export class Api {
       this.counters.calls++
       try {
         const answer = await callOnce(this.#port(), method, path, { token: mint(userId), body, agent: this.#agent })
-        // a request that was cut short on its way
-        const isCut = answer.status === 400 && answer.body.code === 'BAD_REQUEST'
-        if (answer.status < 500 && !isCut) return { ...answer, attempts }
-        if (isCut) this.counters.broken++
-        else if (answer.status !== 503 || answer.body.code !== 'UNAVAILABLE' || !(Number(answer.headers['retry-after']) > 0)) {
+        if (answer.status < 500) return { ...answer, attempts }
+        if (answer.status !== 503 || answer.body.code !== 'UNAVAILABLE' || !(Number(answer.headers['retry-after']) > 0)) {
           this.#problem(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}, Retry-After ${answer.headers['retry-after']}`)
         }
         if (answer.status === 503) {

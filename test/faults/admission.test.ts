@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
@@ -98,4 +100,15 @@ await t.test('who is added while their stream is admitted gets what comes then',
   await anna.send(conversationId, 'welcome')
   const types = (await stream.until(({ data }) => data.text === 'welcome')).map(({ type }) => type)
   t.ok(types.includes('participantJoined'), types.join())
+})
+
+await t.test('a request that is cut on its way is not answered: an EventSource would give up', async t => {
+  const app = await buildListening(t)
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', bytes => { answer += String(bytes) })
+  socket.end('GET /api/sse HTTP/1.1\r\nHost: x\r\nAuthoriz')
+  await once(socket, 'close')
+  t.equal(answer, '')
 })
