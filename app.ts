@@ -19,6 +19,7 @@ import healthRoutes from './routes/health.js'
 import messageRoutes from './routes/messages.js'
 import pageRoutes from './routes/page.js'
 import sseRoutes from './routes/sse.js'
+import streamRoutes from './routes/streams.js'
 import userRoutes from './routes/users.js'
 
 /** Options of the chat inside another app. One of `jwt` and `authenticate` says who calls. */
@@ -102,11 +103,11 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   app.addHook('onRoute', route => { route.bodyLimit ??= BODY_LIMIT })
 
   await app.register(async api => {
-    api.addHook('onRequest', api.chatCallers.identify)
-    await api.register(userRoutes)
-    await api.register(conversationRoutes)
-    await api.register(messageRoutes)
-  }, { prefix: '/api/chat' })
+    // after the limit of calls, which counts those of nobody, too
+    api.addHook('onRoute', route => { route.onRequest = [route.onRequest ?? [], api.chatCallers.identify].flat() })
+    for (const routes of [userRoutes, conversationRoutes, messageRoutes]) await api.register(routes, { prefix: '/chat' })
+    await api.register(streamRoutes, { prefix: '/sse' })
+  }, { prefix: '/api' })
   await app.register(sseRoutes, { prefix: '/api', maxStreams: options.maxStreams, hostAuthenticates: authenticate !== undefined })
   if (options.accounts === true) await app.register(accountRoutes, { prefix: '/api/auth' })
   if (options.health === true) await app.register(healthRoutes, { prefix: '/health' })

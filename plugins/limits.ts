@@ -1,24 +1,11 @@
+import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { LRUCache } from 'lru-cache'
 import { chatError } from '../errors.js'
 import { RedisBus } from '../hub/buses/redis.js'
 import type { Count } from '../store/counters.js'
 import { bearerToken } from './auth.js'
 import { countInRedis } from './redis-counters.js'
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /**
-     * Counts a call that is not to be refused with 429 (its route has `config: { unlimited: true }`): milliseconds until
-     * it may be made, 0: now. There with a limit only.
-     */
-    countCall?(request: FastifyRequest): Promise<number>
-  }
-  interface FastifyContextConfig {
-    unlimited?: boolean
-  }
-}
 
 export interface LimitsOptions {
   /** Calls a minute of one user, or of one address without a user. */
@@ -29,30 +16,22 @@ export interface LimitsOptions {
 type CountCall = (key: string, windowMs: number) => Promise<Count>
 
 const WINDOW_MS = 60_000
+/** Of a process that counts by itself. */
 const CALLERS_MAX = 100_000
 
-/** Limits how often one may call, with the usual headers (`x-ratelimit-…`, `Retry-After`). */
+/**
+ * Limits how often one may call the routes that are registered after it, with the usual headers (`x-ratelimit-…`,
+ * `Retry-After`). `config: { rateLimit: false }` leaves a route alone. While calls can't be counted, they pass.
+ */
 async function limitsPlugin (app: FastifyInstance, { perMinute }: LimitsOptions): Promise<void> {
-  const count = sharedCount(app) ?? countInMemory()
-
-  /** Undefined: nothing can be counted just now, and the call passes. */
-  const counted = async (request: FastifyRequest): Promise<Count | undefined> => {
-    const key = await userOf(app, request) ?? `address:${request.ip}`
-    return await count(key, WINDOW_MS).catch(() => undefined)
-  }
-
-  // a hook of the scope, so that it goes before the question who calls: calls without a user count, too
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.unlimited === true) return
-    const now = await counted(request)
-    if (now === undefined) return
-    const seconds = Math.max(1, Math.ceil((now.expiresAt - Date.now()) / 1000))
-    reply.headers({ 'x-ratelimit-limit': perMinute, 'x-ratelimit-remaining': Math.max(0, perMinute - now.count), 'x-ratelimit-reset': seconds })
-    if (now.count > perMinute) throw chatError('TOO_MANY_REQUESTS', { retryAfter: seconds })
-  })
-  app.decorate('countCall', async (request: FastifyRequest) => {
-    const now = await counted(request)
-    return now === undefined || now.count <= perMinute ? 0 : Math.max(1, now.expiresAt - Date.now())
+  const count = sharedCount(app)
+  await app.register(rateLimit, {
+    max: perMinute,
+    timeWindow: WINDOW_MS,
+    ...(count === undefined ? { cache: CALLERS_MAX } : { store: storeOf(count) }),
+    skipOnError: true,
+    keyGenerator: async request => await userOf(app, request) ?? `address:${request.ip}`,
+    errorResponseBuilder: (_request, { ttl }) => chatError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
   })
 }
 
@@ -63,14 +42,17 @@ function sharedCount ({ chat, chatBus, chatDatabase }: FastifyInstance): CountCa
   return undefined
 }
 
-function countInMemory (): CountCall {
-  const counts = new LRUCache<string, Count>({ max: CALLERS_MAX })
-  return async (key, windowMs) => {
-    const running = counts.get(key)
-    const count = running !== undefined && running.expiresAt > Date.now() ? running : { count: 0, expiresAt: Date.now() + windowMs }
-    count.count++
-    counts.set(key, count)
-    return count
+function storeOf (count: CountCall): FastifyRateLimitStoreCtor {
+  return class Store implements FastifyRateLimitStore {
+    incr (key: string, callback: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number): void {
+      count(key, windowMs).then(
+        now => { callback(null, { current: now.count, ttl: Math.max(1, now.expiresAt - Date.now()) }) },
+        (error: Error) => { callback(error) })
+    }
+
+    child (): this {
+      return this
+    }
   }
 }
 

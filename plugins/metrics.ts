@@ -43,7 +43,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     seconds.observe({ method: request.method, route: request.routeOptions.url ?? 'unknown', status: reply.statusCode }, reply.elapsedTime / 1000)
   })
 
-  app.get('/metrics', { logLevel: 'warn', config: { unlimited: true }, schema: { hide: true } }, async (_request, reply) => {
+  app.get('/metrics', { logLevel: 'warn', config: { rateLimit: false }, schema: { hide: true } }, async (_request, reply) => {
     reply.type(registry.contentType)
     return await registry.metrics()
   })

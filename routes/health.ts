@@ -16,13 +16,13 @@ const routes: FastifyPluginAsyncTypebox = async app => {
 
   app.get('/live', {
     logLevel: 'warn',
-    config: { unlimited: true },
+    config: { rateLimit: false },
     schema: { summary: 'Whether the process answers', security: [], response: { 200: Liveness } }
   }, async () => ({ status: 'ok' as const }))
 
   app.get('/ready', {
     logLevel: 'warn',
-    config: { unlimited: true },
+    config: { rateLimit: false },
     schema: { summary: 'Whether the service can do its work', security: [], response: { 200: Readiness, 503: Readiness } }
   }, async (_request, reply) => {
     const checks = { database: await answers(chat.ping()), bus: hub.busConnected, draining: hub.closing }
