@@ -4,4 +4,4 @@ import { runApiSuites } from './api-suites.js'
 
 const skip = await skipWithoutPostgres()
 if (skip !== false) t.plan(0, skip)
-else runApiSuites(t, { TEST_CHAT_DATABASE_URL: await requirePostgres() })
+else await runApiSuites({ TEST_CHAT_DATABASE_URL: await requirePostgres() })

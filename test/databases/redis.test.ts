@@ -5,4 +5,4 @@ import { runApiSuites } from './api-suites.js'
 
 const skip = await skipWithoutPostgres() || await skipWithoutRedis()
 if (skip !== false) t.plan(0, skip)
-else runApiSuites(t, { TEST_CHAT_DATABASE_URL: await requirePostgres(), TEST_CHAT_REDIS_URL: await requireRedis() })
+else await runApiSuites({ TEST_CHAT_DATABASE_URL: await requirePostgres(), TEST_CHAT_REDIS_URL: await requireRedis() })

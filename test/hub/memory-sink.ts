@@ -5,9 +5,17 @@ export interface SentEvent { type: string, data: Record<string, unknown>, id: st
 /** A connection that takes all at once, and the events that came by it. */
 export class MemorySink extends Writable {
   text = ''
+  onWrite = (): void => {}
 
   constructor () {
-    super({ decodeStrings: false, write: (chunk, _, done) => { this.text += String(chunk); done() } })
+    super({
+      decodeStrings: false,
+      write: (chunk, _, done) => {
+        this.text += String(chunk)
+        this.onWrite()
+        done()
+      }
+    })
   }
 
   get events (): SentEvent[] {

@@ -47,6 +47,10 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 /** What axe finds wrong with the page as it is, one line each. */
 export async function findings (page: Page): Promise<string[]> {
+  // half-way through a fade, any colour is too pale
+  await page.evaluate(`Promise.allSettled(document.getAnimations()
+    .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity)
+    .map(({ finished }) => finished))`)
   await page.evaluate(axe)
   const { violations } = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })') as {
     violations: { id: string, impact: string, nodes: { html: string, failureSummary: string }[] }[]
