@@ -184,7 +184,7 @@ export class Streams {
         }
         if (stream.behind.size > 0) {
           stream.cursor = from
-          stream.cursorAfter = catchUpCursor(identity, start, Math.max(asOf, start.position))
+          stream.cursorAfter = catchUpCursor(identity, start, Math.max(asOf, start.position, cursor?.partial?.to ?? 0))
         }
         hub.lookBack(asOf)
         this.#greet(stream, null, from, cursor !== undefined)

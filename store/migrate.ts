@@ -5,6 +5,7 @@ import {
   isDriverAdapterError, type SqlDriverAdapter, type SqlDriverAdapterFactory,
   type SqlMigrationAwareDriverAdapterFactory, type SqlQueryable
 } from '@prisma/driver-adapter-utils'
+import { isAway } from './outage.js'
 import { allTables, migrationList, openSchemaEngine, type Provider } from './schema-engine.js'
 
 export type { Provider } from './schema-engine.js'
@@ -27,6 +28,8 @@ export interface MigrateOptions {
   schema?: string
   /** How long to wait for another process that is migrating the same database, in milliseconds. Default 60,000. */
   lockTimeoutMs?: number
+  /** How long to wait for a server that doesn't answer, such as one that is being restarted, in milliseconds. Default 15,000. */
+  awayTimeoutMs?: number
   /** Where the migrations are: a folder of `<name>/migration.sql`. Default: those shipped for the provider. */
   migrations?: URL
 }
@@ -39,6 +42,7 @@ export interface MigrateResult {
 }
 
 export const DEFAULT_SCHEMA = 'fastify_sse_chat'
+const AWAY_RETRY_MS = 250
 
 /**
  * Brings a database to the shipped version: creates what is missing and applies the migrations that aren't applied
@@ -60,16 +64,21 @@ export async function migrate (
   const deadline = Date.now() + (options.lockTimeoutMs ?? 60_000)
   const schema = options.schema ?? DEFAULT_SCHEMA
 
-  let adapter: SqlDriverAdapter | undefined
-  try {
-    adapter = await adapterFactory.connect()
-    return provider === 'sqlite'
-      ? await migrateSqlite(adapter, shipped, directory, deadline)
-      : await migratePostgres(adapter, schema, shipped, directory, deadline)
-  } catch (error) {
-    throw error instanceof DatabaseError ? error : databaseError(provider, error)
-  } finally {
-    await adapter?.dispose().catch(() => { /* it is gone already */ })
+  const giveUp = Date.now() + (options.awayTimeoutMs ?? 15_000)
+  for (;;) {
+    let adapter: SqlDriverAdapter | undefined
+    try {
+      adapter = await adapterFactory.connect()
+      return provider === 'sqlite'
+        ? await migrateSqlite(adapter, shipped, directory, deadline)
+        : await migratePostgres(adapter, schema, shipped, directory, deadline)
+    } catch (error) {
+      if (error instanceof DatabaseError) throw error
+      if (provider === 'sqlite' || !isAway(error) || Date.now() > giveUp) throw databaseError(provider, error)
+    } finally {
+      await adapter?.dispose().catch(() => { /* it is gone already */ })
+    }
+    await sleep(AWAY_RETRY_MS)
   }
 }
 
@@ -319,6 +328,7 @@ function reason (error: unknown): string {
   if (isDriverAdapterError(error)) {
     const { cause } = error
     if (cause.originalCode === '55P03') return 'another process is holding its locks'
+    if (cause.kind === 'ConnectionClosed') return 'it closed the connection'
     if (cause.kind === 'DatabaseNotReachable') return `nothing answers at ${cause.host ?? 'its host'}${cause.port === undefined ? '' : `:${cause.port}`}`
     return oneLine(cause.originalMessage ?? error.message)
   }

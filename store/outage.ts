@@ -42,9 +42,15 @@ function isAny (error: unknown, code: (code: string) => boolean, message: RegExp
 
 const NEVER = /(?!)/
 
+/** Nothing answers, or it is starting or stopping: as while a database server is restarted. */
+const away = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|08|P1001|P1017|DatabaseNotReachable|ConnectionClosed|SocketTimeout)/
+
 /** Whether trying again later can help. */
 export const isOutage = (error: unknown): boolean =>
   isAny(error, code => prismaCodes.has(code) || kinds.has(code) || sqlite.test(code) || sqlState.test(code) || network.test(code), words)
+
+/** Whether the database server is away, and may soon be back. */
+export const isAway = (error: unknown): boolean => isAny(error, code => away.test(code), words)
 
 /** SQLite: another process holds the lock. */
 export const isLocked = (error: unknown): boolean => isAny(error, code => /^(SQLITE_BUSY|SQLITE_LOCKED|P1008)/.test(code), NEVER)

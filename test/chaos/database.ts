@@ -44,10 +44,11 @@ export interface HarnessDatabase {
   openStreams(): Promise<number>
   /** Number of the newest transaction in the log. */
   position(): Promise<number>
-  /** Keeps all writers out until it is released; undefined where there is no such lock. */
-  lock?(): Promise<() => void>
-  /** Waits, blocking this process, for the next commit; false when none came in time. */
-  waitForCommit?(timeoutMs: number): boolean
+  /** Keeps all writers out until it is released. */
+  lock(): Promise<() => unknown>
+  /** Waits for the next commit (SQLite: blocking this process); false when none came in time. */
+  waitForCommit(timeoutMs: number): Promise<boolean>
+  /** What is the run's own goes with it. */
   close(): Promise<void>
 }
 
@@ -101,7 +102,7 @@ export function openSqlite (file: string): HarnessDatabase {
     openStreams: async () => Number(reader.prepare(queries.openStreams).all()[0]!.count),
     position: async () => Number(reader.prepare(queries.position).all()[0]!.position),
     lock: async () => await lockSqlite(file),
-    waitForCommit (timeoutMs) {
+    async waitForCommit (timeoutMs) {
       const before = reader.pragma('data_version', { simple: true })
       const deadline = performance.now() + timeoutMs
       while (reader.pragma('data_version', { simple: true }) === before) if (performance.now() > deadline) return false
@@ -129,14 +130,42 @@ export async function lockSqlite (file: string): Promise<() => void> {
   }
 }
 
+/** A schema of a run's own. */
+export function withSchema (url: string, schema: string): string {
+  const own = new URL(url)
+  own.searchParams.set('schema', schema)
+  return own.href
+}
+
 async function openPostgres (url: string): Promise<HarnessDatabase> {
-  const pool = new pg.Pool({ connectionString: url, max: 1, options: `-c search_path=${new URL(url).searchParams.get('schema') ?? 'fastify_sse_chat'}` })
+  const plain = new URL(url)
+  const schema = plain.searchParams.get('schema')!
+  plain.search = ''
+  const pool = new pg.Pool({ connectionString: plain.href, max: 4, options: `-c search_path=${schema}` })
   pool.on('error', () => {})
   const query = async (sql: string): Promise<Rows> => (await pool.query<Record<string, unknown>>(sql)).rows
+  const position = async (): Promise<number> => Number((await query(queries.position))[0]!.position)
   return {
     snapshot: async () => await snapshotBy(query),
     openStreams: async () => Number((await query(queries.openStreams))[0]!.count),
-    position: async () => Number((await query(queries.position))[0]!.position),
-    close: async () => { await pool.end() }
+    position,
+    async lock () {
+      const client = await pool.connect()
+      await client.query('BEGIN; LOCK TABLE chat_meta IN ACCESS EXCLUSIVE MODE')
+      return async () => {
+        await client.query('COMMIT')
+        client.release()
+      }
+    },
+    async waitForCommit (timeoutMs) {
+      const before = await position()
+      const deadline = performance.now() + timeoutMs
+      while (await position() === before) if (performance.now() > deadline) return false
+      return true
+    },
+    async close () {
+      await query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await pool.end()
+    }
   }
 }

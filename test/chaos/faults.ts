@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HarnessDatabase } from './database.js'
+import type { Gate } from './gate.js'
 import type { Rng } from './rng.js'
 import type { ServerProcess } from './server-process.js'
 
-export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock'
+export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock' | 'databaseAway' | 'busAway'
 
 /** Something that befalls a process or the database. */
 export interface Fault {
@@ -15,9 +16,12 @@ export interface Fault {
   ms: number
 }
 
-export interface Rates { killsPerMinute: number, locksPerMinute: number, pausesPerMinute: number, terminationsPerMinute: number }
+export interface Rates { killsPerMinute: number, locksPerMinute: number, pausesPerMinute: number, terminationsPerMinute: number, databaseAwaysPerMinute: number, busAwaysPerMinute: number }
 
 const LONGEST_LOCK_MS = 8000
+const LONGEST_AWAY_MS = 10_000
+/** One among several nodes may be taken for dead, and come back. */
+const LONGEST_PAUSE_MS = 30_000
 
 /** What will happen, all of it drawn beforehand. Each kind happens at least once. */
 export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Rates): Fault[] {
@@ -31,29 +35,41 @@ export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Ra
   }
   const away = (): number => rng.between(0, 400)
   const longestLock = Math.min(LONGEST_LOCK_MS, durationMs / 6)
+  const longestAway = Math.min(LONGEST_AWAY_MS, durationMs / 6)
+  const longestPause = nodes > 1 ? Math.min(LONGEST_PAUSE_MS, durationMs / 4) : Math.min(3000, durationMs / 10)
   add('kill', rates.killsPerMinute / 2, away)
   add('killAtCommit', rates.killsPerMinute / 2, away)
   add('terminate', rates.terminationsPerMinute, away)
-  add('pause', rates.pausesPerMinute, () => rng.between(1000, Math.min(3000, durationMs / 10)))
+  add('pause', rates.pausesPerMinute, () => rng.between(1000, longestPause))
+  // the first of them as long as it may be
+  const pause = faults.find(({ kind }) => kind === 'pause')
+  if (pause !== undefined) pause.ms = longestPause
   // short ones mostly
   add('lock', rates.locksPerMinute, () => 100 + (longestLock - 100) * rng.next() ** 3)
+  add('databaseAway', rates.databaseAwaysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
+  add('busAway', rates.busAwaysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
   return faults.sort((a, b) => a.atMs - b.atMs)
 }
 
 export interface Death { at: number, position: number, atCommit: boolean }
 
+/** Between the nodes and what they share. */
+export interface Gates { database: Gate | undefined, bus: Gate | undefined }
+
 /** Lets the schedule happen. */
 export class Faults {
-  readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0 }
+  readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0, databaseAway: 0, busAway: 0 }
   readonly deaths: Death[] = []
   slowestTerminationMs = 0
   readonly #servers: readonly ServerProcess[]
   readonly #database: HarnessDatabase
+  readonly #gates: Gates
   readonly #problem: (text: string) => void
 
-  constructor (servers: readonly ServerProcess[], database: HarnessDatabase, problem: (text: string) => void) {
+  constructor (servers: readonly ServerProcess[], database: HarnessDatabase, gates: Gates, problem: (text: string) => void) {
     this.#servers = servers
     this.#database = database
+    this.#gates = gates
     this.#problem = problem
   }
 
@@ -61,16 +77,18 @@ export class Faults {
   async run (faults: readonly Fault[], durationMs: number): Promise<void> {
     await Promise.all(this.#servers.map(async (server, node) => {
       let wellMs = 0
-      // a lock comes on top of what else happens
-      let locks: Promise<void> = Promise.resolve()
+      // trouble of what all nodes share comes on top of what else happens
+      let shared: Promise<void> = Promise.resolve()
       for (const fault of faults.filter(fault => fault.node === node)) {
         await sleep(fault.atMs - wellMs)
         wellMs = fault.atMs
         this.counts[fault.kind]++
-        if (fault.kind === 'lock') locks = locks.then(async () => { await this.#lock(fault.ms) })
+        if (fault.kind === 'lock') shared = shared.then(async () => { await this.#lock(fault.ms) })
+        else if (fault.kind === 'databaseAway') shared = shared.then(async () => { await shutFor(this.#gates.database, fault.ms) })
+        else if (fault.kind === 'busAway') shared = shared.then(async () => { await shutFor(this.#gates.bus, fault.ms) })
         else await this.#befall(server, fault)
       }
-      await Promise.all([locks, sleep(durationMs - wellMs)])
+      await Promise.all([shared, sleep(durationMs - wellMs)])
     }))
   }
 
@@ -89,7 +107,7 @@ export class Faults {
 
   async #kill (server: ServerProcess, atCommit: boolean): Promise<void> {
     // the process is between the commit and what it tells of it, if we are quick enough
-    if (atCommit) this.#database.waitForCommit?.(200)
+    if (atCommit) await this.#database.waitForCommit(200)
     await server.kill()
     this.deaths.push({ at: Date.now(), position: await this.#database.position(), atCommit })
   }
@@ -112,9 +130,14 @@ export class Faults {
   }
 
   async #lock (ms: number): Promise<void> {
-    const release = await this.#database.lock?.()
-    if (release === undefined) return
+    const release = await this.#database.lock()
     await sleep(ms)
-    release()
+    await release()
   }
+}
+
+async function shutFor (gate: Gate | undefined, ms: number): Promise<void> {
+  gate?.shut()
+  await sleep(ms)
+  gate?.open()
 }

@@ -20,6 +20,8 @@ const { values } = parseArgs({
   }
 })
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1) })
+
 const seeds = values.seeds?.split(',') ?? [values.seed ?? String(Math.floor(Math.random() * 2 ** 32))]
 const rows: string[] = []
 for (const seed of seeds) {

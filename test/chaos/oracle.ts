@@ -166,7 +166,7 @@ export class Oracle {
     const stays = this.#stays(id, userId)
     const { readmissions } = this.#model.membership(id, userId)
     const early = received.find(({ eventSeq }) => eventSeq <= after)
-    if (early !== undefined) problem(`${id}: event ${early.eventSeq} although it began after ${after}`)
+    if (early !== undefined) problem(`${id}: event ${early.eventSeq}, position ${log[early.eventSeq - 1]?.position}, on connection ${early.connection + 1}, although it began with ${subscriber.start}, after ${after}`)
 
     // what happened while they were away may be read by who came back, and by nobody else
     stays.forEach(({ to }, index) => {

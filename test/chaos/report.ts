@@ -32,7 +32,7 @@ export interface Report {
   log: string[]
 }
 
-const COLUMNS = ['seed', 'min', 'kills (at commit, before emit)', 'SIGTERM', 'pauses', 'locks', 'cuts (half)', 'stalls', 'messages', 'events', 'events checked', 'resumes', '503', 'MiB', 'fds', 'result'] as const
+const COLUMNS = ['seed', 'min', 'kills (at commit, before emit)', 'SIGTERM', 'pauses', 'locks', 'database, bus away', 'cuts (half)', 'stalls', 'messages', 'events', 'events checked', 'resumes', '503', 'MiB', 'fds', 'result'] as const
 
 export const tableHead = (): string => `| ${COLUMNS.join(' | ')} |\n|${COLUMNS.map(() => ' --- |').join('')}`
 
@@ -40,6 +40,7 @@ export function tableRow (report: Report): string {
   const { seed, minutes, faults, proxy, messages, events, checked, connections, unavailable, memory, descriptors, problems } = report
   return `| ${[
     seed, minutes.toFixed(1), `${faults.kill + faults.killAtCommit} (${faults.killAtCommit}, ${report.killsBeforeEmit})`, faults.terminate, faults.pause, faults.lock,
+    `${faults.databaseAway}, ${faults.busAway}`,
     `${proxy.cuts} (${proxy.halfCloses})`, proxy.stalls, messages, events, checked, connections, unavailable,
     `${memory.startMiB} → ${memory.endMiB}`, `${descriptors.start} → ${descriptors.end}`, problems.length === 0 ? 'clean' : `${problems.length} problems`
   ].join(' | ')} |`

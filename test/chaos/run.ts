@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -5,8 +6,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Actor } from './actor.js'
 import { Api, callOnce } from './api.js'
-import { openHarnessDatabase, type HarnessDatabase } from './database.js'
-import { Faults, schedule, type Rates } from './faults.js'
+import { openHarnessDatabase, withSchema, type HarnessDatabase } from './database.js'
+import { Faults, schedule, type Gates, type Rates } from './faults.js'
+import { Gate } from './gate.js'
 import { Model } from './model.js'
 import { Oracle } from './oracle.js'
 import { Proxy, type ProxyCounters, type ProxyFaults } from './proxy.js'
@@ -32,12 +34,17 @@ export interface ChaosOptions {
   onProgress?: (text: string) => void
 }
 
-const RATES: Rates = { killsPerMinute: 8, locksPerMinute: 5, pausesPerMinute: 1.5, terminationsPerMinute: 1 }
+const RATES: Rates = { killsPerMinute: 8, locksPerMinute: 5, pausesPerMinute: 1.5, terminationsPerMinute: 1, databaseAwaysPerMinute: 0, busAwaysPerMinute: 0 }
+/** Of what stands on other machines. */
+const AWAYS_PER_MINUTE = 1
 const PROXY: ProxyFaults = { cutEveryMs: 3000, delays: 0.05, stalls: 0.004, splits: 0.2 }
 /** How long all may take to be caught up after the last fault, in milliseconds. */
 const SETTLE_MS = 30_000
 /** Descriptors that come and go by themselves. */
 const SPARE_DESCRIPTORS = 4
+/** The pool of a node, and who listens. */
+const POSTGRES_SOCKETS = 11
+const REDIS_SOCKETS = 2
 
 /** What the processes hold. */
 interface Measure { memoryMiB: number, descriptors: number, timers: number, fellBehind: number, gaps: number }
@@ -67,13 +74,16 @@ class World {
   readonly #running: Array<Promise<void>> = []
   readonly #userIds: string[]
   readonly #api: Api
+  readonly #gates: Gates = { database: undefined, bus: undefined }
   #database: HarnessDatabase | undefined
 
   constructor (options: ChaosOptions) {
     this.#options = options
     this.#rng = new Rng(options.seed)
     this.#nodeCount = options.nodes ?? 1
-    this.#databaseUrl = options.databaseUrl ?? `file:${join(this.#folder, 'chat.db')}`
+    this.#databaseUrl = options.databaseUrl === undefined
+      ? `file:${join(this.#folder, 'chat.db')}`
+      : withSchema(options.databaseUrl, `chaos_${randomBytes(6).toString('hex')}`)
     this.#userIds = Array.from({ length: options.users ?? 8 }, (_, index) => `user${index}`)
     const hops = this.#rng.fork('hops of callers')
     this.#api = new Api(() => hops.pick(this.#proxies).port, this.#problem)
@@ -93,8 +103,14 @@ class World {
     const start = await this.#measure()
     await this.#populate()
     const durationMs = minutes * 60_000
-    const plan = schedule(this.#rng.fork('faults'), durationMs, this.#nodeCount, { ...RATES, ...this.#options.rates })
-    const faults = new Faults(this.#servers, this.#database!, this.#problem)
+    const rates = {
+      ...RATES,
+      ...(this.#gates.database === undefined ? {} : { databaseAwaysPerMinute: AWAYS_PER_MINUTE }),
+      ...(this.#gates.bus === undefined ? {} : { busAwaysPerMinute: AWAYS_PER_MINUTE }),
+      ...this.#options.rates
+    }
+    const plan = schedule(this.#rng.fork('faults'), durationMs, this.#nodeCount, rates)
+    const faults = new Faults(this.#servers, this.#database!, this.#gates, this.#problem)
     this.#progress(`seed ${seed}: ${plan.length} faults in ${minutes} minutes`)
 
     const stopActing = new AbortController()
@@ -114,8 +130,8 @@ class World {
     for (const subscriber of this.#subscribers) subscriber.stop()
     await Promise.all(this.#running)
     const end = await this.#release()
-    if (end.descriptors > start.descriptors + SPARE_DESCRIPTORS) this.#problem(`descriptors: ${start.descriptors} at the start, ${end.descriptors} at the end`)
-    if (end.timers > start.timers + 2) this.#problem(`timers: ${start.timers} at the start, ${end.timers} at the end`)
+    if (end.descriptors > start.descriptors + SPARE_DESCRIPTORS + this.#pooledSockets) this.#problem(`descriptors: ${start.descriptors} at the start, ${end.descriptors} at the end`)
+    if (end.timers > start.timers + 2 + this.#nodeCount * this.#pooledSockets) this.#problem(`timers: ${start.timers} at the start, ${end.timers} at the end`)
     oracle.judgeHistory()
     for (const subscriber of this.#subscribers) oracle.judgeSubscriber(subscriber)
     await Promise.all(this.#servers.map(async server => {
@@ -155,6 +171,7 @@ class World {
     await Promise.all(this.#proxies.map(async proxy => { await proxy.close() }))
     await Promise.all(this.#servers.map(async server => { await server.dispose() }))
     await this.#database?.close()
+    await Promise.all([this.#gates.database?.close(), this.#gates.bus?.close()])
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
@@ -164,12 +181,14 @@ class World {
 
   async #begin (): Promise<void> {
     const { redisUrl } = this.#options
+    if (!this.#databaseUrl.startsWith('file:')) this.#gates.database = await Gate.before(this.#databaseUrl, 5432)
+    if (redisUrl !== undefined) this.#gates.bus = await Gate.before(redisUrl, 6379)
     const env = {
-      DATABASE_URL: this.#databaseUrl,
+      DATABASE_URL: this.#gates.database?.through(this.#databaseUrl) ?? this.#databaseUrl,
       HEARTBEAT_MS: '500',
       STALE_AFTER_MS: '3000',
       STREAM_BUFFER_BYTES: '65536',
-      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl })
+      ...(redisUrl === undefined ? {} : { REDIS_URL: this.#gates.bus!.through(redisUrl) })
     }
     for (let node = 0; node < this.#nodeCount; node++) {
       const server = await ServerProcess.create(env)
@@ -290,9 +309,14 @@ class World {
     this.#api.close()
     if (!await until(SETTLE_MS, async () => (await this.#metric('chat_streams')) === 0)) this.#problem(`chat_streams stays at ${await this.#metric('chat_streams')}`)
     if (!await until(SETTLE_MS, async () => await this.#database!.openStreams() === 0)) this.#problem(`${await this.#database!.openStreams()} streams stay open in the database`)
-    const calm = async (): Promise<boolean> => (await this.#metric('chat_topics')) === 0 && (await this.#metric('nodejs_active_resources{type="TCPSocketWrap"}')) <= this.#nodeCount
+    const calm = async (): Promise<boolean> => (await this.#metric('chat_topics')) === 0 && (await this.#metric('nodejs_active_resources{type="TCPSocketWrap"}')) <= this.#nodeCount * (1 + this.#pooledSockets)
     if (!await until(10_000, calm)) this.#problem(`sockets stay open: ${await this.#metric('nodejs_active_resources{type="TCPSocketWrap"}')}, topics ${await this.#metric('chat_topics')}`)
     return await this.#measure()
+  }
+
+  /** Of a node to what the nodes share, at most. */
+  get #pooledSockets (): number {
+    return (this.#gates.database === undefined ? 0 : POSTGRES_SOCKETS) + (this.#gates.bus === undefined ? 0 : REDIS_SOCKETS)
   }
 
   async #measure (): Promise<Measure> {

@@ -31,6 +31,10 @@ export async function freePort (): Promise<number> {
   return port
 }
 
+const running = new Set<ChildProcess>()
+// a run that is broken off leaves nothing behind
+process.once('exit', () => { for (const child of running) child.kill('SIGKILL') })
+
 export interface Exit { code: number | null, signal: NodeJS.Signals | null, ms: number }
 
 /** The real server in a process of its own, on one port for good: killed, stopped, paused and started again. */
@@ -89,9 +93,11 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'pipe']
     })
     this.#child = child
+    running.add(child)
     this.starts++
     this.#note(`start ${this.starts}, pid ${child.pid}`)
     this.#exited = once(child, 'exit').then(([code, signal]) => {
+      running.delete(child)
       this.#note(`exit ${code ?? signal}`)
       return { code, signal, ms: Date.now() - startedAt } as Exit
     })

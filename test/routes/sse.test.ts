@@ -2,7 +2,7 @@ import { test, type Test } from 'tap'
 import type { ChatAppOptions } from '../../app.js'
 import type { StreamEvent } from '../event-reader.js'
 import { openEvents } from '../event-reader.js'
-import { baseUrl, build, buildListening, call, token, travel, user, users, type User } from '../helper.js'
+import { baseUrl, build, buildListening, call, throwAwayStore, token, travel, user, users, type User } from '../helper.js'
 
 const ID = /^[A-Za-z0-9._:-]{1,128}$/
 
@@ -181,6 +181,32 @@ test('a position that can\'t be placed is answered with reset, and then the stre
   const empty = await bob.openStream(t, { conversationId: id, lastEventId: '' })
   await alice.send(id, 'marker')
   t.strictSame(names(await empty.until(marked)), ['connected', 'marker'], 'an empty id is none')
+})
+
+test('ids of catching up on a node that has not heard of the newest yet are positions on every node', async (t) => {
+  const store = await throwAwayStore()
+  t.teardown(store.remove)
+  const nodes = [await buildListening(t, { chat: store.options }), await buildListening(t, { chat: store.options })] as const
+  const [alice, bob] = users(nodes[0], 'alice', 'bob') as [User, User]
+  await bob.arrive()
+  const [first, second] = [await alice.group([bob]), await alice.group([bob])]
+  const start = (await bob.stream(t)).lastEventId!
+  const [identity = ''] = start.split('.')
+  for (let n = 0; n < 10; n++) for (const id of [first, second]) await alice.send(id, 'x')
+  const newest = Number((await bob.stream(t)).lastEventId!.split('.')[2])
+  await alice.send(first, 'later')
+  await alice.send(second, 'later')
+  // cut off in the second conversation, when the first had been read
+  const cut = `${identity}.all.1.${newest}.2.5`
+  const there = await user(nodes[1], 'bob').openStream(t, { lastEventId: cut })
+  t.match(await there.next(), { type: 'connected', data: { resumed: true } })
+  for (let later = 0; later < 2;) {
+    const { id, data } = await there.next('message')
+    if (data.text === 'later') later++
+    const again = await user(nodes[0], 'bob').openStream(t, { lastEventId: id! })
+    t.match(await again.next(), { type: 'connected', data: { resumed: true } }, id ?? '')
+    await again.close()
+  }
 })
 
 test('a position older than what is kept is answered with reset', async (t) => {

@@ -11,6 +11,7 @@ import type { SqlDriverAdapter } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { DatabaseError, DatabaseVersionError, DEFAULT_SCHEMA, migrate } from '../../store/migrate.js'
+import { Gate } from '../chaos/gate.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import type { Answer, Task } from './migrate-process.js'
 
@@ -313,11 +314,22 @@ t.test('PostgreSQL', { skip: await skipWithoutPostgres() }, async (t) => {
     const closed = new URL(url)
     closed.port = '1'
     closed.password = 'hunter2'
-    const promise = migrate('postgresql', new PrismaPg(closed.href))
+    const promise = migrate('postgresql', new PrismaPg(closed.href), { awayTimeoutMs: 0 })
     await rejectsInOneLine(t, promise, DatabaseError, /^The PostgreSQL database can't be used: nothing answers at .*:1$/)
     await client.query('BEGIN; SELECT pg_advisory_xact_lock(72707369)')
     await rejectsInOneLine(t, migrate('postgresql', new PrismaPg(url), { schema: freshSchema(t), lockTimeoutMs: 50 }), DatabaseError, /another process is holding its locks/)
     await client.query('COMMIT')
+  })
+
+  t.test('waits for a server that is being restarted', async (t) => {
+    const gate = await Gate.before(url, 5432)
+    t.teardown(async () => { await gate.close() })
+    gate.shut()
+    const schema = freshSchema(t)
+    const promise = migrate('postgresql', new PrismaPg(gate.through(url), { schema }), { schema })
+    await gate.turnedAway(2)
+    gate.open()
+    t.match(await promise, { applied: shipped })
   })
 
   t.test('ten nodes at once', { timeout: 120_000 }, async (t) => {
