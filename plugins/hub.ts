@@ -1,3 +1,5 @@
+import { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
@@ -41,7 +43,7 @@ async function sseMethod (app: FastifyInstance): Promise<FastifyReply['sse']> {
 
 /**
  * fastify-sse-v2 opens the stream (it copies the reply's headers, CORS among them) and is then taken off: its queue for
- * each reply has no bound, and it would serialise every event again for every subscriber. Kept, it would take 2 KiB a stream.
+ * each reply has no bound, it would serialise every event again for every subscriber, and it would be kept as long as the stream.
  */
 function openEventStream (reply: FastifyReply, sse: FastifyReply['sse']): Sink {
   const { raw } = reply
@@ -50,11 +52,18 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse']): Sink {
     source.destroy()
   })
   reply.header('X-Accel-Buffering', 'no')
+  if (raw instanceof ServerResponse) corkThisTurn(raw.socket)
   sse.call(reply, {})
   Reflect.deleteProperty(reply, 'sseContext')
   raw.socket?.setKeepAlive(true, KEEP_ALIVE_MS)
   raw.socket?.setNoDelay(true)
   return ChunkedSink.over(raw)
+}
+
+/** The head and what greets the stream leave together, in one packet. */
+function corkThisTurn (socket: Socket | null): void {
+  socket?.cork()
+  process.nextTick(() => { socket?.uncork() })
 }
 
 export default fp(hubPlugin, { name: 'fastify-sse-chat-hub', fastify: '5.x' })
