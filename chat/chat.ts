@@ -99,7 +99,7 @@ export class Chat {
 
   /** Takes a place among the nodes, and begins to keep house. */
   async start (): Promise<void> {
-    await this.hub.useLog(chatLog(this.#queries, this.#database.identity), stream => { this.streams.closed(stream) })
+    await this.hub.useLog(chatLog(this.#queries, this.#database.identity), this.streams)
     await this.#lease.start()
     this.#repeat(HOUSEKEEPING_MS, async () => { await this.#keepHouse() })
     this.#repeat(PRUNING_MS, async () => { await this.counters.prune() })

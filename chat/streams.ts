@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { chatError } from '../errors.js'
-import type { Alarm } from '../hub/clock.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
@@ -42,9 +41,6 @@ export interface StreamsOptions {
   onClosed: (stream: StreamRow) => void
 }
 
-/** So long before a token expires it is looked up whether another node has renewed it, in milliseconds. */
-const RENEWAL_CHECK_MS = 500
-
 /** What an all-conversations stream starts with. */
 interface Start {
   position: number
@@ -57,7 +53,6 @@ interface Start {
 export class Streams {
   readonly #options: StreamsOptions
   readonly #rows = new Map<string, StreamRow>()
-  readonly #renewals = new Map<string, Alarm>()
 
   constructor (options: StreamsOptions) {
     this.#options = options
@@ -94,31 +89,22 @@ export class Streams {
     const row = this.#rows.get(stream.id)
     if (row !== undefined) row.expiresAt = expiresAt
     stream.extend(expiresAt)
-    this.#watchRenewal(stream)
   }
 
-  #watchRenewal (stream: Stream): void {
-    const { expiresAt, id } = stream
-    const { clock } = this.#options.hub
-    clock.cancel(this.#renewals.get(id))
-    this.#renewals.delete(id)
-    if (expiresAt === null || !stream.open) return
-    this.#renewals.set(id, clock.after(Math.min(expiresAt - RENEWAL_CHECK_MS - Date.now(), 2 ** 31), () => {
-      void this.#lookForRenewal(stream, expiresAt)
-    }))
+  /** A stream's token is about to expire: perhaps it was renewed on another node. */
+  expiring (stream: Stream): void {
+    void this.#lookForRenewal(stream)
   }
 
-  async #lookForRenewal (stream: Stream, expiresAt: number): Promise<void> {
-    if (expiresAt - RENEWAL_CHECK_MS > Date.now()) return this.#watchRenewal(stream)
+  async #lookForRenewal (stream: Stream): Promise<void> {
+    const { expiresAt } = stream
     const renewed = await this.#options.queries.streamExpiry(stream.id).catch(() => undefined)
-    if (renewed === undefined || !stream.open || stream.expiresAt !== expiresAt) return
+    if (renewed === undefined || !stream.open || expiresAt === null || stream.expiresAt !== expiresAt) return
     if (renewed === null || renewed > expiresAt) this.#extend(stream, renewed)
   }
 
   /** The hub has let go of a stream. */
   closed (stream: Stream): void {
-    this.#options.hub.clock.cancel(this.#renewals.get(stream.id))
-    this.#renewals.delete(stream.id)
     const row = this.#rows.get(stream.id)
     if (row !== undefined) void this.#close(row)
   }
@@ -222,9 +208,7 @@ export class Streams {
       return undefined
     }
     this.#rows.set(row.id, row)
-    const stream = this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
-    this.#watchRenewal(stream)
-    return stream
+    return this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
   }
 
   async #close (row: StreamRow): Promise<void> {

@@ -26,6 +26,13 @@ export interface SubscribeOptions {
   expiresAt?: number | null
 }
 
+/** Who is told about streams. */
+export interface StreamWatcher {
+  closed(stream: Stream): void
+  /** It ends in half a second, unless `extend` makes it last longer. */
+  expiring(stream: Stream): void
+}
+
 export interface HubCounters {
   /** Events written to streams, and writes (many events in one). */
   deliveries: number
@@ -64,7 +71,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly #relay: Relay
   #log: Log<C> | undefined
   #pages: PageReader<C> | undefined
-  #onClosed: (stream: Stream) => void = () => {}
+  #watcher: StreamWatcher = { closed () {}, expiring () {} }
   readonly #streams = new Map<string, Stream>()
   /** Streams that follow all topics of their user. */
   readonly #byUser = new Map<string, Set<Stream>>()
@@ -100,11 +107,11 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#bus.onReconnect(() => { this.#lookAgain() })
   }
 
-  /** Keeps durable events in order by a log. Call before the first stream. `onClosed` is told when a stream is over. */
-  async useLog (log: Log<C>, onClosed: (stream: Stream) => void): Promise<void> {
+  /** Keeps durable events in order by a log, and tells of streams. Call before the first of them. */
+  async useLog (log: Log<C>, watcher?: StreamWatcher): Promise<void> {
     this.#log = log
     this.#pages = new PageReader(log)
-    this.#onClosed = onClosed
+    if (watcher !== undefined) this.#watcher = watcher
     this.#settled = this.#floor = await log.position()
     this.#sweepTimer = setInterval(() => { void this.sweep() }, SWEEP_MS)
     this.#sweepTimer.unref()
@@ -275,6 +282,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     return Math.round(RETRY_AFTER_MS.min + Math.random() * (RETRY_AFTER_MS.max - RETRY_AFTER_MS.min))
   }
 
+  expiring (stream: Stream): void {
+    this.#watcher.expiring(stream)
+  }
+
   expired (stream: Stream): void {
     this.end(stream, 'token_expired')
   }
@@ -292,7 +303,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       this.#byUser.delete(stream.userId)
       this.#relay.unlistenUser(stream.userId)
     }
-    this.#onClosed(stream)
+    this.#watcher.closed(stream)
     if (this.#streams.size === 0) this.#emptied?.()
   }
 
@@ -320,7 +331,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #unfollow (stream: Stream, topic: Topic): void {
     stream.topics.delete(topic)
-    stream.behind.delete(topic)
+    stream.catchUp(topic)
     topic.live.delete(stream)
     topic.behind.delete(stream)
     topic.job?.remaining.delete(stream)
@@ -487,7 +498,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   #setBehind (stream: Stream, topic: Topic, sent: number, entitledAt = sent): void {
     topic.live.delete(stream)
     topic.behind.add(stream)
-    stream.behind.set(topic, { sent, entitledAt, away: false })
+    stream.fallBehind(topic, { sent, entitledAt, away: false })
     if (!stream.catchingUp) void this.#catchUp(stream)
   }
 
@@ -515,7 +526,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   #goLive (stream: Stream, topic: Topic): void {
-    stream.behind.delete(topic)
+    stream.catchUp(topic)
     topic.behind.delete(stream)
     topic.live.add(stream)
     if (stream.behind.size === 0) stream.cursor = stream.cursorAfter = undefined

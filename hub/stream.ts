@@ -39,6 +39,8 @@ export const TOO_SLOW_MS = 5000
 /** How long a peer has to take the last bytes, in milliseconds. */
 const LINGER_MS = 1000
 const BACKLOG_CHECK_MS = 1000
+/** So long before its end a stream is said to expire, in milliseconds. */
+const EXPIRING_MS = 500
 
 /** How far a stream has read a topic's log. */
 export interface Progress {
@@ -54,6 +56,8 @@ export interface Progress {
 export interface StreamOwner {
   clock: Clock
   limits: StreamLimits
+  /** It will expire in half a second, unless somebody renews it. */
+  expiring(stream: Stream): void
   expired(stream: Stream): void
   tooSlow(stream: Stream): void
   closed(stream: Stream): void
@@ -65,6 +69,8 @@ export function disconnectText (reason: string, retryAfterMs: number | null): st
   return retry + eventText('disconnect', { reason, retryAfterMs })
 }
 
+const NOTHING: ReadonlyMap<Topic, Progress> = new Map()
+
 /** One subscriber's open connection: what it follows, how far it is, and a bounded buffer. */
 export class Stream {
   readonly id: string
@@ -74,8 +80,8 @@ export class Stream {
   readonly openedAt = Date.now()
   /** Everything it follows. */
   readonly topics = new Set<Topic>()
-  /** What it has to read from the log before it can follow live. */
-  readonly behind = new Map<Topic, Progress>()
+  /** What it has to read from the log before it can follow live. Of most streams, most of the time, nothing. */
+  behind: ReadonlyMap<Topic, Progress> = NOTHING
   /** On a stream of all topics that catches up: the position it may claim so far, and after an event of the log. */
   cursor: string | undefined
   cursorAfter: ((event: Frame) => string) | undefined
@@ -193,11 +199,25 @@ export class Stream {
 
   #watchExpiry (): void {
     if (this.#expiresAt === null) return
-    this.#expiry = this.#owner.clock.after(Math.min(this.#expiresAt - Date.now(), 2 ** 31), () => {
+    const left = this.#expiresAt - Date.now()
+    this.#expiry = this.#owner.clock.after(Math.min(left > EXPIRING_MS ? left - EXPIRING_MS : left, 2 ** 31), () => {
       if (!this.open || this.#expiresAt === null) return
-      if (this.#expiresAt > Date.now()) this.#watchExpiry()
-      else this.#owner.expired(this)
+      if (this.#expiresAt <= Date.now()) return this.#owner.expired(this)
+      const soon = this.#expiresAt - Date.now() <= EXPIRING_MS
+      this.#watchExpiry()
+      if (soon) this.#owner.expiring(this)
     })
+  }
+
+  fallBehind (topic: Topic, progress: Progress): void {
+    if (this.behind === NOTHING) this.behind = new Map()
+    ;(this.behind as Map<Topic, Progress>).set(topic, progress)
+  }
+
+  catchUp (topic: Topic): void {
+    if (!this.behind.has(topic)) return
+    ;(this.behind as Map<Topic, Progress>).delete(topic)
+    if (this.behind.size === 0) this.behind = NOTHING
   }
 
   /** While something is unsent, looks now and then whether the peer takes any of it. */

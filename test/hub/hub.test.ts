@@ -111,7 +111,7 @@ test('a subscriber that comes or goes in the middle of a turn', async (t) => {
 test('ending: told why, closed, forgotten', async (t) => {
   const closed: string[] = []
   const hub = start(t)
-  await hub.useLog(new MemoryLog<Events>(), stream => { closed.push(stream.id) })
+  await hub.useLog(new MemoryLog<Events>(), { closed: stream => { closed.push(stream.id) }, expiring () {} })
   const sinks = [new MemorySink(), new MemorySink(), new MemorySink()]
   const [one, two] = sinks.map(sink => hub.subscribe(sink, { topics: ['a'] })) as [Stream, Stream, Stream]
   hub.end(one, 'removed')
@@ -155,7 +155,7 @@ test('heartbeats', async (t) => {
 test('durable events come in their order, whatever order they are told in', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
-  await hub.useLog(log, () => {})
+  await hub.useLog(log)
   const sink = new MemorySink()
   const stream = hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null })
   hub.follow(stream, 'a', 0, hub.position)
@@ -172,7 +172,7 @@ test('durable events come in their order, whatever order they are told in', asyn
 test('a log that fails for a while loses nothing', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
-  await hub.useLog(log, () => {})
+  await hub.useLog(log)
   const read = log.read.bind(log)
   let failures = 2
   log.read = async (...args) => {

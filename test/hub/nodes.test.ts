@@ -31,7 +31,7 @@ class Node {
 
   static async start (t: Test, network: MemoryNetwork, log: MemoryLog<Events>, faults = PERFECT): Promise<Node> {
     const node = new Node(network.join(), faults, log)
-    await node.hub.useLog(log, () => {})
+    await node.hub.useLog(log)
     t.teardown(async () => { await node.hub.close() })
     return node
   }
