@@ -137,7 +137,7 @@ function ListItem ({ conversation, me, selected, now, select }: ItemProps): JSX.
 
 function Preview ({ conversation: { type, typing, lastMessage }, me }: { conversation: ListedConversation, me: string }): JSX.Element {
   if (typing.length > 0) {
-    return <span class='item-preview is-typing'>{type === 'group' ? `${listNames(typing.map(({ displayName }) => displayName))} ` : ''}typing…</span>
+    return <span class='item-preview is-typing'><span>{type === 'group' ? `${listNames(typing.map(({ displayName }) => displayName))} ` : ''}typing…</span></span>
   }
   if (lastMessage === null) return <span class='item-preview'>No messages yet</span>
   const { senderId, sender, text, deletedAt, status } = lastMessage
@@ -145,7 +145,7 @@ function Preview ({ conversation: { type, typing, lastMessage }, me }: { convers
   return (
     <span class='item-preview'>
       {own && deletedAt === null && <Ticks status={status} />}
-      {type === 'group' && !own && <span class='item-sender'>{sender.displayName}: </span>}
+      {type === 'group' && !own && <span class='item-sender'><bdi>{sender.displayName}</bdi>:</span>}
       {deletedAt === null ? <span dir='auto'>{text.slice(0, 200)}</span> : <i>Message deleted</i>}
     </span>
   )

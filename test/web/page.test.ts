@@ -252,6 +252,39 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     t.strictSame([...aliceTab.problems, ...bobTab.problems], [])
   })
 
+  t.test('long words, right-to-left, markup: nothing leaves its place', async (t) => {
+    const names = ['Alice', 'W'.repeat(100), 'محمد عبد الله', '<img src=x onerror=alert(1)>']
+    const [alice, ...others] = await Promise.all(names.map(async (name) => {
+      const account = { userId: `odd-${++count}`, displayName: name, token: '' }
+      account.token = token({ sub: account.userId, name })
+      await call(account, 'GET', '/api/chat/me')
+      return account
+    })) as [Account, ...Account[]]
+    const { id } = await call<{ id: string }>(alice, 'POST', '/api/chat/conversations', {
+      type: 'group', title: `<b>${'Loooong'.repeat(20)}</b>`, participantIds: others.map(({ userId }) => userId)
+    })
+    for (const one of others) await send(one, id, `${one.displayName} ${'x'.repeat(600)}`)
+    await send(others[1]!, id, 'مرحبا بك <script>alert(1)</script>')
+
+    for (const viewport of [{ width: 1100, height: 700 }, { width: 340, height: 640 }]) {
+      const tab = await (await profile(t, browser, server.baseUrl, { viewport }))()
+      const page = await enter(tab, alice, id)
+      await bubble(page, 'مرحبا').waitFor()
+      // what is cut off is out of reach, though the document is no wider for it
+      t.strictSame(await page.evaluate(`[...document.querySelectorAll('.message .bubble, .composer, .conversation-head button')]
+        .filter((element) => element.getBoundingClientRect().right > innerWidth).map(({ className }) => className)`), [], 'all is in view')
+      await page.getByRole('button', { name: 'Who is in this group' }).click()
+      await page.getByRole('dialog').getByText('<img src=x').waitFor()
+      t.equal(await page.evaluate('document.querySelector("dialog").scrollWidth > document.querySelector("dialog").clientWidth'), false)
+      await page.getByRole('button', { name: 'Close' }).click()
+      if (viewport.width < 500) await page.getByRole('button', { name: 'All conversations' }).click()
+      t.strictSame(await page.evaluate(`[document.querySelector('.item-preview [dir=auto]')]
+        .map((text) => [getComputedStyle(text).direction, text.clientWidth > 0])`), [['rtl', true]], 'a cut text keeps its beginning') // an inline box has no width
+      t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false)
+      t.strictSame(tab.problems, [])
+    }
+  })
+
   t.test('older messages come in above while the place stays; a message that is refused can be sent again', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const conversationId = await converse(alice, bob)
