@@ -33,7 +33,7 @@ export interface StreamOptions extends ServiceOptions {
   backoffBaseMs?: number | undefined
   /** Default: 30,000 ms. */
   backoffCapMs?: number | undefined
-  /** A connection without `connected` after this long has failed. Default: 30,000 ms. */
+  /** A token that hasn't come after this long, and a connection without `connected`, has failed. Default: 30,000 ms. */
   connectTimeoutMs?: number | undefined
   /** React Native's `AppState`: the app coming to the front ends a wait for the next reconnect. */
   appState?: AppStateLike | undefined
@@ -103,6 +103,11 @@ export type StreamState = 'connecting' | 'connected' | 'waiting' | 'closed'
 export interface Subscription {
   /** Ends it at once; no callback is called any more, no timer, listener or socket is left. */
   unsubscribe (): void
+  /**
+   * Doesn't wait any longer for the next reconnect, unless the server asked for that; as it happens by itself when the
+   * network is back or somebody looks. Does nothing to a stream that is open, or closed.
+   */
+  reconnect (): void
   readonly state: StreamState
   /** The position: the id of the last event handed on. */
   readonly lastEventId: string | null

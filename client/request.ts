@@ -2,7 +2,7 @@ import { backoff } from './backoff.js'
 import { baseUrlOf } from './base-url.js'
 import { ChatError, errorOf, networkError } from './errors.js'
 import type { ServiceOptions } from './options.js'
-import { platform } from './platform.js'
+import { LONGEST_TIMEOUT_MS, platform } from './platform.js'
 import { resolveToken } from './token.js'
 
 export interface CallOptions {
@@ -45,17 +45,18 @@ export function createRequest (options: RequestOptions): Request {
   const baseUrl = baseUrlOf(options)
 
   async function attempt (call: Call, fresh: boolean): Promise<unknown> {
-    const token = await resolveToken(source, fresh)
     throwIfAborted(call.signal)
     const fetch = options.fetch ?? platform.fetch
     if (fetch === undefined) throw new ChatError('NETWORK', 'There is no fetch on this platform: hand one in')
-    const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` }
-    if (call.body !== undefined) headers['Content-Type'] = 'application/json'
     const abort = new AbortController()
     const forward = () => abort.abort(call.signal?.reason)
     call.signal?.addEventListener('abort', forward)
-    const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${timeoutMs} ms`)), timeoutMs)
+    const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${timeoutMs} ms`)), Math.min(timeoutMs, LONGEST_TIMEOUT_MS))
     try {
+      // A token function that hangs holds neither the caller nor the next try.
+      const token = await Promise.race([resolveToken(source, fresh), aborted(abort.signal)])
+      const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` }
+      if (call.body !== undefined) headers['Content-Type'] = 'application/json'
       const response = await fetch(`${baseUrl}${call.path}`, {
         method: call.method,
         headers,
@@ -107,6 +108,11 @@ function throwIfAborted (signal?: AbortSignal): void {
   if (signal?.aborted === true) throw signal.reason ?? Object.assign(new Error('The call was aborted'), { name: 'AbortError' })
 }
 
+/** Rejects when the signal is aborted. */
+const aborted = (signal: AbortSignal) => new Promise<never>((_resolve, reject) => {
+  signal.addEventListener('abort', () => { reject(signal.reason) })
+})
+
 /** @throws the signal's reason */
 async function wait (ms: number, signal?: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -115,7 +121,7 @@ async function wait (ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, ms)
+    const timer = setTimeout(done, Math.min(ms, LONGEST_TIMEOUT_MS))
     signal?.addEventListener('abort', done)
   })
   throwIfAborted(signal)

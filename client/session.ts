@@ -47,7 +47,7 @@ export interface ChatSession extends Store<SessionSnapshot> {
   readonly receipts: Receipts
   /** Hears every event of the stream, once and in order. @returns a function that ends it */
   listen (listener: SessionListener): () => void
-  /** Opens the stream again, from where it was, after it ended with an error. */
+  /** Opens the stream again, from where it was, after it ended with an error. Ends a wait for the next reconnect. */
   reconnect (): void
   /** Ends the stream, and with it every live state. */
   close (): void
@@ -136,7 +136,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
     let sharer: string | null = null
     if (tabs !== null) sharer = userId ?? subjectOf(await resolveToken(client.options.token).catch(() => ''))
     if (current !== opening || abort.signal.aborted) return
-    subscription = tabs !== null && sharer !== null ? subscribeShared({ ...shared, userId: sharer, tabs }) : subscribeToSSE(shared)
+    subscription = tabs === null || sharer === null ? subscribeToSSE(shared) : subscribeShared({ ...shared, userId: sharer, tabs })
   }
 
   function reopen (): void {
@@ -157,7 +157,10 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       listeners.add(entry)
       return () => { listeners.delete(entry) }
     },
-    reconnect: reopen,
+    reconnect () {
+      subscription?.reconnect()
+      reopen()
+    },
     close () {
       abort.abort()
       opening++

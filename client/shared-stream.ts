@@ -4,7 +4,7 @@ import { createClientId } from './client-id.js'
 import { createDispatcher } from './dispatcher.js'
 import { ChatError } from './errors.js'
 import type { StreamState, SubscribeOptions, Subscription } from './options.js'
-import { platform, type Timer } from './platform.js'
+import { platform, type BroadcastChannelLike, type Timer } from './platform.js'
 import { openStream, type Stream } from './stream.js'
 import { createFrameLog, type Frame, type Place, type Signal, type TabMessage, type TabPlatform } from './tabs.js'
 import { onWake } from './wake.js'
@@ -38,7 +38,6 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   const dispatcher = createDispatcher(options, options.lastEventId)
   const log = createFrameLog()
 
-  const channel = new tabs.BroadcastChannel(name)
   let state: StreamState = 'connecting'
   let connected: ChatEvents['connected'] | null = null
   /** What this tab has got to. */
@@ -57,7 +56,19 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   let leave = () => {}
   let suspended = false
 
-  const post = (message: TabMessage) => channel.postMessage(message)
+  /** Null where there are no locks or channels to be had: every tab for itself. */
+  let channel = openChannel()
+
+  const post = (message: TabMessage) => channel?.postMessage(message)
+
+  /** Where a page may store nothing, a browser has channels and locks, and refuses them. */
+  function openChannel (): BroadcastChannelLike | null {
+    try {
+      return new tabs.BroadcastChannel(name)
+    } catch {
+      return null
+    }
+  }
 
   // what every tab does
 
@@ -77,7 +88,9 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   }
 
   function receive (message: TabMessage): void {
-    if (message.kind === 'hello') {
+    if (message.kind === 'wake') {
+      stream?.wake()
+    } else if (message.kind === 'hello') {
       if (stream !== undefined) welcome(message.tab, message.seen)
       // If nobody answers, better a tab takes over that knows where the stream was.
       else if (Date.now() - heardAt > patienceMs) hello()
@@ -209,13 +222,17 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       else resolve()
     })
     tabs.locks.request(name, steal ? { steal } : { signal: abort.signal }, held).catch(() => {
-      // Stolen while this tab slept, or given up by itself.
-      if (mine() && stream !== undefined) stepDown()
+      if (!mine()) return // given up by itself
+      if (stream !== undefined) return stepDown() // stolen while this tab slept
+      channel?.close()
+      channel = null
+      lead()
     })
   }
 
   function start (): void {
     suspended = false
+    if (channel === null) return lead()
     queue(false)
     hello()
   }
@@ -244,10 +261,10 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     platform.removeEventListener?.('pagehide', suspend)
     platform.removeEventListener?.('pageshow', resume)
     signal?.removeEventListener('abort', unsubscribe)
-    channel.close()
+    channel?.close()
   }
 
-  channel.addEventListener('message', ({ data }) => { if (!dispatcher.closed && !suspended) receive(data as TabMessage) })
+  channel?.addEventListener('message', ({ data }) => { if (!dispatcher.closed && !suspended && channel !== null) receive(data as TabMessage) })
   const checking = setInterval(check, CHECK_MS)
   const stopWaking = onWake(check, options.appState)
   platform.addEventListener?.('pagehide', suspend)
@@ -258,6 +275,10 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
 
   return {
     unsubscribe,
+    reconnect () {
+      if (stream !== undefined) stream.wake()
+      else if (state !== 'closed') post({ kind: 'wake' })
+    },
     get state () { return state },
     get lastEventId () { return dispatcher.position },
     get leads () { return stream !== undefined }

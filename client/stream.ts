@@ -10,6 +10,8 @@ import { keepRenewed } from './renewal.js'
 import { resolveToken } from './token.js'
 import { onWake } from './wake.js'
 
+/** Where the server doesn't tell its own. */
+const HEARTBEAT_MS = 30_000
 /** A stream silent for this many heartbeats is dead. */
 const SILENT_HEARTBEATS = 2.5
 /**
@@ -33,6 +35,8 @@ export interface StreamSink {
 
 export interface Stream {
   readonly state: StreamState
+  /** Doesn't wait any longer than the server asked to, and doesn't trust a stream that has long been silent. */
+  wake (): void
   close (): void
 }
 
@@ -95,6 +99,8 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     stop()
     state = 'connecting'
     const current = run
+    retryMs = null
+    expect()
     try {
       token = await resolveToken(tokenSource, fresh)
     } catch (error) {
@@ -102,16 +108,20 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
       return
     }
     if (current !== run) return
-    retryMs = null
-    silenceMs = connectTimeoutMs
-    lastActivity = Date.now()
-    watch()
+    expect()
     closeConnection = openConnection({ options, baseUrl, fetch, token, lastEventId: sink.position }, {
       onActivity: () => { lastActivity = Date.now() },
       onRetry: (ms) => { retryMs = ms },
       onEvent: (type, data, id) => { if (current === run) receive(type, data, id) },
       onEnd: (cause, error) => { if (current === run) lost(cause, error) }
     })
+  }
+
+  /** The token, and then the connection, have so long to come. */
+  function expect (): void {
+    silenceMs = connectTimeoutMs
+    lastActivity = Date.now()
+    watch()
   }
 
   /** Ends a connection on which nothing came for too long. One timer, moved on when it finds that something did. */
@@ -123,7 +133,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     else timer = setTimeout(watch, Math.min(left, LONGEST_TIMEOUT_MS))
   }
 
-  const silent = () => new ChatError('TIMEOUT', connectedAt === undefined ? 'The server did not open the stream in time' : 'The stream has gone silent')
+  const silent = () => new ChatError('TIMEOUT', connectedAt === undefined ? 'The stream was not opened in time' : 'The stream has gone silent')
 
   function receive (type: string, json: string, id: string | null): void {
     let data: unknown
@@ -146,7 +156,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     }
   }
 
-  function connected ({ heartbeatMs, streamId, expiresAt, timestamp }: ChatEvents['connected']): void {
+  function connected ({ heartbeatMs = HEARTBEAT_MS, streamId, expiresAt, timestamp }: ChatEvents['connected']): void {
     state = 'connected'
     connectedAt = Date.now()
     attempt = 0
@@ -193,7 +203,6 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     sink.reconnecting({ attempt, delayMs, error })
   }
 
-  /** The network is back, or somebody looks: don't wait any longer, and don't trust a stream that has long been silent. */
   function wake (): void {
     if (connectedAt !== undefined && Date.now() - lastActivity >= deadAfterMs) lost('silent', silent())
     if (state !== 'waiting') return
@@ -203,5 +212,5 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
 
   const stopWaking = onWake(wake, options.appState)
   void connect()
-  return { get state () { return state }, close }
+  return { get state () { return state }, wake, close }
 }

@@ -36,6 +36,7 @@ export function subscribeToSSE (options: SubscribeOptions): Subscription {
 
   return {
     unsubscribe,
+    reconnect: stream.wake,
     get state () { return stream.state },
     get lastEventId () { return dispatcher.position }
   }

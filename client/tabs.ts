@@ -42,6 +42,8 @@ export type TabMessage =
   | { kind: 'lead', term: string, after: Place | null, state: StreamState }
   /** Is anybody leading? This is what I have seen. */
   | { kind: 'hello', tab: string, seen: Place | null }
+  /** Somebody doesn't want to wait for the next reconnect. */
+  | { kind: 'wake' }
   /** The answer: where the leader is, and what the asking tab has missed; null where that isn't known any more. */
   | {
     kind: 'welcome'

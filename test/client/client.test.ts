@@ -145,6 +145,25 @@ test('aborting', async (t) => {
   t.equal(exchanges.length, 2, 'what is aborted already is not even asked')
 })
 
+test('a token function that hangs holds nobody', async (t) => {
+  const { baseUrl, exchanges } = await scriptedServer(t, (exchange) => exchange.json(200, {}))
+  let asked = 0
+  const token = () => ++asked === 2 ? 't' : new Promise<string>(() => {})
+  const client = createChatClient({ baseUrl, token, timeoutMs: 20, ...quick })
+  await client.me()
+  t.equal(asked, 2, 'it is asked again')
+  const abort = new AbortController()
+  const call = createChatClient({ baseUrl, token }).me({ signal: abort.signal })
+  abort.abort(new Error('not wanted'))
+  await t.rejects(call, { message: 'not wanted' })
+  t.equal(exchanges.length, 1)
+})
+
+test('waits without an end', async (t) => {
+  const { baseUrl } = await scriptedServer(t, (exchange) => { setTimeout(() => exchange.json(200, { userId: 'alice' }), 20) })
+  t.match(await createChatClient({ baseUrl, token: 't', timeoutMs: Infinity, maxRetries: 0 }).me(), { userId: 'alice' })
+})
+
 test('no answer in time', async (t) => {
   const { baseUrl, exchanges } = await scriptedServer(t, () => {})
   await t.rejects(createChatClient({ baseUrl, token: 't', timeoutMs: 20, maxRetries: 1, ...quick }).me(), { code: 'TIMEOUT', statusCode: 0 })

@@ -129,6 +129,30 @@ test('after giving up it comes back when somebody looks, from where it was', asy
   t.equal(wakes.size, 0)
 })
 
+test('a wait for the next reconnect can be ended', async (t) => {
+  let up = true
+  const server = await scriptedServer(t, (exchange) => {
+    if (exchange.url.pathname !== '/api/sse') return exchange.json(200, me)
+    if (up) exchange.open()
+    else exchange.refuse(503)
+  })
+  for (const shareTabs of [false, createFakeTab(createFakeLocks())] as const) {
+    const session = createSession(createChatClient({ baseUrl: server.baseUrl, token, backoffBaseMs: 1e9, backoffCapMs: 1e9 }), { shareTabs })
+    await status(session, 'connected')
+    up = false
+    for (const { response } of server.exchanges) response.destroy()
+    await status(session, 'waiting')
+    up = true
+    session.reconnect()
+    await status(session, 'connected')
+    const { length } = server.exchanges
+    session.reconnect()
+    await settle()
+    t.equal(server.exchanges.length, length, 'an open stream stays')
+    session.close()
+  }
+})
+
 test('tabs of one user share a stream', async (t) => {
   const locks = createFakeLocks()
   let publish = () => {}

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { subscribeShared, type SharedSubscribeOptions } from '../../client/shared-stream.js'
 import { createFrameLog, type Frame } from '../../client/tabs.js'
+import type { BroadcastChannelConstructor } from '../../client/platform.js'
 import type { ChatEvents } from '../../schemas/events.js'
 import { createFakeLocks, createFakeTab } from './fake-tabs.js'
 import { logServer } from './log-server.js'
@@ -223,6 +224,40 @@ test('a page put aside lets go of the stream, and joins in again when it is back
   await aside.recorder.until('onMessage', 2)
   t.strictSame(aside.seqs(), [1, 2])
   t.equal(server.streams.size, 1)
+})
+
+test('a wait for the next reconnect is ended from any tab', async (t) => {
+  const { server, open } = await browser(t)
+  const slow = { backoffBaseMs: 1e9, backoffCapMs: 1e9 }
+  const tabs = [open(slow), open(slow)] as const
+  await Promise.all(tabs.map(({ recorder }) => recorder.until('onConnect')))
+  for (const { response } of server.exchanges) response.destroy()
+  await Promise.all(tabs.map(({ recorder }) => recorder.until('onReconnecting')))
+  tabs[1].subscription.reconnect()
+  await tabs[1].recorder.until('onConnect', 2)
+  for (const { response } of server.exchanges) response.destroy()
+  await tabs[0].recorder.until('onReconnecting', 2)
+  tabs[0].subscription.reconnect()
+  await tabs[1].recorder.until('onConnect', 3)
+  t.equal(server.exchanges.length, 3)
+})
+
+test('a browser that has locks or channels but refuses them: every tab for itself', async (t) => {
+  const { server, open, locks } = await browser(t)
+  const denied = new DOMException('Access is denied in this context', 'SecurityError')
+  for (const refusing of [
+    { ...createFakeTab(locks), locks: { request: () => Promise.reject(denied) } },
+    { locks, BroadcastChannel: class { constructor () { throw denied } } as unknown as BroadcastChannelConstructor }
+  ]) {
+    const tabs = [open({ tabs: refusing }), open({ tabs: refusing })]
+    await Promise.all(tabs.map(({ recorder }) => recorder.until('onConnect')))
+    t.strictSame(tabs.map(({ subscription }) => [subscription.leads, subscription.state]), [[true, 'connected'], [true, 'connected']])
+    server.publish(10)
+    await Promise.all(tabs.map(({ recorder }) => recorder.until('onMessage', 10)))
+    for (const { subscription } of tabs) subscription.unsubscribe()
+  }
+  t.equal(server.exchanges.length, 4)
+  await Promise.all(server.exchanges.map(({ closed }) => closed))
 })
 
 test('nothing is left after unsubscribing', async (t) => {

@@ -380,6 +380,22 @@ test('a token function may be slow, or fail for a while', async (t) => {
   t.match(recorder.first('onReconnecting'), [{ error: { code: 'TOKEN_FAILED', cause: { message: 'no identity provider' } } }, { error: { code: 'TOKEN_FAILED' } }])
 })
 
+test('a token function that hangs is asked again', async (t) => {
+  const { baseUrl } = await scriptedServer(t, (exchange) => exchange.open())
+  const recorder = createRecorder()
+  let calls = 0
+  const { unsubscribe } = subscribeToSSE({
+    token: () => ++calls < 3 ? new Promise<string>(() => {}) : 'late',
+    baseUrl,
+    ...quick,
+    connectTimeoutMs: 20,
+    ...recorder.callbacks
+  })
+  await recorder.until('onConnect')
+  unsubscribe()
+  t.match(recorder.first('onReconnecting'), [{ attempt: 1, error: { code: 'TIMEOUT' } }, { attempt: 2 }])
+})
+
 test('callbacks that throw or reject are reported and harm nothing', async (t) => {
   const { baseUrl } = await scriptedServer(t, (exchange) => exchange.open()
     .event('message', messageEvent(1), 'e1').event('message', messageEvent(2), 'e2').event('message', messageEvent(3), 'e3'))
