@@ -277,12 +277,21 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   const stopListening = session.listen(hear)
   const stopFollowing = session.subscribe(followSession)
   function followSession (): void {
+    if (session.closed) return close()
     const { status: now } = session.getSnapshot()
     if (now !== 'waiting' && now !== 'closed') return
     for (const known of typists.values()) known.clear()
     if (status === 'loading' && loading === null) void load() // without a stream there is still a list to show
   }
   if (session.getSnapshot().status !== 'connecting') void load()
+
+  function close (): void {
+    abort.abort()
+    stopListening()
+    stopFollowing()
+    for (const known of typists.values()) known.clear()
+    store.close()
+  }
 
   return {
     subscribe: store.subscribe,
@@ -297,12 +306,6 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       for (const conversation of page.conversations) if (!conversations.has(conversation.id)) take(conversation)
       store.changed()
     },
-    close () {
-      abort.abort()
-      stopListening()
-      stopFollowing()
-      for (const known of typists.values()) known.clear()
-      store.close()
-    }
+    close
   }
 }

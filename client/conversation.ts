@@ -54,6 +54,7 @@ export interface LiveConversation extends Store<ConversationSnapshot> {
   markRead (seq?: number): void
   /** To be called on every key pressed in the message's field, and with `false` when it is left. */
   setTyping (isTyping: boolean): void
+  /** What still waits to be sent is forgotten: look for messages without `seq` before closing. */
   close (): void
 }
 
@@ -106,11 +107,15 @@ export function openConversation (session: ChatSession, conversationId: string):
 
   // what the server has
 
-  const loading = { everything: false, running: null as Promise<void> | null, again: false, heard: [] as StreamEvent[] }
+  const loading = { everything: false, anew: false, running: null as Promise<void> | null, again: false, heard: [] as StreamEvent[] }
 
-  /** Fetches the conversation, and with `everything` its newest messages; one fetch at a time. */
-  function load (everything: boolean): Promise<void> {
-    if (everything) loading.everything = true
+  /**
+   * Fetches the conversation, and with `everything` its newest messages; `anew` forgets what was loaded before. One fetch
+   * at a time.
+   */
+  function load (everything: boolean, anew = everything): Promise<void> {
+    loading.everything ||= everything
+    loading.anew ||= anew
     if (loading.running !== null) {
       loading.again = true
       return loading.running
@@ -124,15 +129,17 @@ export function openConversation (session: ChatSession, conversationId: string):
     async function run (): Promise<void> {
       do {
         loading.again = false
-        const all = loading.everything
-        loading.everything = false
+        const { everything: all, anew: forget } = loading
+        loading.everything = loading.anew = false
         loading.heard = []
         try {
           const [fetched, page] = await Promise.all([
             client.getConversation(conversationId, { signal }),
             all ? client.listMessages(conversationId, { limit: PAGE_SIZE }, { signal }) : null
           ])
-          if (page !== null) {
+          if (page !== null && !forget && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
+            timeline.add(page.messages) // older ones that were loaded may be looked at
+          } else if (page !== null) {
             timeline.replace(page.messages)
             hasOlder = page.hasMore
           }
@@ -143,7 +150,10 @@ export function openConversation (session: ChatSession, conversationId: string):
           if (signal.aborted) return
           // What was to be fetched still is: the next connection tries again.
           if (all) loading.everything = true
+          if (forget) loading.anew = true
           error = thrown as Error
+          // Removed while nobody listened.
+          if (conversation !== null && thrown instanceof ChatError && thrown.statusCode === 404) removed = true
           if (status === 'loading' || !(thrown instanceof ChatError) || !isTransient(thrown)) status = 'failed'
         }
         // What was heard meanwhile may be newer than what was fetched. Where it isn't, it changes nothing.
@@ -214,7 +224,9 @@ export function openConversation (session: ChatSession, conversationId: string):
   }
 
   function addMessages (...messages: Message[]): void {
-    timeline.add(messages)
+    const { oldestSeq } = timeline
+    // One from before what is loaded would stand beside a hole; it comes with its page.
+    timeline.add(messages, hasOlder && oldestSeq !== null ? oldestSeq : 0)
     const newest = messages.at(-1)
     if (conversation !== null && newest !== undefined && newest.seq >= (conversation.lastMessage?.seq ?? 0)) {
       conversation = { ...conversation, lastMessage: newest }
@@ -272,7 +284,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       handle(event)
       // Names and pictures of who came, and ticks that waited for who left, are asked for.
       if (type === 'participantJoined') void load(isMe(data.userId))
-      if (type === 'participantLeft' && !isMe(data.userId)) void load(true)
+      if (type === 'participantLeft' && !isMe(data.userId)) void load(true, false)
     }
     store.changed()
   }
@@ -320,6 +332,7 @@ export function openConversation (session: ChatSession, conversationId: string):
   const stopFollowing = session.subscribe(followSession)
   let before = me().status
   function followSession (): void {
+    if (session.closed) return close()
     const { status: now } = me()
     if (timeline.pending.size > 0) store.changed()
     if (now === before) return
@@ -332,6 +345,17 @@ export function openConversation (session: ChatSession, conversationId: string):
     if (now === 'closed') void sendPending()
   }
   if (before !== 'connecting') void load(true)
+  for (const typist of session.typing(conversationId)) typists.hear({ ...typist, isTyping: true }, typingLapseMs)
+
+  function close (): void {
+    typing.set(false)
+    abort.abort()
+    stopListening()
+    stopFollowing()
+    typists.clear()
+    typing.ended()
+    store.close()
+  }
 
   return {
     conversationId,
@@ -387,14 +411,6 @@ export function openConversation (session: ChatSession, conversationId: string):
       store.changed()
     },
     setTyping: (isTyping) => { if (!removed) typing.set(isTyping) },
-    close () {
-      typing.set(false)
-      abort.abort()
-      stopListening()
-      stopFollowing()
-      typists.clear()
-      typing.ended()
-      store.close()
-    }
+    close
   }
 }

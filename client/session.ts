@@ -1,3 +1,4 @@
+import type { ChatEvents } from '../schemas/events.js'
 import type { User } from '../schemas/users.js'
 import type { ChatClient } from './client.js'
 import { ChatError } from './errors.js'
@@ -9,6 +10,7 @@ import { subjectOf } from './subject.js'
 import { subscribeToSSE } from './subscribe.js'
 import { tabPlatform, type TabPlatform } from './tabs.js'
 import { resolveToken } from './token.js'
+import type { Typist } from './typists.js'
 import { onWake } from './wake.js'
 
 export interface SessionOptions {
@@ -47,12 +49,17 @@ export interface ChatSession extends Store<SessionSnapshot> {
   readonly receipts: Receipts
   /** Hears every event of the stream, once and in order. @returns a function that ends it */
   listen (listener: SessionListener): () => void
+  /** Who is known to be typing in a conversation. */
+  typing (conversationId: string): readonly Typist[]
   /** Opens the stream again, from where it was, after it ended with an error. Ends a wait for the next reconnect. */
   reconnect (): void
   /** Ends the stream, and with it every live state. */
   close (): void
   readonly closed: boolean
 }
+
+/** The server says when typing has lapsed. Where that got lost, it isn't believed for longer. */
+const TYPING_LIFE_MS = 60_000
 
 export function createSession (client: ChatClient, options: SessionOptions = {}): ChatSession {
   const { shareTabs = true, markDelivered = true, onError = () => {} } = options
@@ -69,6 +76,9 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   let reconnect: Reconnect | null = null
   let error: Error | null = null
   let status: StreamState = 'connecting'
+  /** Who types, for live states that are opened later. */
+  const typing = new Map<string, { data: ChatEvents['typing'], since: number }>()
+  const keyOf = (conversationId: string, userId: string) => JSON.stringify([conversationId, userId])
   /** Counts openings: what an earlier one still says is not heard. */
   let opening = 0
 
@@ -82,6 +92,13 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
 
   function hear (...event: StreamEvent): void {
     const [type, data] = event
+    if (type === 'typing' && data.isTyping) {
+      typing.set(keyOf(data.conversationId, data.userId), { data, since: Date.now() })
+    } else if (type === 'typing') {
+      typing.delete(keyOf(data.conversationId, data.userId))
+    } else if (type === 'message') {
+      typing.delete(keyOf(data.conversationId, data.senderId))
+    }
     if (type === 'connected') {
       userId = data.userId
       error = null
@@ -92,6 +109,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       receipts.delivered(data)
     }
     for (const listener of [...listeners]) {
+      if (!listeners.has(listener)) continue // taken off by one before it
       try {
         listener(...event)
       } catch (thrown) {
@@ -121,7 +139,10 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       lastEventId,
       onEvent: (...event) => hear(...event as StreamEvent),
       onLastEventId: (id) => { lastEventId = id },
-      onDisconnect: () => setStatus('connecting'),
+      onDisconnect () {
+        typing.clear()
+        setStatus('connecting')
+      },
       onReconnecting (next) {
         reconnect = next
         setStatus('waiting')
@@ -157,6 +178,9 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       listeners.add(entry)
       return () => { listeners.delete(entry) }
     },
+    typing: (conversationId) => [...typing.values()]
+      .filter(({ data, since }) => data.conversationId === conversationId && data.userId !== userId && Date.now() - since < TYPING_LIFE_MS)
+      .map(({ data: { userId, displayName } }) => ({ userId, displayName })),
     reconnect () {
       subscription?.reconnect()
       reopen()
@@ -169,8 +193,9 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       stopWaking()
       listeners.clear()
       status = 'closed'
+      typing.clear()
       store.changed()
-      store.close()
+      void Promise.resolve().then(store.close) // the live states hear of it
     },
     get closed () { return abort.signal.aborted }
   }

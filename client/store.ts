@@ -22,7 +22,14 @@ export function createStore<T> (build: () => T): MutableStore<T> {
   function notify (): void {
     scheduled = false
     if (closed) return
-    for (const listener of [...listeners]) listener()
+    for (const listener of [...listeners]) {
+      if (!listeners.has(listener)) continue // taken off by one before it
+      try {
+        listener()
+      } catch (error) {
+        queueMicrotask(() => { throw error }) // uncaught, as it was; the others hear all the same
+      }
+    }
   }
 
   return {

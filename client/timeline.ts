@@ -41,8 +41,8 @@ export interface Timeline {
   readonly oldestSeq: number | null
   readonly newestSeq: number | null
   find (messageId: string): Message | undefined
-  /** Adds messages, or what is newer in them; takes a pending one off that one of them is. */
-  add (messages: readonly Message[]): void
+  /** Adds messages, save those before `from`, or what is newer in them; takes a pending one off that one of them is. */
+  add (messages: readonly Message[], from?: number): void
   /** Forgets all but the pending ones first. */
   replace (messages: readonly Message[]): void
   /** Lets the status of the user's messages grow, `from` exclusive and `to` inclusive. */
@@ -68,10 +68,10 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     sorted = [...byId.values()].sort((a, b) => a.seq - b.seq)
   }
 
-  function add (messages: readonly Message[]): void {
+  function add (messages: readonly Message[], from = 0): void {
     for (const message of messages) {
       const known = byId.get(message.id)
-      byId.set(message.id, known === undefined ? message : newerMessage(known, message))
+      if (message.seq >= from) byId.set(message.id, known === undefined ? message : newerMessage(known, message))
       if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
     }
     sort()

@@ -30,7 +30,7 @@ export function createTypists (changed: () => void) {
   return {
     view: () => view,
     stop,
-    hear ({ userId, displayName, isTyping }: ChatEvents['typing'], lapseMs: number): void {
+    hear ({ userId, displayName, isTyping }: Pick<ChatEvents['typing'], keyof Typist | 'isTyping'>, lapseMs: number): void {
       if (!isTyping) return stop(userId)
       const known = typists.get(userId)
       clearTimeout(known?.timer)

@@ -261,6 +261,25 @@ test('a send that failed while the connection came back is tried again', async (
   t.match(live.getSnapshot().messages, [{ key, status: 'sent' }])
 })
 
+test('an own message from before what is loaded leaves no hole', async (t) => {
+  const answer = deferred<Message>()
+  let messages = range(1, 3)
+  const { live, emit, ready } = setUp(t, {
+    listMessages: async (_id, { before } = {}) => before === undefined ? { messages, hasMore: true } : { messages: range(1, before - 1), hasMore: false },
+    sendMessage: async () => await answer.promise
+  })
+  await ready()
+  const key = live.send('lost its answer')
+  messages = range(60, 62)
+  emit('reset', { conversationId: 'c', reason: 'pruned' })
+  await settle()
+  answer.resolve(message(4, { ...mine, clientId: key, text: 'lost its answer' }))
+  await settle()
+  t.strictSame(texts(live.getSnapshot().messages), ['text 60', 'text 61', 'text 62'], 'it has been sent, and comes with its page')
+  await live.loadOlder()
+  t.equal(live.getSnapshot().messages.length, 62)
+})
+
 test('ticks: the lowest over the others', async (t) => {
   const participants = ['alice', 'bob', 'carol'].map((userId) => participant(userId))
   const { live, emit, ready } = setUp(t, { messages: range(1, 4, mine), conversation: conversation({ participants }) })
@@ -307,6 +326,26 @@ test('who joins later lowers no ticks; who leaves lets them be asked for', async
   emit('participantLeft', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'member', timestamp, eventSeq: ++eventSeq })
   await settle()
   t.equal(callsOf('listMessages').length, before + 1)
+})
+
+test('when somebody leaves, older pages stay', async (t) => {
+  const all = range(1, 120, mine)
+  let read = false
+  const { live, emit, ready } = setUp(t, {
+    listMessages: async (_id, { before = 121, limit = 50 } = {}) => ({
+      messages: all.slice(Math.max(0, before - 1 - limit), before - 1).map((one) => read ? { ...one, status: 'read' } : one),
+      hasMore: before - 1 > limit
+    })
+  })
+  await ready()
+  await live.loadOlder()
+  read = true
+  emit('participantLeft', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'member', timestamp, eventSeq: ++eventSeq })
+  await settle()
+  const { messages, hasOlder } = live.getSnapshot()
+  t.strictSame(texts(messages), texts(all.slice(20) as unknown as ChatMessage[]))
+  t.ok(hasOlder)
+  t.equal(messages.at(-1)?.status, 'read')
 })
 
 test('roles change', async (t) => {
@@ -514,6 +553,39 @@ test('leaving, and coming back', async (t) => {
   await settle()
   t.notOk(live.getSnapshot().removed)
   t.equal(callsOf('getConversation').length, before + 1)
+})
+
+test('removed while nobody listened', async (t) => {
+  let there = true
+  const { live, ready, connect } = setUp(t, {
+    messages: range(1, 2),
+    getConversation: async () => {
+      if (!there) throw new ChatError('CONVERSATION_NOT_FOUND', 'no', { statusCode: 404 })
+      return conversation()
+    }
+  })
+  await ready()
+  there = false
+  connect({ resumed: true })
+  await settle()
+  t.match(live.getSnapshot(), { removed: true, messages: { length: 2 } })
+})
+
+test('a listener that throws', async (t) => {
+  const { live, ready } = setUp(t)
+  await ready()
+  const uncaught = new Promise((resolve) => process.setUncaughtExceptionCaptureCallback(resolve))
+  t.teardown(() => process.setUncaughtExceptionCaptureCallback(null))
+  let heard = 0
+  live.subscribe(() => {
+    stop()
+    throw new Error('mine')
+  })
+  const stop = live.subscribe(() => t.fail('it was taken off'))
+  live.subscribe(() => { heard++ })
+  live.send('x')
+  t.match(await uncaught, { message: 'mine' })
+  t.ok(heard > 0)
 })
 
 test('closing leaves nothing', async (t) => {

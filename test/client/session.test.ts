@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { createChatClient, createSession, openConversation, type ChatSession, type SessionOptions } from '../../client/index.js'
+import { createChatClient, createSession, openConversation, openConversationList, type ChatSession, type SessionOptions } from '../../client/index.js'
 import { createReceipts } from '../../client/receipts.js'
 import { subjectOf } from '../../client/subject.js'
 import type { StreamState } from '../../client/options.js'
@@ -184,6 +184,50 @@ test('without knowing whose it is, a tab stays alone', async (t) => {
     session.close()
     await settle()
   }
+})
+
+test('who typed already when a conversation is opened', async (t) => {
+  const typing = (userId: string, isTyping = true, conversationId = 'c') => ({ userId, displayName: userId, isTyping, conversationId, timestamp })
+  let publish = (..._events: Parameters<Exchange['event']>[]) => {}
+  const { open } = await setUp(t, (exchange) => {
+    exchange.open({ conversationId: null })
+    publish = (...events) => { for (const event of events) exchange.event(...event) }
+  }, { shareTabs: false })
+  const session = open()
+  await status(session, 'connected')
+  const heard = new Promise<void>((resolve) => session.listen((...[type]) => { if (type === 'onlineStatus') resolve() }))
+  publish(
+    ['typing', typing('alice')], ['typing', typing('bob')], ['typing', typing('carol')], ['typing', typing('carol', false)],
+    ['typing', typing('dave')], ['message', messageEvent(1, { senderId: 'dave' }), 'e1'], ['typing', typing('erin', true, 'd')],
+    ['onlineStatus', { userId: 'bob', isOnline: true, lastSeen: null, timestamp }]
+  )
+  await heard
+  const live = openConversation(session, 'c')
+  t.strictSame(live.getSnapshot().typing, [{ userId: 'bob', displayName: 'bob' }])
+  session.close()
+  t.strictSame(session.typing('c'), [])
+})
+
+test('closing a session closes every live state', async (t) => {
+  const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const { open, paths } = await setUp(t, (exchange) => exchange.open({ conversationId: null })
+    .event('typing', { userId: 'bob', displayName: 'Bob', isTyping: true, conversationId: 'c', timestamp }), { shareTabs: false })
+  const session = open()
+  const live = openConversation(session, 'c')
+  const list = openConversationList(session)
+  await until(session, () => session.getSnapshot().user !== null)
+  live.setTyping(true)
+  let told = 0
+  session.subscribe(() => { told++ })
+  session.close()
+  await settle()
+  t.equal(told, 1)
+  const { length } = paths('/messages')
+  live.send('too late')
+  await list.reload()
+  await settle()
+  t.equal(paths('/messages').length, length)
+  t.ok(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length <= before)
 })
 
 test('closing before it has begun', async (t) => {

@@ -36,6 +36,7 @@ export function createStubSession (answers: Partial<ChatClient>) {
       return () => { followers.delete(follower) }
     },
     getSnapshot: () => snapshot,
+    typing: () => [],
     reconnect () {},
     close () {},
     closed: false
