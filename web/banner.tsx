@@ -1,21 +1,24 @@
 import type { JSX } from 'preact'
 import { ChatError, type ChatSession } from '../client/index.js'
-import { useLasting, useStore } from './hooks.js'
+import { useConnected, useStore } from './hooks.js'
 import { sentenceOf } from './words.js'
 
 /** Says that the stream is lost; silent while all is well, and about what mends itself at once. */
 export function Banner ({ session }: { session: ChatSession }): JSX.Element {
   const { status, error, reconnect } = useStore(session)
-  const lost = useLasting(status === 'connecting' || status === 'waiting', 800)
+  const connected = useConnected(session)
   const closed = status === 'closed' && error !== null
+  const lost = !connected && status !== 'closed'
+  const long = reconnect !== null && reconnect.attempt >= 4
 
   return (
     <div class='banner-place' role='status'>
       {lost && (
         <p class='banner'>
           <span class='spinner' aria-hidden='true' />
-          {reconnect === null || reconnect.attempt < 4 ? 'Reconnecting…' : 'Still no connection. Trying again…'}
+          {long ? 'Still no connection. Trying again…' : 'Reconnecting…'}
           <span class='banner-more'>What you write is sent when it is back.</span>
+          {long && <button type='button' class='button is-small' onClick={() => { session.reconnect() }}>Try now</button>}
         </p>
       )}
       {closed && (

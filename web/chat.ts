@@ -1,7 +1,8 @@
 import {
   createChatClient, createSession, openConversation, openConversationList,
-  type ChatClient, type ChatSession, type LiveConversation, type LiveConversationList
+  type ChatClient, type ChatSession, type LiveConversation, type LiveConversationList, type Store
 } from '../client/index.js'
+import { createNotes, type Notes } from './notes.js'
 import { tokenOf, type Person } from './people.js'
 import { baseUrl } from './service.js'
 import { createWire, type Wire } from './wire.js'
@@ -12,6 +13,7 @@ export interface Chat {
   session: ChatSession
   list: LiveConversationList
   wire: Wire
+  notes: Store<Notes>
   /** Texts that were begun, by conversation. */
   drafts: Map<string, string>
   /** The live state of a conversation that comes into view. */
@@ -41,6 +43,7 @@ export function openChat (person: Person): Chat {
     session,
     list,
     wire,
+    notes: createNotes(session),
     drafts: new Map(),
     enter (id) {
       const live = conversations.get(id) ?? openConversation(session, id)

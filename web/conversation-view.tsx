@@ -5,12 +5,12 @@ import { Avatar } from './avatar.js'
 import type { Chat } from './chat.js'
 import { Composer } from './composer.js'
 import { Confirm } from './confirm.js'
-import { useNow, useStore, type Select } from './hooks.js'
+import { useConnected, useNow, useStore, type Select } from './hooks.js'
 import { BackIcon, PeopleIcon } from './icons.js'
 import { Members } from './members.js'
 import { MessageLog } from './message-log.js'
 import { WireButton } from './sidebar.js'
-import { otherOf, presenceOf, sentenceOf } from './words.js'
+import { otherOf, sentenceOf, whoIsThere } from './words.js'
 
 interface Props {
   chat: Chat
@@ -27,8 +27,9 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
   const live = useMemo(() => chat.enter(conversationId), [chat, conversationId])
   useEffect(() => () => { chat.leave(conversationId) }, [chat, conversationId])
   const { status, error, conversation: loaded, messages, removed, typing } = useStore(live)
-  // Only the list knows of who began before one came here.
   const listed = useStore(chat.list).conversations.find(({ id }) => id === conversationId)
+  const notes = useStore(chat.notes).get(conversationId)
+  const connected = useConnected(chat.session)
   const now = useNow()
   const [editing, setEditing] = useState<ChatMessage | null>(null)
   const [deleting, setDeleting] = useState<ChatMessage | null>(null)
@@ -58,11 +59,11 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
       <header class='conversation-head'>
         <button type='button' class='icon-button back-button' aria-label='All conversations' onClick={() => { select(null) }}><BackIcon /></button>
         {conversation !== null && (
-          <Avatar id={other?.userId ?? conversationId} name={title} picture={other?.avatar} group={isGroup} online={other?.isOnline ?? false} />
+          <Avatar id={other?.userId ?? conversationId} name={title} picture={other?.avatar} group={isGroup} online={connected && other?.isOnline === true} />
         )}
         <div class='conversation-title'>
           <h2 ref={heading} tabIndex={-1} dir='auto'>{title}</h2>
-          {conversation !== null && <p>{removed ? 'You are not in this group any more' : presenceOf(conversation, me, now)}</p>}
+          {conversation !== null && <p>{removed ? 'You are not in this group any more' : whoIsThere(conversation, me, connected, now)}</p>}
         </div>
         {isGroup && !removed && (
           <button type='button' class='icon-button' aria-label='Who is in this group' title='Who is in this group' onClick={() => { setMembersShown(true) }}>
@@ -79,7 +80,7 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
             <button type='button' class='button' onClick={() => { void live.reload() }}>Try again</button>
           </div>
           )
-        : <MessageLog live={live} typing={listed?.typing ?? typing} title={title} now={now} onEdit={edit} onDelete={setDeleting} />}
+        : <MessageLog live={live} typing={typing} notes={notes} title={title} now={now} onEdit={edit} onDelete={setDeleting} />}
 
       <Composer
         live={live} drafts={chat.drafts} field={field} disabled={gone} title={title}
@@ -91,7 +92,7 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
       />
 
       {membersShown && loaded !== null && !removed && (
-        <Members client={chat.client} conversation={loaded} userId={me} known={known} onClose={() => { setMembersShown(false) }} />
+        <Members client={chat.client} conversation={loaded} userId={me} connected={connected} known={known} onClose={() => { setMembersShown(false) }} />
       )}
       {deleting !== null && (
         <Confirm

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks'
-import type { Store } from '../client/index.js'
+import type { ChatSession, Store } from '../client/index.js'
 
 /** The state of a store, now and after every change. */
 export function useStore<T> (store: Store<T>): T {
@@ -31,6 +31,14 @@ export function useLasting (value: boolean, ms: number): boolean {
     return () => { clearTimeout(timer) }
   }, [value, ms])
   return value && lasting
+}
+
+/** So long a stream may take to come back before it counts as lost, in milliseconds. */
+const BLINK_MS = 800
+
+/** Whether the stream tells what happens: without it, nobody is known to be online. Short losses don't count. */
+export function useConnected (session: ChatSession): boolean {
+  return !useLasting(useStore(session).status !== 'connected', BLINK_MS)
 }
 
 /** Whether the page is in front. */

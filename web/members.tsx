@@ -7,13 +7,13 @@ import { useNow } from './hooks.js'
 import { MoreIcon } from './icons.js'
 import { Menu, type MenuItem } from './menu.js'
 import { PeopleField } from './people-field.js'
-import { lastSeen } from './time.js'
-import { sentenceOf } from './words.js'
+import { presenceOf, sentenceOf } from './words.js'
 
 interface Props {
   client: ChatClient
   conversation: Conversation
   userId: string
+  connected: boolean
   known: readonly string[]
   onClose: () => void
 }
@@ -22,7 +22,7 @@ const ranks = { owner: 0, admin: 1, member: 2 } as const
 const byRank = (a: Participant, b: Participant) => ranks[a.role] - ranks[b.role] || a.displayName.localeCompare(b.displayName)
 
 /** Who is in a group, and what one may do about it. */
-export function Members ({ client, conversation, userId, known, onClose }: Props): JSX.Element {
+export function Members ({ client, conversation, userId, connected, known, onClose }: Props): JSX.Element {
   const now = useNow()
   const [added, setAdded] = useState<string[]>([])
   const [problem, setProblem] = useState<string | null>(null)
@@ -60,10 +60,10 @@ export function Members ({ client, conversation, userId, known, onClose }: Props
           const items = itemsFor(person)
           return (
             <li key={person.userId} class='member'>
-              <Avatar id={person.userId} name={person.displayName} picture={person.avatar} online={person.isOnline} />
+              <Avatar id={person.userId} name={person.displayName} picture={person.avatar} online={connected && (person.isOnline || person.userId === userId)} />
               <span class='member-name'>
                 <b>{person.displayName}{person.userId === userId && <span class='optional'>you</span>}</b>
-                <small>{person.userId === userId || person.isOnline ? 'online' : lastSeen(person.lastSeen, now)}</small>
+                <small>{presenceOf({ ...person, isOnline: person.isOnline || person.userId === userId }, connected, now)}</small>
               </span>
               {person.role !== 'member' && <span class='role'>{person.role}</span>}
               {items.length > 0 && <Menu label={`What to do with ${person.displayName}`} items={items}><MoreIcon /></Menu>}

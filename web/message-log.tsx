@@ -4,12 +4,15 @@ import type { ChatMessage, LiveConversation, Typist } from '../client/index.js'
 import { useStore, useVisible } from './hooks.js'
 import { DownIcon } from './icons.js'
 import { MessageBubble } from './message-bubble.js'
+import type { Note } from './notes.js'
 import { dayName, dayOf } from './time.js'
 import { listNames } from './words.js'
 
 interface Props {
   live: LiveConversation
   typing: readonly Typist[]
+  /** Who came and went, in order. */
+  notes?: readonly Note[] | undefined
   title: string
   now: Date
   onEdit: (message: ChatMessage) => void
@@ -21,11 +24,13 @@ const NEAR = 80
 /** So long a silence ends a group of messages, in milliseconds. */
 const PAUSE_MS = 5 * 60_000
 
+const none: readonly Note[] = []
+
 /**
  * The messages of a conversation. It stays at the end while it is there, stays put while older ones come in above, and
  * marks as read what is really seen.
  */
-export function MessageLog ({ live, typing, title, now, onEdit, onDelete }: Props): JSX.Element {
+export function MessageLog ({ live, typing, notes = none, title, now, onEdit, onDelete }: Props): JSX.Element {
   const { status, conversation, messages, hasOlder, loadingOlder, unreadCount } = useStore(live)
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
@@ -55,7 +60,7 @@ export function MessageLog ({ live, typing, title, now, onEdit, onDelete }: Prop
     if (before.atEnd || lastIsNew) box.scrollTop = box.scrollHeight
     else if (first !== before.first) box.scrollTop += box.scrollHeight - before.height
     place.current = { ...before, height: box.scrollHeight, first }
-  }, [messages, typing])
+  }, [messages, typing, notes])
 
   // A keyboard that comes up, a line that is added to the field: the end stays the end.
   useEffect(() => {
@@ -84,6 +89,21 @@ export function MessageLog ({ live, typing, title, now, onEdit, onDelete }: Prop
   // what was seen
 
   useEffect(() => { if (visible && endSeen && ready) live.markRead() }, [visible, endSeen, ready, messages])
+
+  // who came and went, where it happened between the messages
+
+  const noted = useMemo(() => {
+    const before = new Map<string, Note[]>()
+    for (const note of notes) {
+      const next = messages.find(({ seq, createdAt }) => seq === null || createdAt > note.timestamp)
+      if (hasOlder && next === messages[0]) continue // further up than what is loaded
+      const key = next?.key ?? ''
+      before.set(key, [...before.get(key) ?? [], note])
+    }
+    return before
+  }, [messages, notes, hasOlder])
+  const notesBefore = (key: string, condition = (_note: Note) => true) =>
+    noted.get(key)?.filter(condition).map((note) => <p key={note.key} class='note' dir='auto'>{note.text}</p>)
 
   // by keyboard, from message to message
 
@@ -118,17 +138,21 @@ export function MessageLog ({ live, typing, title, now, onEdit, onDelete }: Prop
             const after = messages[index + 1]
             const newDay = before === undefined || dayOf(before.createdAt) !== dayOf(message.createdAt)
             const unread = before !== undefined && message.key === firstUnread.current
+            const sameDay = (note: Note) => dayOf(note.timestamp) === dayOf(message.createdAt)
             return [
+              notesBefore(message.key, (note) => !sameDay(note)),
               newDay && <div key={`day ${message.key}`} class='day' role='separator'><span>{dayName(message.createdAt, now)}</span></div>,
+              notesBefore(message.key, sameDay),
               unread && <div key='unread' class='day is-unread' role='separator'><span>New</span></div>,
               <MessageBubble
                 key={message.key} message={message} live={live} isGroup={isGroup} current={current === message.key}
-                first={newDay || unread || !belongs(before, message)}
-                last={after === undefined || after.key === firstUnread.current || dayOf(after.createdAt) !== dayOf(message.createdAt) || !belongs(message, after)}
+                first={newDay || unread || noted.has(message.key) || !belongs(before, message)}
+                last={after === undefined || after.key === firstUnread.current || noted.has(after.key) || dayOf(after.createdAt) !== dayOf(message.createdAt) || !belongs(message, after)}
                 onEdit={onEdit} onDelete={onDelete}
               />
             ]
           })}
+          {notesBefore('')}
           {typing.length > 0 && (
             <p class='typing'>
               <span class='typing-dots' aria-hidden='true'><i /><i /><i /></span>

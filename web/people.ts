@@ -34,7 +34,10 @@ function write (storage: 'sessionStorage' | 'localStorage', signedIn: SignedIn |
   try {
     if (signedIn === null) window[storage].removeItem(key)
     else window[storage].setItem(key, JSON.stringify(signedIn))
-  } catch {} // then it lasts as long as the page
+  } catch {
+    // Then it lasts as long as the page. Where there is no room, what was kept before must not count for new.
+    try { window[storage].removeItem(key) } catch {}
+  }
 }
 
 const has = (signedIn: SignedIn | null, userId: string) => signedIn?.people.some((person) => person.userId === userId) === true

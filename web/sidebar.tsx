@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { conversationTitle, type ListedConversation } from '../client/index.js'
 import { Avatar } from './avatar.js'
 import type { Chat } from './chat.js'
-import { useNow, useStore, type Select } from './hooks.js'
+import { useConnected, useNow, useStore, type Select } from './hooks.js'
 import { ComposeIcon, MoreIcon, Ticks, WireIcon } from './icons.js'
 import { Menu, type MenuItem } from './menu.js'
 import type { Person } from './people.js'
@@ -25,8 +25,9 @@ interface Props {
 /** Who one is, and one's conversations. */
 export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onWire, onLeave }: Props): JSX.Element {
   const { client, session, list } = chat
-  const { status, user } = useStore(session)
+  const { user } = useStore(session)
   const { status: listStatus, error, conversations, hasMore } = useStore(list)
+  const connected = useConnected(session)
   const now = useNow()
   const [hidden, setHidden] = useState(false)
   const name = user?.displayName ?? person.displayName
@@ -65,7 +66,7 @@ export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onW
   return (
     <nav class='sidebar' aria-label='Conversations'>
       <header class='sidebar-head'>
-        <Avatar id={person.userId} name={name} picture={user?.avatar} online={status === 'connected' && !hidden} />
+        <Avatar id={person.userId} name={name} picture={user?.avatar} online={connected && !hidden} />
         <span class='me'>
           <b>{name}</b>
           <small>{person.userId}</small>
@@ -80,7 +81,7 @@ export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onW
           <ul ref={buttons} onKeyDown={onKeyDown}>
             {conversations.map((conversation) => (
               <li key={conversation.id}>
-                <ListItem conversation={conversation} me={person.userId} selected={conversation.id === selected} now={now} select={select} />
+                <ListItem conversation={conversation} me={person.userId} connected={connected} selected={conversation.id === selected} now={now} select={select} />
               </li>
             ))}
           </ul>
@@ -115,18 +116,19 @@ export function WireButton ({ shown, onClick }: { shown: boolean, onClick: () =>
 interface ItemProps {
   conversation: ListedConversation
   me: string
+  connected: boolean
   selected: boolean
   now: Date
   select: Select
 }
 
-function ListItem ({ conversation, me, selected, now, select }: ItemProps): JSX.Element {
+function ListItem ({ conversation, me, connected, selected, now, select }: ItemProps): JSX.Element {
   const { id, type, lastMessage, updatedAt, unreadCount } = conversation
   const title = conversationTitle(conversation, me) || 'Only you'
   const other = otherOf(conversation, me)
   return (
     <button type='button' class='item' data-id={id} aria-current={selected ? 'true' : undefined} onClick={() => { select(id) }}>
-      <Avatar id={other?.userId ?? id} name={title} picture={other?.avatar} group={type === 'group'} online={other?.isOnline ?? false} />
+      <Avatar id={other?.userId ?? id} name={title} picture={other?.avatar} group={type === 'group'} online={connected && other?.isOnline === true} />
       <span class='item-name' dir='auto'>{title}</span>
       <time class='item-time' dateTime={lastMessage?.createdAt ?? updatedAt}>{shortTime(lastMessage?.createdAt ?? updatedAt, now)}</time>
       <Preview conversation={conversation} me={me} />

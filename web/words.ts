@@ -13,12 +13,18 @@ export function listNames (names: readonly string[]): string {
   return `${first}, ${second} and ${names.length === 3 ? names[2] : `${names.length - 2} others`}`
 }
 
+/** Whether somebody is there. */
+export function presenceOf ({ isOnline, lastSeen: seen }: Participant, connected: boolean, now: Date): string {
+  if (!connected) return 'presence unknown'
+  return isOnline ? 'online' : lastSeen(seen, now)
+}
+
 /** What stands below a conversation's name: who is there. */
-export function presenceOf (conversation: Conversation, userId: string | null, now: Date): string {
+export function whoIsThere (conversation: Conversation, userId: string | null, connected: boolean, now: Date): string {
   const other = otherOf(conversation, userId)
-  if (other !== undefined) return other.isOnline ? 'online' : lastSeen(other.lastSeen, now)
+  if (other !== undefined) return presenceOf(other, connected, now)
   const { participants, participantCount } = conversation
-  const online = participants.filter((participant) => participant.isOnline && participant.userId !== userId).length
+  const online = participants.filter((participant) => connected && participant.isOnline && participant.userId !== userId).length
   return `${participantCount} ${participantCount === 1 ? 'person' : 'people'}${online > 0 ? `, ${online} online` : ''}`
 }
 

@@ -244,11 +244,19 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
     await members.getByRole('button', { name: 'Close' }).click()
 
+    const notes = (page: Page) => log(page).locator('.note').allTextContents()
+    await b.getByText('Dave joined').waitFor()
+    t.strictSame(await notes(b), ['You are an admin now', 'Carol is no longer in the group', 'Dave joined'])
+    await write(b, 'Welcome')
+    await bubble(a, 'Welcome').waitFor()
+
     await b.getByRole('button', { name: 'Who is in this group' }).click()
     await b.getByRole('button', { name: 'Leave group…' }).click()
     await b.getByRole('button', { name: 'Leave', exact: true }).click()
     await b.getByText('No conversations yet.').waitFor()
     await a.getByText('2 people').waitFor()
+    t.strictSame(await log(a).locator('.text, .note').allTextContents(),
+      ['Hello all', 'Bob is an admin now', 'Carol is no longer in the group', 'Dave joined', 'Welcome', 'Bob is no longer in the group'], 'each where it happened')
     t.strictSame([...aliceTab.problems, ...bobTab.problems], [])
   })
 
@@ -326,19 +334,22 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     const tabs = [await openAlice(), await openBob()]
     const [a, b] = await Promise.all([enter(tabs[0]!, alice, conversationId), enter(tabs[1]!, bob, conversationId)])
     const written: string[] = []
+    await Promise.all([a, b].map(async (page) => { await page.locator('.conversation-title').getByText('online', { exact: true }).waitFor() }))
     let restarted: Promise<void> | undefined
     for (let i = 1; i <= 12; i++) {
       if (i === 4) await server.kill()
       if (i === 9) restarted = server.start()
-      await Promise.all([write(a, `Alice ${i}`), write(b, `Bob ${i}`)])
-      written.push(`Alice ${i}`, `Bob ${i}`)
+      await Promise.all([write(a, `Alice ${i}.`), write(b, `Bob ${i}.`)]) // the full stop: a time follows
+      written.push(`Alice ${i}.`, `Bob ${i}.`)
       if (i === 8) await Promise.all([a, b].map(async (page) => { await page.locator('.banner').getByText('What you write is sent when it is back.').waitFor() }))
     }
+    t.equal(await a.locator('.conversation-title').getByText('presence unknown').count(), 1, 'nobody is known to be online')
+    t.equal(await a.locator('.online-dot').count(), 0)
     await restarted
     for (const page of [a, b]) await page.evaluate('dispatchEvent(new Event("online"))') // ends the wait before the next try
     for (const page of [a, b]) {
       await page.locator('.banner').waitFor({ state: 'detached', timeout: 20_000 })
-      for (const text of [`Alice ${12}`, `Bob ${12}`]) await bubble(page, text).waitFor()
+      for (const text of ['Alice 12.', 'Bob 12.']) await bubble(page, text).waitFor()
       await page.locator('.is-pending').first().waitFor({ state: 'detached', timeout: 20_000 })
     }
     const { messages } = await call<{ messages: { text: string }[] }>(alice, 'GET', `/api/chat/conversations/${conversationId}/messages`)
@@ -349,8 +360,46 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
       await page.waitForFunction(`document.querySelectorAll('.message').length === ${stored.length}`)
       t.strictSame(await textsOf(page), stored, 'and so it stands on the screen')
     }
-    await Promise.all([a, b].map(async (page) => { await bubble(page, page === a ? 'Alice 12' : 'Bob 12').getByText('Read').waitFor() }))
+    await Promise.all([a, b].map(async (page) => { await bubble(page, page === a ? 'Alice 12.' : 'Bob 12.').getByText('Read').waitFor() }))
     t.strictSame(tabs.flatMap(({ problems }) => problems).filter((problem) => !CONNECTION_LOST.test(problem)), [])
+  })
+
+  t.test('where the browser lets a page store nothing', async (t) => {
+    const alice = await arrive('Alice')
+    const tab = await (await profile(t, browser, server.baseUrl))()
+    const { page } = tab
+    await page.addInitScript(`
+      const denied = () => new DOMException('Access is denied for this document.', 'SecurityError')
+      for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get () { throw denied() } })
+      LockManager.prototype.request = () => Promise.reject(denied())
+    `)
+    await page.goto('/')
+    await page.locator('label').filter({ hasText: 'Create account' }).click()
+    await page.getByLabel('User id').fill('storeless')
+    await page.getByLabel('Password').fill(PASSWORD)
+    await page.locator('form').getByRole('button', { name: 'Create account' }).click()
+    await page.getByText('No conversations yet.').waitFor()
+    const { id } = await call<{ id: string }>(alice, 'POST', '/api/chat/conversations', { type: 'direct', userId: 'storeless' })
+    await page.getByRole('button', { name: /Alice/ }).click()
+    await field(page).waitFor()
+    await send(alice, id, 'Can you hear me?')
+    await bubble(page, 'Can you hear me?').waitFor()
+    t.strictSame(tab.problems, [])
+
+    // no room: what was kept before doesn't count for what can't be kept now
+    const full = await (await profile(t, browser, server.baseUrl))()
+    await full.page.addInitScript(`
+      const kept = (people) => ['fastify-sse-chat /', JSON.stringify({ people })]
+      localStorage.setItem(...kept([{ userId: 'storeless', displayName: 'storeless', token: 'stale' }]))
+      sessionStorage.setItem(...kept([]))
+      Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }
+    `)
+    await full.page.goto('/')
+    await full.page.getByLabel('User id').fill('storeless')
+    await full.page.getByLabel('Password').fill(PASSWORD)
+    await full.page.locator('form').getByRole('button', { name: 'Sign in' }).click()
+    await full.page.getByRole('button', { name: /Alice/ }).getByText('Can you hear me?').waitFor()
+    t.strictSame(full.problems, [])
   })
 
   t.test('seven tabs of one person all hear everything', async (t) => {
