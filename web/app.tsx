@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { Avatar } from './avatar.js'
+import { forgetDrafts } from './chat.js'
 import { useSelectedInAddress } from './hooks.js'
 import { Mark } from './icons.js'
 import { Pane } from './pane.js'
@@ -15,16 +16,25 @@ export function App (): JSX.Element {
   const [asking, setAsking] = useState(signInBy === 'host')
   const { people, conversationId } = signedIn
   const [first, second] = people
+  /** Who was here before. */
+  const left = useRef<string | undefined>(undefined)
 
   function enter (next: SignedIn): void {
     if (signInBy !== 'host') remember(next)
     setNotice(null)
+    if (left.current !== undefined && left.current !== next.people[0]?.userId) clearAddress()
     setSignedIn(next)
   }
 
+  /** By choice, or with a reason; then the same person finds everything as it was. */
   function leave (why: string | null): void {
     forget(signedIn)
-    history.replaceState(null, '', location.pathname + location.search)
+    left.current = first?.userId
+    if (why === null) {
+      clearAddress()
+      // Not before the chat is closed, which keeps what was not sent.
+      setTimeout(forgetDrafts, 0, people)
+    }
     setNotice(why)
     setSignedIn({ people: [] })
   }
@@ -38,6 +48,8 @@ export function App (): JSX.Element {
   if (second !== undefined) return <Trial signedIn={signedIn} onLeave={leave} />
   return <Alone key={first.userId} signedIn={{ people, conversationId }} onLeave={leave} />
 }
+
+const clearAddress = () => { history.replaceState(null, '', location.pathname + location.search) }
 
 interface Props {
   signedIn: SignedIn

@@ -14,7 +14,7 @@ export interface Chat {
   list: LiveConversationList
   wire: Wire
   notes: Store<Notes>
-  /** Texts that were begun, by conversation. */
+  /** Texts that were begun, by conversation; they outlive a sign-in that expires. */
   drafts: Map<string, string>
   /** The live state of a conversation that comes into view. */
   enter (conversationId: string): LiveConversation
@@ -23,6 +23,13 @@ export interface Chat {
   /** Whether there is something that was not sent yet. */
   readonly unsent: boolean
   close (): void
+}
+
+const draftsOf = new Map<string, Map<string, string>>()
+
+/** Who signs out leaves nothing. */
+export function forgetDrafts (people: readonly Person[]): void {
+  for (const { userId } of people) draftsOf.delete(userId)
 }
 
 /** Conversations kept open out of view, so that coming back finds them as they were. */
@@ -37,6 +44,8 @@ export function openChat (person: Person): Chat {
   /** The longest out of view first. */
   const conversations = new Map<string, LiveConversation>()
   const hasUnsent = (live: LiveConversation) => live.getSnapshot().messages.some(({ seq }) => seq === null)
+  const drafts = draftsOf.get(person.userId) ?? new Map<string, string>()
+  draftsOf.set(person.userId, drafts)
 
   return {
     client,
@@ -44,7 +53,7 @@ export function openChat (person: Person): Chat {
     list,
     wire,
     notes: createNotes(session),
-    drafts: new Map(),
+    drafts,
     enter (id) {
       const live = conversations.get(id) ?? openConversation(session, id)
       conversations.delete(id)
@@ -66,7 +75,11 @@ export function openChat (person: Person): Chat {
     },
     get unsent () { return [...conversations.values()].some(hasUnsent) },
     close () {
-      for (const live of conversations.values()) live.close()
+      for (const [id, live] of conversations) {
+        const unsent = live.getSnapshot().messages.filter(({ seq }) => seq === null).map(({ text }) => text)
+        if (unsent.length > 0) drafts.set(id, [...unsent, drafts.get(id) ?? ''].join('\n').trimEnd())
+        live.close()
+      }
       list.close()
       session.close()
     }

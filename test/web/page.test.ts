@@ -364,6 +364,33 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     t.strictSame(tabs.flatMap(({ problems }) => problems).filter((problem) => !CONNECTION_LOST.test(problem)), [])
   })
 
+  t.test('a sign-in that expires takes nothing that was written', async (t) => {
+    const alice = await arrive('Alice')
+    const tab = await (await profile(t, browser, server.baseUrl))()
+    const { page } = tab
+    const bob = await call<{ user: { userId: string, displayName: string } }>(alice, 'POST', '/api/auth/register', { userId: 'expiring', displayName: 'Bob', password: PASSWORD })
+    const { id } = await call<{ id: string }>(alice, 'POST', '/api/chat/conversations', { type: 'direct', userId: 'expiring' })
+    await enter(tab, { ...bob.user, token: token({ sub: 'expiring', name: 'Bob', exp: Math.floor(Date.now() / 1000) + 4 }) }, id)
+    await page.route('**/api/chat/messages', async (route) => { await route.abort() })
+    await write(page, 'Not sent yet')
+    await field(page).fill('half a')
+    await page.getByRole('alert').getByText('your sign-in has expired').waitFor()
+    await page.unroute('**/api/chat/messages')
+    await page.getByLabel('User id').fill('expiring')
+    await page.getByLabel('Password').fill(PASSWORD)
+    await page.locator('form').getByRole('button', { name: 'Sign in' }).click()
+    await field(page).waitFor()
+    t.equal(await field(page).inputValue(), 'Not sent yet\nhalf a')
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await page.getByLabel('User id').fill('expiring')
+    await page.getByLabel('Password').fill(PASSWORD)
+    await page.locator('form').getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('button', { name: /Alice/ }).click()
+    t.equal(await field(page).inputValue(), '', 'who signs out leaves nothing')
+    t.strictSame(tab.problems.filter((problem) => !/401|net::ERR_FAILED/.test(problem)), [])
+  })
+
   t.test('where the browser lets a page store nothing', async (t) => {
     const alice = await arrive('Alice')
     const tab = await (await profile(t, browser, server.baseUrl))()
