@@ -6,7 +6,7 @@ import { Dialog } from './dialog.js'
 import { useNow } from './hooks.js'
 import { MoreIcon } from './icons.js'
 import { Menu, type MenuItem } from './menu.js'
-import { PeopleField } from './people-field.js'
+import { keepFocus, PeopleField, withText } from './people-field.js'
 import { presenceOf, sentenceOf } from './words.js'
 
 interface Props {
@@ -25,6 +25,7 @@ const byRank = (a: Participant, b: Participant) => ranks[a.role] - ranks[b.role]
 export function Members ({ client, conversation, userId, connected, known, onClose }: Props): JSX.Element {
   const now = useNow()
   const [added, setAdded] = useState<string[]>([])
+  const [text, setText] = useState('')
   const [problem, setProblem] = useState<string | null>(null)
   const [leaving, setLeaving] = useState(false)
   const { id, participants, participantCount } = conversation
@@ -77,16 +78,17 @@ export function Members ({ client, conversation, userId, connected, known, onClo
           class='add-members' onSubmit={(event) => {
             event.preventDefault()
             void act(async () => {
-              await client.addParticipants(id, added)
+              await client.addParticipants(id, withText(added, text))
               setAdded([])
+              setText('')
             })
           }}
         >
           <PeopleField
-            label='Add people' hint='User ids, each followed by Enter or a comma.' people={added} onChange={setAdded}
+            label='Add people' hint='User ids, each followed by Enter or a comma.' people={added} onChange={setAdded} text={text} onText={setText}
             known={known.filter((one) => !participants.some((participant) => participant.userId === one))}
           />
-          <button type='submit' class='button' disabled={added.length === 0}>Add</button>
+          <button type='submit' class='button' disabled={withText(added, text).length === 0} onPointerDown={keepFocus}>Add</button>
         </form>
       )}
 

@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { ChatError, type ChatClient, type CreateConversationBody } from '../client/index.js'
 import { Dialog } from './dialog.js'
-import { PeopleField } from './people-field.js'
+import { keepFocus, PeopleField, withText } from './people-field.js'
 import { sentenceOf } from './words.js'
 
 interface Props {
@@ -21,13 +21,14 @@ export function NewChat ({ client, userId, known, onClose, onMade }: Props): JSX
   const [other, setOther] = useState('')
   const [title, setTitle] = useState('')
   const [people, setPeople] = useState<string[]>([])
+  const [text, setText] = useState('')
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
 
   async function make (): Promise<void> {
     const body: CreateConversationBody = type === 'direct'
       ? { type, userId: other.trim() }
-      : { type, title: title.trim() === '' ? null : title.trim(), participantIds: people }
+      : { type, title: title.trim() === '' ? null : title.trim(), participantIds: withText(people, text) }
     setBusy(true)
     setProblem(null)
     try {
@@ -75,14 +76,17 @@ export function NewChat ({ client, userId, known, onClose, onMade }: Props): JSX
                 <label for={`${id}-title`}>Name of the group <span class='optional'>optional</span></label>
                 <input id={`${id}-title`} value={title} maxLength={200} autocomplete='off' onInput={({ currentTarget }) => { setTitle(currentTarget.value) }} />
               </div>
-              <PeopleField label='People' hint='User ids, each followed by Enter or a comma.' people={people} onChange={setPeople} known={known} />
+              <PeopleField label='People' hint='User ids, each followed by Enter or a comma.' people={people} onChange={setPeople} text={text} onText={setText} known={known} />
             </>
             )}
 
         {problem !== null && <p class='problem' role='alert'>{problem}</p>}
         <footer class='dialog-foot'>
           <button type='button' class='button' onClick={onClose}>Cancel</button>
-          <button type='submit' class='button is-primary' disabled={busy || (type === 'direct' ? other.trim() === '' : people.length === 0)}>
+          <button
+            type='submit' class='button is-primary' onPointerDown={keepFocus}
+            disabled={busy || (type === 'direct' ? other.trim() === '' : withText(people, text).length === 0)}
+          >
             {type === 'direct' ? 'Start chatting' : 'Make the group'}
           </button>
         </footer>

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useId, useRef, useState } from 'preact/hooks'
+import { useId, useRef } from 'preact/hooks'
 import { CloseIcon } from './icons.js'
 
 interface Props {
@@ -7,20 +7,30 @@ interface Props {
   hint: string
   people: readonly string[]
   onChange: (people: string[]) => void
+  /** What is written and no chip yet; see `withText`. */
+  text: string
+  onText: (text: string) => void
   /** Ids to propose. */
   known: readonly string[]
 }
 
+/** The people chosen, those who are only written included: a button that is pressed means them, too. */
+export function withText (people: readonly string[], text: string): string[] {
+  return [...new Set([...people, ...text.split(',').map((name) => name.trim()).filter((name) => name !== '')])]
+}
+
+/** For the button that ends such a field: the field isn't left by pressing it, and nothing moves under the pointer. */
+export const keepFocus = (event: PointerEvent): void => { event.preventDefault() }
+
 /** A field for several user ids: each becomes a chip at Enter, at a comma, or when the field is left. */
-export function PeopleField ({ label, hint, people, onChange, known }: Props): JSX.Element {
+export function PeopleField ({ label, hint, people, onChange, text, onText, known }: Props): JSX.Element {
   const id = useId()
-  const [text, setText] = useState('')
   const field = useRef<HTMLInputElement>(null)
 
   function add (): void {
-    const added = text.split(',').map((name) => name.trim()).filter((name) => name !== '' && !people.includes(name))
-    if (added.length > 0) onChange([...people, ...new Set(added)])
-    setText('')
+    const all = withText(people, text)
+    if (all.length > people.length) onChange(all)
+    onText('')
   }
 
   return (
@@ -48,7 +58,7 @@ export function PeopleField ({ label, hint, people, onChange, known }: Props): J
         <input
           ref={field} id={id} value={text} list={`${id}-known`} aria-describedby={`${id}-hint`}
           autocomplete='off' autocapitalize='none' spellcheck={false} maxLength={128}
-          onInput={({ currentTarget }) => { setText(currentTarget.value) }}
+          onInput={({ currentTarget }) => { onText(currentTarget.value) }}
           onBlur={add}
           onKeyDown={(event) => {
             if (event.isComposing) return

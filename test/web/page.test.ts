@@ -219,8 +219,9 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     const making = a.getByRole('dialog')
     await making.getByText('A group').click()
     await making.getByLabel('Name of the group').fill('Rowing')
-    await making.getByLabel('People').fill(`${bob.userId}, ${carol.userId}`)
+    await making.getByLabel('People').fill(bob.userId)
     await making.getByLabel('People').press('Enter')
+    await making.getByLabel('People').fill(`${carol.userId}, `)
     t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
     await making.getByRole('button', { name: 'Make the group' }).click()
 
@@ -237,8 +238,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await member('Carol').getByRole('button').click()
     await a.getByRole('menuitem', { name: 'Remove from the group' }).click()
     await member('Carol').waitFor({ state: 'detached' })
-    await members.getByLabel('Add people').fill(dave.userId)
-    await members.getByLabel('Add people').press('Enter')
+    await members.getByLabel('Add people').fill(dave.userId) // no Enter: the button means what is written
     await members.getByRole('button', { name: 'Add', exact: true }).click()
     await member('Dave').waitFor()
     t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
