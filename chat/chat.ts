@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Static } from 'typebox'
-import { chatError } from '../errors.js'
+import { chatError, isChatError } from '../errors.js'
 import type { Alarm, Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
 import { ConversationId, MessageId, UserId } from '../schemas/common.js'
@@ -15,7 +16,7 @@ import {
 } from '../schemas/messages.js'
 import { OnlineStatusBody, type OnlineStatusAnswer, type User } from '../schemas/users.js'
 import { Counters } from '../store/counters.js'
-import type { Database } from '../store/database.js'
+import { DatabaseError, type Database } from '../store/database.js'
 import { Queries, type Followable } from '../store/queries.js'
 import type { StreamRow, UserRow } from '../store/unit.js'
 import { Writer, type Command } from '../store/writer.js'
@@ -46,6 +47,7 @@ export interface ChatOptions {
 /** How often what nobody's alarm has ended is looked for, in milliseconds. */
 const HOUSEKEEPING_MS = 2000
 const PRUNING_MS = 60_000
+const START_MS = 60_000
 
 /**
  * The chat's operations: checked, saved, and told to the hub after the commit, whether they come over HTTP or in
@@ -99,8 +101,8 @@ export class Chat {
 
   /** Takes a place among the nodes, and begins to keep house. */
   async start (): Promise<void> {
-    await this.hub.useLog(chatLog(this.#queries, this.#database.identity), this.streams)
-    await this.#lease.start()
+    await whenAvailable(async () => { await this.hub.useLog(chatLog(this.#queries, this.#database.identity), this.streams) })
+    await whenAvailable(async () => { await this.#lease.start() })
     this.#repeat(HOUSEKEEPING_MS, async () => { await this.#keepHouse() })
     this.#repeat(PRUNING_MS, async () => { await this.counters.prune() })
     const days = this.#options.eventRetentionDays
@@ -314,6 +316,19 @@ export class Chat {
       })
     }
     this.#clock.after(0, again)
+  }
+}
+
+/** A start waits for a database in trouble, as migrating does: whoever starts servers needn't try again. */
+async function whenAvailable (work: () => Promise<void>): Promise<void> {
+  for (const deadline = Date.now() + START_MS; ;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isChatError(error, 'UNAVAILABLE')) throw error
+      if (Date.now() > deadline) throw new DatabaseError('The database is locked, full or away')
+      await sleep(200)
+    }
   }
 }
 

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isChatError } from '../errors.js'
 import type { Clock, Alarm } from '../hub/clock.js'
-import { DatabaseError } from '../store/database.js'
 import type { Queries } from '../store/queries.js'
 import type { Sql } from '../store/sql.js'
 import type { StreamRow } from '../store/unit.js'
@@ -13,7 +10,6 @@ import { closeDeadStream, openStream } from './presence.js'
 /** A process whose lease lapses is taken for dead, and its streams for closed. */
 const LEASE_MS = 20_000
 const RENEW_MS = 5000
-const START_MS = 60_000
 /** Streams that are counted again together. */
 const RECOUNTED = 256
 /** Leases of this process: an app may hold several installations. */
@@ -39,10 +35,10 @@ export class Lease {
     this.#openStreams = openStreams
   }
 
-  /** Takes a lease; ends at once those of processes that have died on this host. */
+  /** Takes a lease; ends at once those of processes that have died on this host. May be called again when it fails. */
   async start (): Promise<void> {
     ours.add(this.nodeId)
-    await this.#whenAvailable(async sql => {
+    await this.#writer.beside(async sql => {
       const nodes = await sql.query<{ id: string, pid: number }>('SELECT id, pid FROM chat_nodes WHERE host = ?', hostname())
       for (const { id, pid } of nodes) {
         if (!ours.has(id) && !isAlive(Number(pid))) await sql.execute('UPDATE chat_nodes SET expires_at = 0 WHERE id = ?', id)
@@ -50,19 +46,6 @@ export class Lease {
       await this.#register(sql)
     })
     this.#renewLater()
-  }
-
-  /** A start waits for a database in trouble, as migrating does: whoever starts servers needn't try again. */
-  async #whenAvailable (work: (sql: Sql) => Promise<void>): Promise<void> {
-    for (const deadline = Date.now() + START_MS; ;) {
-      try {
-        return await this.#writer.beside(work)
-      } catch (error) {
-        if (!isChatError(error, 'UNAVAILABLE')) throw error
-        if (Date.now() > deadline) throw new DatabaseError('The database is locked, full or away')
-        await sleep(200)
-      }
-    }
   }
 
   /** Gives the lease up; what is still open is closed as if the process had died. */
@@ -77,8 +60,9 @@ export class Lease {
   }
 
   async #register (sql: Sql): Promise<void> {
-    await sql.execute('INSERT INTO chat_nodes (id, host, pid, expires_at) VALUES (?, ?, ?, ?)',
-      this.nodeId, hostname(), process.pid, Date.now() + LEASE_MS)
+    await sql.execute(`INSERT INTO chat_nodes (id, host, pid, expires_at) VALUES (?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
+    this.nodeId, hostname(), process.pid, Date.now() + LEASE_MS)
   }
 
   #renewLater (): void {

@@ -18,7 +18,10 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
     apply (unit) {
       const user = unit.user(stream.userId)
       if (user === undefined) throw chatError('NOT_FOUND')
-      if (unit.streamsOf(user.id).length >= maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
+      const streams = unit.streamsOf(user.id)
+      // counted before, by a transaction whose end wasn't heard of
+      if (streams.some(({ id }) => id === stream.id)) return
+      if (streams.length >= maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
       unit.openStream(stream)
       if (user.onlineUntil !== null) unit.changeUser(user, { onlineUntil: null })
       if (!user.isHidden && !user.isOnline) {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { chatError } from '../errors.js'
+import { chatError, isChatError } from '../errors.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
@@ -197,7 +197,13 @@ export class Streams {
 
   async #count ({ userId, conversationId, expiresAt }: StreamRequest): Promise<StreamRow> {
     const row: StreamRow = { id: randomUUID(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
-    await this.#options.writer.write(openStream(row, this.#options.maxPerUser))
+    try {
+      await this.#options.writer.write(openStream(row, this.#options.maxPerUser))
+    } catch (error) {
+      // it may have been counted all the same: a commit whose answer was lost
+      if (isChatError(error, 'UNAVAILABLE')) void this.#close(row)
+      throw error
+    }
     return row
   }
 

@@ -161,7 +161,7 @@ export class Subscriber {
       this.#request.end()
     })
     if (response === undefined) return { reason: undefined, retryAfterMs: undefined }
-    if (response.statusCode !== 200) return await this.#refused(response, kind, epoch)
+    if (response.statusCode !== 200) return await this.#refused(response, kind === 'ticket', expiresAt, epoch)
     if (response.headers['content-type']?.startsWith('text/event-stream') !== true) this.#problem(`content type ${response.headers['content-type']}`)
     return await this.#read(response, kind === 'ticket' ? Infinity : expiresAt)
   }
@@ -173,7 +173,7 @@ export class Subscriber {
     return String(body.ticket)
   }
 
-  async #refused (response: IncomingMessage, kind: string, epoch: number): Promise<Ended> {
+  async #refused (response: IncomingMessage, byTicket: boolean, expiresAt: number, epoch: number): Promise<Ended> {
     const { model } = this.#context
     const { conversationId, userId } = this.options
     const chunks: Buffer[] = []
@@ -184,7 +184,9 @@ export class Subscriber {
     const text = Buffer.concat(chunks).toString()
     if (statusCode === 404 && conversationId !== null && !model.wasIn(conversationId, userId, epoch)) return { reason: 'not found', retryAfterMs: null }
     // the connection broke after the ticket was taken
-    if (statusCode === 401 && kind === 'ticket') return { reason: 'ticket', retryAfterMs: undefined }
+    if (statusCode === 401 && byTicket) return { reason: 'ticket', retryAfterMs: undefined }
+    // a paused process answered late
+    if (statusCode === 401 && Date.now() >= expiresAt) return { reason: 'token_expired', retryAfterMs: 0 }
     if (statusCode === 429) return { reason: 'too many streams', retryAfterMs: 400 }
     this.#problem(`answered ${statusCode}: ${text}`)
     return { reason: `answer ${statusCode}`, retryAfterMs: 400 }

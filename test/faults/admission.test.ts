@@ -3,7 +3,10 @@ import { connect, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { chatError } from '../../errors.js'
+import { CommitUnknown } from '../../store/outage.js'
 import { buildListening, user } from '../helper.js'
+import { eventually } from './process.js'
 
 // What is committed between reading what a stream may follow and its beginning.
 
@@ -111,4 +114,22 @@ await t.test('a request that is cut on its way is not answered: an EventSource w
   socket.end('GET /api/sse HTTP/1.1\r\nHost: x\r\nAuthoriz')
   await once(socket, 'close')
   t.equal(answer, '')
+})
+
+await t.test('a stream that was counted by a commit whose answer was lost is counted no longer', async t => {
+  const app = await buildListening(t)
+  const ben = await user(app, 'ben').arrive()
+  const { chatDatabase } = app
+  const { transaction } = chatDatabase
+  chatDatabase.transaction = async work => {
+    chatDatabase.transaction = transaction
+    await transaction(work)
+    throw chatError('UNAVAILABLE', { cause: new CommitUnknown('The connection broke during the commit') })
+  }
+  const stream = await ben.openStream(t)
+  t.match(await stream.next(), { type: 'disconnect', data: { reason: 'unavailable' } })
+  await eventually('no stream is counted', async () => {
+    const [row] = await chatDatabase.read.query<{ count: bigint }>('SELECT count(*) AS count FROM chat_streams')
+    return Number(row!.count) === 0
+  })
 })
