@@ -168,9 +168,10 @@ export class Streams {
           }
           hub.follow(stream, conversationId, eventSeq, asOf, after)
         }
+        stream.since = Math.max(asOf, start.position, cursor?.partial?.to ?? 0)
         if (stream.behind.size > 0) {
           stream.cursor = from
-          stream.cursorAfter = catchUpCursor(identity, start, Math.max(asOf, start.position, cursor?.partial?.to ?? 0))
+          stream.cursorAfter = catchUpCursor(identity, start, stream.since)
         }
         hub.lookBack(asOf)
         this.#greet(stream, null, from, cursor !== undefined)

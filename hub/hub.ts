@@ -437,14 +437,16 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   /** Streams of all topics: whatever this turn has for one is one write. */
   #writeInboxes (touched: Set<Stream>, before: number): void {
-    const [from, to] = [this.#cursor(before), this.#cursor(this.#floor)]
+    const shared = [this.#cursor(before), this.#cursor(this.#floor)] as const
     for (const stream of touched) {
       const inbox = stream.inbox
       stream.inbox = []
       if (!stream.open) continue
       const [first] = inbox
       const last = inbox.findLastIndex(({ frames }) => isDurable(frames))
-      const bytes = inbox.length === 1 && first!.frames === first!.job.frames && stream.behind.size === 0
+      const isAhead = stream.since > before
+      const [from, to] = isAhead ? [this.#cursor(stream.since), this.#cursor(Math.max(this.#floor, stream.since))] : shared
+      const bytes = inbox.length === 1 && first!.frames === first!.job.frames && stream.behind.size === 0 && !isAhead
         ? first!.job.allBytes(from, to)
         : Buffer.from(inbox.map(({ frames }, index) => stream.behind.size > 0
           ? allText(frames, stream.cursor ?? from, stream.cursor ?? from)

@@ -82,6 +82,8 @@ export class Stream {
   readonly topics = new Set<Topic>()
   /** What it has to read from the log before it can follow live. Of most streams, most of the time, nothing. */
   behind: ReadonlyMap<Topic, Progress> = NOTHING
+  /** A stream of all topics began at, or has caught up to, this position: perhaps on another node, which knew of more than this one. */
+  since = 0
   /** On a stream of all topics that catches up: the position it may claim so far, and after an event of the log. */
   cursor: string | undefined
   cursorAfter: ((event: Frame) => string) | undefined

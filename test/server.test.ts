@@ -156,10 +156,12 @@ await t.test('SIGTERM: streams are told, requests in flight finish, and it is go
   const { hostname, port } = new URL(server.origin)
   const socket = connect(Number(port), hostname)
   const body = JSON.stringify({ conversationId, text: 'in flight' })
-  socket.write(`POST /api/chat/messages HTTP/1.1\r\nHost: x\r\nAuthorization: ${alice.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`)
+  socket.write(`POST /api/chat/messages HTTP/1.1\r\nHost: x\r\nAuthorization: ${alice.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`)
+  // the server has it
+  await once(socket, 'data')
+  socket.write(body.slice(0, 10))
   let answer = ''
   socket.on('data', chunk => { answer += String(chunk) })
-  await fetch(`${server.origin}/health/live`)
 
   const stopped = server.stop()
   const told = await Promise.all(streams.map(async stream => {

@@ -126,6 +126,19 @@ for (const [name, faults] of Object.entries({
   })
 }
 
+t.test('who comes from a node that knew more is never given a position before that', async t => {
+  const [a, b] = await nodes(t, { lose: 1, repeat: 0, delayMs: 0 })
+  const early = b.followAll('bob', 'x', 'y')
+  for (const n of upTo(20)) a.commit('x', n)
+  // resumed from the newest position, before this node has heard of it
+  const { sink, stream } = b.followAll('bea', 'x', 'y')
+  stream.since = 20
+  a.commit('y', 1)
+  b.commit('y', 2)
+  await eventually(() => numbers(sink).length === 2 && numbers(early.sink).length === 22)
+  t.same(sink.events.filter(({ id }) => Number(id!.split('.')[1]) < 20), [])
+})
+
 t.test('streams of all topics follow a new one, whichever node it comes from', async t => {
   for (const faults of [PERFECT, { lose: 1, repeat: 0, delayMs: 0 }, { lose: 0, repeat: 1, delayMs: 50 }]) {
     for (const crowd of [[], upTo(20).map(n => `user ${n}`)]) {
