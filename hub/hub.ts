@@ -538,10 +538,11 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     const page = await this.#readPage(topic.name, progress.sent)
     if (page === undefined) return await this.#pause()
     if (!stream.open || stream.behind.get(topic) !== progress) return
-    this.#learn(topic, page)
     const last = page.at(-1)
-    if (last === undefined) return await this.#underWay(topic)
+    // what comes next is not kept any more: whoever resumes is told
+    if (last === undefined || page[0]!.seq !== progress.sent + 1) return this.tooSlow(stream)
 
+    this.#learn(topic, page)
     const frames = permitted(page, stream, progress).map(frameOf).filter(frame => isFor(frame, stream))
     if (frames.length > 0) this.#write(stream, Buffer.from(stream.all ? this.#catchUpText(stream, frames) : topicText(frames)), frames.length)
     progress.sent = last.seq!
@@ -572,10 +573,16 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#activate(topic)
     this.counters.gaps++
     while (!this.#closed && this.#topics.get(topic.name) === topic) {
-      const page = await this.#readPage(topic.name, topic.head)
+      const after = topic.head
+      const page = await this.#readPage(topic.name, after)
       if (page === undefined) {
         await this.#pause()
         continue
+      }
+      if (page.length > 0 && page[0]!.seq !== after + 1 && topic.head === after) {
+        // what is missing is not kept any more: who follows comes back and is told, who comes begins behind it
+        for (const stream of [...topic.live, ...topic.behind]) this.tooSlow(stream)
+        topic.head = page[0]!.seq! - 1
       }
       this.#learn(topic, page)
       if (page.length < PAGE && !topic.hasGap) break

@@ -147,7 +147,9 @@ export class Stream {
   write (bytes: Buffer): void {
     if (!this.open || this.#sink.writableEnded || this.#sink.destroyed) return
     this.#written += bytes.length
-    if (!this.#sink.write(bytes)) this.#watchBacklog()
+    const flows = this.#sink.write(bytes)
+    // what is below its high-water mark a sink holds without saying so
+    if (!flows || this.#sink.writableLength > 0) this.#watchBacklog()
   }
 
   /** Writes an event about the stream itself. */

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { test, type Test } from 'tap'
 import type { Emission } from '../../hub/emission.js'
 import { Hub, type HubOptions } from '../../hub/hub.js'
@@ -185,6 +186,63 @@ test('a log that fails for a while loses nothing', async (t) => {
   hub.follow(stream, 'a', 250, hub.position, 0)
   await eventually(() => numbers(sink).length === 250)
   t.strictSame(numbers(sink), Array.from({ length: 250 }, (_, index) => index + 1))
+})
+
+test('what is pruned before a stream has read it is not passed over: it ends, and is told when it resumes', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log, () => {})
+  for (let n = 1; n <= 300; n++) log.append(note(n, 'a'))
+  const read = log.read.bind(log)
+  log.read = async (topic, after, limit) => {
+    const page = await read(topic, after, limit)
+    log.prune('a', 150)
+    return page
+  }
+  const sink = new MemorySink()
+  hub.follow(hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null }), 'a', 300, hub.position, 0)
+  await eventually(() => sink.writableEnded)
+  t.strictSame(sink.events.map(({ type, data }) => data['n'] ?? [type, data['reason']]), [...Array.from({ length: 100 }, (_, index) => index + 1), ['disconnect', 'too_slow']])
+  log.prune('a', 300)
+  const none = new MemorySink()
+  hub.follow(hub.open({ id: 'n', userId: 'u', sink: none, all: false, echo: false, expiresAt: null }), 'a', 300, hub.position, 0)
+  await eventually(() => none.writableEnded)
+  t.strictSame(none.events.map(({ data }) => data['reason']), ['too_slow'], 'when nothing is left, too')
+  t.ok(hub.counters.pages < 10, 'and it isn\'t asked for again and again')
+})
+
+test('a node that has slept longer than events are kept tells its streams, and goes on', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log, () => {})
+  const [sleeper, fresh] = [new MemorySink(), new MemorySink()]
+  hub.follow(hub.open({ id: 's', userId: 'u', sink: sleeper, all: false, echo: false, expiresAt: null }), 'a', 0, hub.position)
+  for (let n = 1; n <= 20; n++) log.append(note(n, 'a'))
+  log.prune('a', 10)
+  hub.follow(hub.open({ id: 'f', userId: 'u', sink: fresh, all: false, echo: false, expiresAt: null }), 'a', 20, hub.position)
+  await hub.sweep()
+  await eventually(() => sleeper.writableEnded)
+  t.strictSame(sleeper.events.map(({ data }) => data['reason']), ['too_slow'])
+  await eventually(() => hub.streamCount < 2)
+  const late = new MemorySink()
+  hub.follow(hub.open({ id: 'l', userId: 'u', sink: late, all: false, echo: false, expiresAt: null }), 'a', 20, hub.position, 15)
+  const told = log.append(note(21, 'a'))
+  hub.emit(told)
+  await eventually(() => numbers(late).length === 6)
+  t.strictSame(numbers(late), [16, 17, 18, 19, 20, 21])
+})
+
+test('a peer that takes nothing is stale, however little waits for it', async (t) => {
+  const hub = start(t, { heartbeatMs: 100, staleAfterMs: 200 })
+  // takes one byte's worth, and then says neither that it is full nor that it has taken any
+  const stuck = new Writable({ highWaterMark: 1_000_000, write () {} })
+  const fine = new MemorySink()
+  hub.subscribe(stuck, { topics: ['a'] })
+  hub.subscribe(fine, { topics: ['a'] })
+  hub.emit(note(1, 'a'))
+  await eventually(() => stuck.destroyed)
+  t.equal(hub.streamCount, 1)
+  t.notOk(fine.destroyed)
 })
 
 test('emit never throws, not for a sink that does either', async (t) => {

@@ -6,6 +6,7 @@ import type { Log } from '../../hub/log.js'
 export class MemoryLog<C extends Catalogue> implements Log<C> {
   readonly #topics = new Map<string, Array<Emission<C>>>()
   readonly #all: Array<Emission<C>> = []
+  readonly #pruned = new Map<string, number>()
   /** How long reading takes, in milliseconds. */
   delayMs = 0
 
@@ -20,12 +21,18 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
     return numbered
   }
 
+  /** Forgets a topic's events up to this one. */
+  prune (topic: string, seq: number): void {
+    this.#pruned.set(topic, seq)
+  }
+
   newest (topic: string): number {
     return this.#topics.get(topic)?.length ?? 0
   }
 
   async read (topic: string, after: number, limit: number): Promise<Array<Emission<C>>> {
-    const page = this.#topics.get(topic)?.slice(after, after + limit) ?? []
+    const from = Math.max(after, this.#pruned.get(topic) ?? 0)
+    const page = this.#topics.get(topic)?.slice(from, from + limit) ?? []
     await sleep(this.delayMs)
     return page
   }
