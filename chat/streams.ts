@@ -158,10 +158,10 @@ export class Streams {
         const from = cursor === undefined ? cursorOfAll(identity, start.position) : request.lastEventId!
         const pruned: string[] = []
         for (const { conversation, base } of inOrder(places, cursor)) {
-          const { conversationId, num, eventSeq, prunedSeq, position } = conversation
+          const { conversationId, num, eventSeq, prunedSeq, position, prunedPosition } = conversation
           let after = eventSeq
           if ('seq' in base) after = base.seq
-          else if (position > base.position) after = seqs.get(num) ?? 0
+          else if (position > base.position) after = Math.max(seqs.get(num) ?? 0, base.position < prunedPosition ? 0 : prunedSeq)
           if (after < prunedSeq) {
             pruned.push(conversationId)
             after = eventSeq

@@ -44,6 +44,8 @@ const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
 /** How long a token of ours is good for, in seconds. */
 const TOKEN_TTL_S = 86_400
 const VERIFIED_MAX = 20_000
+/** The last instant that a Date can tell (ECMA-262, 21.4.1.1), in epoch milliseconds. */
+export const LAST_INSTANT_MS = 8.64e15
 
 const USER_ID = /^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]{1,128}$/u
 
@@ -134,7 +136,8 @@ function callerOf (claims: Record<string, unknown>): Caller {
   const { sub, name, picture, exp, iat } = claims
   if (typeof sub !== 'string' || !USER_ID.test(sub)) throw chatError('UNAUTHORIZED')
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
-  const expiresAt = exp * 1000
+  // NumericDate may have a fraction, and be further than a Date goes
+  const expiresAt = Math.min(Math.floor(exp * 1000), LAST_INSTANT_MS)
   if (expiresAt <= Date.now()) throw chatError('TOKEN_EXPIRED')
   return {
     userId: sub,

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Caller } from '../chat/users.js'
 import { chatError } from '../errors.js'
-import { isWebUrl } from './auth.js'
+import { isWebUrl, LAST_INSTANT_MS } from './auth.js'
 
 /** A host's own way to tell who calls. */
 export interface HostCaller {
@@ -62,7 +62,7 @@ function callerOf (host: HostCaller | null): Caller {
     displayName: displayName ?? null,
     avatar: avatar != null && isWebUrl(avatar) ? avatar : null,
     issuedAt: null,
-    expiresAt: expiresAt ?? null
+    expiresAt: expiresAt == null || expiresAt > LAST_INSTANT_MS ? null : Math.floor(expiresAt)
   }
 }
 

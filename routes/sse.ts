@@ -17,6 +17,8 @@ export interface SseOptions {
 /** The stream. */
 const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, hostAuthenticates }) => {
   const { chat, hub } = app
+  /** Streams that are about to be open. */
+  let admitting = 0
 
   /**
    * An EventSource gives up for good on any answer but 200. So only what coming back can't mend is refused; the rest is
@@ -28,18 +30,28 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
     schema: { summary: 'The stream of events', querystring: StreamQuery, produces: ['text/event-stream'] }
   }, async (request, reply) => {
     if (hub.closing) return turnAway(reply, 'shutdown')
-    if (maxStreams !== undefined && hub.streamCount >= maxStreams) return turnAway(reply, 'unavailable')
+    if (isFull()) return turnAway(reply, 'unavailable')
     await identify(request, request.query)
-    const { conversationId, echo, lastEventId } = request.query
-    const admission = await chat.streams.admit({
-      userId: request.chatCaller.userId,
-      expiresAt: request.chatCaller.expiresAt,
-      conversationId,
-      lastEventId: lastEventIdOf(request.headers, lastEventId),
-      echo: echo === 'true' || echo === '1'
-    })
-    admission.begin(reply.openEventStream())
+    if (isFull()) return turnAway(reply, 'unavailable')
+    admitting++
+    try {
+      const { conversationId, echo, lastEventId } = request.query
+      const admission = await chat.streams.admit({
+        userId: request.chatCaller.userId,
+        expiresAt: request.chatCaller.expiresAt,
+        conversationId,
+        lastEventId: lastEventIdOf(request.headers, lastEventId),
+        echo: echo === 'true' || echo === '1'
+      })
+      admission.begin(reply.openEventStream())
+    } finally {
+      admitting--
+    }
   })
+
+  function isFull (): boolean {
+    return maxStreams !== undefined && hub.streamCount + admitting >= maxStreams
+  }
 
   function answerStreamError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     if (isChatError(error, 'UNAVAILABLE')) turnAway(reply, hub.closing ? 'shutdown' : 'unavailable')

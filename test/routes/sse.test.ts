@@ -2,7 +2,7 @@ import { test, type Test } from 'tap'
 import type { ChatAppOptions } from '../../app.js'
 import type { StreamEvent } from '../event-reader.js'
 import { openEvents } from '../event-reader.js'
-import { baseUrl, build, buildListening, call, throwAwayStore, token, travel, user, users, type User } from '../helper.js'
+import { baseUrl, build, buildListening, call, throwAwayStore, token, travel, user, users, type Travel, type User } from '../helper.js'
 
 const ID = /^[A-Za-z0-9._:-]{1,128}$/
 
@@ -209,6 +209,19 @@ test('ids of catching up on a node that has not heard of the newest yet are posi
   }
 })
 
+/** Resolves when what comes after a position is gone: retention runs in the background. */
+async function pruned (t: Test, alice: User, bob: User, conversationId: string, lastEventId: string, clock: Travel): Promise<unknown> {
+  for (let tries = 0; tries < 100; tries++) {
+    const probe = await bob.openStream(t, { conversationId, lastEventId })
+    await alice.send(conversationId, `probe${tries}`)
+    const [, second] = await probe.take(2)
+    await probe.close()
+    if (second?.type === 'reset') return second.data
+    await clock.advance(200)
+  }
+  return 'never'
+}
+
 test('a position older than what is kept is answered with reset', async (t) => {
   const clock = travel(t)
   // some 9 seconds
@@ -219,20 +232,7 @@ test('a position older than what is kept is answered with reset', async (t) => {
   await one.next('message')
   const kept = one.lastEventId!
   await clock.advance(72_000)
-  // retention runs in the background: wait until it has
-  for (let tries = 0; tries < 100; tries++) {
-    const probe = await bob.openStream(t, { conversationId: id, lastEventId: start })
-    const [, second] = await (async () => {
-      await alice.send(id, `probe${tries}`)
-      return await probe.take(2)
-    })()
-    await probe.close()
-    if (second?.type === 'reset') {
-      t.strictSame(second.data, { conversationId: id, reason: 'pruned' })
-      break
-    }
-    await clock.advance(200)
-  }
+  t.strictSame(await pruned(t, alice, bob, id, start, clock), { conversationId: id, reason: 'pruned' })
   const resumed = await bob.openStream(t, { lastEventId: allStart })
   t.match(await resumed.next('reset'), { data: { conversationId: id, reason: 'pruned' } })
   await alice.send(id, 'marker')
@@ -241,6 +241,24 @@ test('a position older than what is kept is answered with reset', async (t) => {
   t.notMatch((await notOld.until(marked)).map(({ type }) => type), ['reset'], 'what has been seen of what is gone is no loss')
   const { messages } = await bob.ok<{ messages: Array<{ text: string }> }>('GET', `/api/chat/conversations/${id}/messages`)
   t.equal(messages[0]?.text, 'old', 'messages stay')
+})
+
+test('on a stream of all conversations what was seen before it was pruned is no loss', async (t) => {
+  const clock = travel(t)
+  const { alice, bob, id } = await scene(t, { eventRetentionDays: 0.0001 })
+  const start = (await bob.stream(t, { conversationId: id })).lastEventId!
+  await alice.send(id, 'old')
+  const other = await alice.group([bob])
+  const all = await bob.stream(t)
+  await alice.send(other, 'seen')
+  await all.next('message')
+  await all.close()
+  await clock.advance(72_000)
+  t.match(await pruned(t, alice, bob, id, start, clock), { reason: 'pruned' })
+  await alice.send(id, 'marker')
+  const resumed = await bob.openStream(t, { lastEventId: all.lastEventId! })
+  const events = await resumed.until(marked)
+  t.notOk(events.some(({ type }) => type === 'reset'))
 })
 
 test('a stream of all conversations follows new ones, and shows them from their first event', async (t) => {
@@ -442,6 +460,32 @@ test('a full process says when to come back', async (t) => {
   t.equal(turned.retry, data.retryAfterMs)
   await turned.ended
   t.strictSame(one.rest(), [])
+})
+
+test('a process is full also when all come at once', async (t) => {
+  const { app } = await scene(t, { maxStreams: 3 })
+  const streams = await Promise.all(Array.from({ length: 12 }, async (_, index) => await user(app, `u${index}`).openStream(t)))
+  const first = await Promise.all(streams.map(async stream => (await stream.next()).type))
+  t.strictSame(first.sort(), [...Array.from({ length: 3 }, () => 'connected'), ...Array.from({ length: 9 }, () => 'disconnect')])
+  t.equal(app.hub.streamCount, 3)
+  await call(app, 'GET', '/api/sse?conversationId=nope', { headers: { authorization: `Bearer ${token({ sub: 'u0' })}` } })
+  await Promise.all(streams.map(async stream => { await stream.close() }))
+  for (let tries = 0; app.hub.streamCount > 0 && tries < 200; tries++) await new Promise(resolve => setTimeout(resolve, 10))
+  await user(app, 'u0').stream(t)
+})
+
+test('a token that expires between two milliseconds, or after the last day', async (t) => {
+  const { app } = await scene(t)
+  for (const [exp, expiresAt] of [[4_000_000_000.123456, '2096-10-02T07:06:40.123Z'], [1e13, '+275760-09-13T00:00:00.000Z'], [1e300, '+275760-09-13T00:00:00.000Z']] as const) {
+    const bob = user(app, 'bob', { exp })
+    const stream = await bob.openStream(t)
+    const { type, data } = await stream.next()
+    t.match([type, data], ['connected', { expiresAt }], String(exp))
+    t.match(await bob.call('POST', `/api/sse/${String(data.streamId)}/token`), { status: 200, body: { expiresAt } })
+    const { ticket } = await bob.ok<{ ticket: string }>('POST', '/api/sse/tickets')
+    const byTicket = await openEvents(t, `${baseUrl(app)}/api/sse?ticket=${ticket}`)
+    t.match(await byTicket.next(), { type: 'connected', data: { expiresAt } })
+  }
 })
 
 test('closing the app tells the streams, each with a waiting time of its own', async (t) => {
