@@ -1,5 +1,4 @@
-import { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
@@ -8,6 +7,7 @@ import { ChunkedSink } from '../hub/chunked-sink.js'
 import { Hub, type HubOptions } from '../hub/hub.js'
 import type { Sink } from '../hub/stream.js'
 import type { ChatEvents } from '../schemas/events.js'
+import { dropConnectionHeader, http2StreamOf, Http2Sessions } from './http2.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -28,8 +28,12 @@ async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<vo
   const sse = await sseMethod(app)
   const hub = new Hub<ChatEvents>(options)
   app.decorate('hub', hub)
-  app.decorateReply('openEventStream', function () { return openEventStream(this, sse) })
-  app.addHook('preClose', async () => { await hub.endAll('shutdown') })
+  const sessions = new Http2Sessions()
+  app.decorateReply('openEventStream', function () { return openEventStream(this, sse, sessions) })
+  app.addHook('preClose', async () => {
+    await hub.endAll('shutdown')
+    sessions.closeAll()
+  })
   app.addHook('onClose', async () => { await hub.close() })
 }
 
@@ -45,25 +49,33 @@ async function sseMethod (app: FastifyInstance): Promise<FastifyReply['sse']> {
  * fastify-sse-v2 opens the stream (it copies the reply's headers, CORS among them) and is then taken off: its queue for
  * each reply has no bound, it would serialise every event again for every subscriber, and it would be kept as long as the stream.
  */
-function openEventStream (reply: FastifyReply, sse: FastifyReply['sse']): Sink {
+function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], sessions: Http2Sessions): Sink {
   const { raw } = reply
+  const stream = http2StreamOf(reply)
   raw.once('pipe', (source: Readable) => {
     source.unpipe(raw)
     source.destroy()
   })
   reply.header('X-Accel-Buffering', 'no')
-  if (raw instanceof ServerResponse) corkThisTurn(raw.socket)
+  // that of `inject` is none
+  const socket = stream === undefined && raw.socket instanceof Socket ? raw.socket : undefined
+  if (socket !== undefined) corkThisTurn(socket)
+  if (stream !== undefined) dropConnectionHeader(reply)
   sse.call(reply, {})
   Reflect.deleteProperty(reply, 'sseContext')
-  raw.socket?.setKeepAlive(true, KEEP_ALIVE_MS)
-  raw.socket?.setNoDelay(true)
+  if (stream !== undefined) {
+    sessions.add(stream)
+    return stream
+  }
+  socket?.setKeepAlive(true, KEEP_ALIVE_MS)
+  socket?.setNoDelay(true)
   return ChunkedSink.over(raw)
 }
 
 /** The head and what greets the stream leave together, in one packet. */
-function corkThisTurn (socket: Socket | null): void {
-  socket?.cork()
-  process.nextTick(() => { socket?.uncork() })
+function corkThisTurn (socket: Socket): void {
+  socket.cork()
+  process.nextTick(() => { socket.uncork() })
 }
 
 export default fp(hubPlugin, { name: 'fastify-sse-chat-hub', fastify: '5.x' })

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -119,6 +120,20 @@ await t.test('the host says who calls', async t => {
   t.equal((await app.inject('/chat/api/chat/me')).json().code, 'UNAUTHORIZED')
   t.equal((await app.inject(`/chat/api/sse?token=${token({ sub: 'queen' })}`)).statusCode, 401, 'a token means nothing')
   t.notMatch(lines.join(''), 'token=', 'and its like never shows in the host\'s log')
+})
+
+await t.test('a stream by inject', async t => {
+  const app = await host(t, 'host first', { prefix: '', maxStreams: 2 })
+  const headers = { authorization: `Bearer ${token({ sub: 'alice' })}` }
+  const opened = await app.inject({ url: '/api/sse', headers, payloadAsStream: true })
+  t.equal(opened.statusCode, 200)
+  const [first] = await once(opened.stream(), 'data')
+  t.match(String(first), 'event: connected')
+  const whole = app.inject({ url: '/api/sse', headers })
+  while (app.hub.streamCount < 2) await new Promise(resolve => setTimeout(resolve, 5))
+  t.match((await app.inject({ url: '/api/sse', headers })).payload, 'event: disconnect', 'turned away')
+  await app.close()
+  t.match((await whole).payload, /event: connected[^]*event: disconnect/)
 })
 
 await t.test('close ends streams at once', async t => {
