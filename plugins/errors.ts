@@ -4,6 +4,7 @@ import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, Fast
 import fp from 'fastify-plugin'
 import { chatError, isChatError, type ChatError } from '../errors.js'
 import type { ErrorAnswer, ErrorCode } from '../schemas/errors.js'
+import { describeRequest } from './logging.js'
 
 export interface ErrorsOptions {
   /** Whether unknown routes below this scope are the chat's to answer. */
@@ -17,7 +18,8 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'INVALID_JSON',
   FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
-  FST_ERR_BAD_URL: 'NOT_FOUND'
+  FST_ERR_BAD_URL: 'NOT_FOUND',
+  FST_ERR_MAX_PARAM_LENGTH: 'NOT_FOUND'
 }
 
 /** What others throw (a host's `authenticate`) keeps its status. */
@@ -38,7 +40,15 @@ const clientErrorCodes: Record<string, ErrorCode> = {
 /** Every error of the scope it is registered in gets the shape and a code of the catalogue; the host's handler is left alone. */
 async function errorsPlugin (app: FastifyInstance, options: ErrorsOptions): Promise<void> {
   app.setErrorHandler(answerError)
-  if (options.notFound) app.setNotFoundHandler(notFound)
+  if (options.notFound) await app.register(notFoundPlugin)
+}
+
+/** In a scope of its own: the log serializers of a scope are not for what has no route, so the logger brings them. */
+async function notFoundPlugin (app: FastifyInstance): Promise<void> {
+  const { childLoggerFactory } = app
+  app.setChildLoggerFactory((logger, bindings, options, request) =>
+    childLoggerFactory.call(app, logger, bindings, { ...options, serializers: { ...options.serializers, req: describeRequest } }, request))
+  app.setNotFoundHandler(notFound)
 }
 
 export function notFound (_request: FastifyRequest, reply: FastifyReply): void {

@@ -86,6 +86,11 @@ test('a token in a URL never shows in the host\'s log', async (t) => {
   await stream.close()
   for (const path of ['/chat/api/chat/me', '/chat/api/chat/conversations/x', '/chat/api/sse?conversationId=nope&a=']) await app.inject(`${path}?token=${secret}`)
   await app.inject({ url: '/chat/api/chat/me?token=x', headers: { authorization: `Bearer ${secret}x` } })
+  // what has no route, too
+  for (const path of ['/chat/api/nope', '/chat', '/chat/', '/chat/api/sse/a/b/c']) {
+    for (const method of ['GET', 'POST', 'HEAD', 'OPTIONS'] as const) t.equal((await app.inject({ method, url: `${path}?token=${secret}` })).statusCode, 404)
+  }
+  await app.inject({ method: 'POST', url: `/chat/api/sse?token=${secret}` })
   t.match(log, 'incoming request')
   t.notOk(log.includes(secret.split('.').at(-1)!))
   await app.inject('/own?page=2')

@@ -115,7 +115,7 @@ test('ids with what no id can hold', async (t) => {
   for (const conversationId of ['a\u0000', '\u0007', 'a\nb', '\u007f', '\u0085', '\ud800', '', 'x'.repeat(301), 7, null, true, {}, [id], undefined]) {
     t.match(await alice.call('POST', '/api/chat/messages', { conversationId, text: 'x' }), { status: 400, body: { code: 'VALIDATION_FAILED' } }, `body: ${JSON.stringify(conversationId)}`)
   }
-  for (const part of ['%00', 'a%00b', '%0A', '%7F', '%C2%85', '%ED%A0%80', '%FF', 'x'.repeat(301), 'x'.repeat(3000), '%20', '.', '%2e%2e', '__proto__', 'constructor', "'", '%25', '%F0%9F%98%80']) {
+  for (const part of ['%00', 'a%00b', '%0A', '%7F', '%C2%85', '%ED%A0%80', '%FF', 'x'.repeat(301), 'x'.repeat(3000), 'x'.repeat(8000), '%20', '.', '%2e%2e', '__proto__', 'constructor', "'", '%25', '%F0%9F%98%80']) {
     for (const [method, url, body] of [
       ['GET', `/api/chat/conversations/${part}`], ['GET', `/api/chat/conversations/${part}/messages`], ['PUT', `/api/chat/conversations/${part}/read`, { seq: 1 }],
       ['POST', `/api/chat/conversations/${part}/participants`, { participantIds: [] }], ['DELETE', `/api/chat/conversations/${part}/participants/bob`],
