@@ -16,6 +16,8 @@ export interface LimitsOptions {
 type CountCall = (key: string, windowMs: number) => Promise<Count>
 
 const WINDOW_MS = 60_000
+/** How long a call waits to be counted, in milliseconds. */
+const PATIENCE_MS = 1000
 /** Of a process that counts by itself. */
 const CALLERS_MAX = 100_000
 
@@ -45,7 +47,7 @@ function sharedCount ({ chat, chatBus, chatDatabase }: FastifyInstance): CountCa
 function storeOf (count: CountCall): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
     incr (key: string, callback: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number): void {
-      count(key, windowMs).then(
+      inTime(count(key, windowMs)).then(
         now => { callback(null, { current: now.count, ttl: Math.max(1, now.expiresAt - Date.now()) }) },
         (error: Error) => { callback(error) })
     }
@@ -54,6 +56,14 @@ function storeOf (count: CountCall): FastifyRateLimitStoreCtor {
       return this
     }
   }
+}
+
+async function inTime<T> (work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(new Error('not counted in time')) }, PATIENCE_MS)
+  })
+  return await Promise.race([work, late]).finally(() => { clearTimeout(timer) })
 }
 
 async function userOf (app: FastifyInstance, { headers, query }: FastifyRequest): Promise<string | undefined> {

@@ -62,6 +62,9 @@ export const isConflict = (error: unknown): boolean => isAny(error, code => /^(P
 export const isDropped = (error: unknown): boolean =>
   isAny(error, code => dropped.test(code), droppedWords) && !isAny(error, code => code === COMMIT_UNKNOWN, NEVER)
 
+/** PostgreSQL: no answer in time, from a connection that seems to be there. */
+export const isSilence = (error: unknown): boolean => isAny(error, () => false, /Query read timeout/)
+
 const COMMIT_UNKNOWN = 'COMMIT_UNKNOWN'
 
 /** The connection broke while the commit was under way: whether it took place isn't known, so not the same again. */

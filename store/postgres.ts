@@ -4,7 +4,7 @@ import pg from 'pg'
 import { PrismaClient } from '../prisma/generated/postgresql/client.js'
 import type { Database, DatabaseOptions } from './database.js'
 import { DEFAULT_SCHEMA, migrate } from './migrate.js'
-import { CommitUnknown, isDropped, outageToRefusal } from './outage.js'
+import { CommitUnknown, isDropped, isSilence, outageToRefusal } from './outage.js'
 import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
 
 /**
@@ -97,7 +97,8 @@ async function transact<T> (pool: pg.Pool, statements: Statements, work: (sql: S
     client.release()
     return result
   } catch (error) {
-    const rolledBack = await client.query('ROLLBACK').then(() => true, () => false)
+    // a server that gives no answer gives none to this, either
+    const rolledBack = !isSilence(error) && await client.query('ROLLBACK').then(() => true, () => false)
     // what isn't surely clean goes
     client.release(!rolledBack)
     throw committing && isDropped(error) ? new CommitUnknown('The connection broke during the commit', { cause: error }) : error
