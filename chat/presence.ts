@@ -61,8 +61,15 @@ export function closeDeadStream (userId: string, streamId: string): Command<void
   }
 }
 
-/** A stream's token was renewed. @throws NOT_FOUND when the user has no such stream on a living node */
-export function renewStream (userId: string, streamId: string, expiresAt: number | null): Command<void> {
+/** Of two ends; null: never. */
+export const isLater = (end: number | null, other: number | null): boolean => other !== null && (end === null || end > other)
+
+/**
+ * A stream's token was renewed.
+ * @returns when it ends now
+ * @throws NOT_FOUND when the user has no such stream on a living node
+ */
+export function renewStream (userId: string, streamId: string, expiresAt: number | null): Command<number | null> {
   return {
     needs (keys) {
       keys.presence(userId)
@@ -70,7 +77,8 @@ export function renewStream (userId: string, streamId: string, expiresAt: number
     apply (unit) {
       const stream = unit.streamsOf(userId).find(({ id }) => id === streamId)
       if (stream === undefined) throw chatError('NOT_FOUND')
-      unit.changeStream(stream, { expiresAt })
+      if (isLater(expiresAt, stream.expiresAt)) unit.changeStream(stream, { expiresAt })
+      return stream.expiresAt
     }
   }
 }

@@ -10,7 +10,7 @@ import type { Followable, Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
 import { isoTimeOrNull } from '../store/rendering.js'
-import { closeStream, openStream, renewStream } from './presence.js'
+import { closeStream, isLater, openStream, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
 import { assertPossible } from './validation.js'
 
@@ -74,15 +74,17 @@ export class Streams {
   }
 
   /**
-   * A stream lasts as long as a fresh token does, on whichever node it is open.
+   * A stream lasts as long as a fresh token does, on whichever node it is open; one that ends sooner takes nothing away.
+   * @returns when it ends now
    * @throws NOT_FOUND when it is none of the user's
    */
-  async renew (userId: string, streamId: string, expiresAt: number | null): Promise<void> {
+  async renew (userId: string, streamId: string, expiresAt: number | null): Promise<number | null> {
     const { hub, writer } = this.#options
     const stream = hub.stream(streamId)
     if (stream === undefined) return await writer.write(renewStream(userId, streamId, expiresAt))
-    if (stream.userId !== userId) throw chatError('NOT_FOUND')
-    this.#extend(stream, expiresAt)
+    if (stream.userId !== userId || !stream.open) throw chatError('NOT_FOUND')
+    if (isLater(expiresAt, stream.expiresAt)) this.#extend(stream, expiresAt)
+    return stream.expiresAt
   }
 
   #extend (stream: Stream, expiresAt: number | null): void {
@@ -99,8 +101,8 @@ export class Streams {
   async #lookForRenewal (stream: Stream): Promise<void> {
     const { expiresAt } = stream
     const renewed = await this.#options.queries.streamExpiry(stream.id).catch(() => undefined)
-    if (renewed === undefined || !stream.open || expiresAt === null || stream.expiresAt !== expiresAt) return
-    if (renewed === null || renewed > expiresAt) this.#extend(stream, renewed)
+    if (renewed === undefined || !stream.open || stream.expiresAt !== expiresAt) return
+    if (isLater(renewed, expiresAt)) this.#extend(stream, renewed)
   }
 
   /** The hub has let go of a stream. */

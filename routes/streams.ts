@@ -19,8 +19,8 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   app.post('/:streamId/token', {
     schema: { summary: 'A stream lasts as long as this fresh token', params: Type.Object({ streamId: Type.String({ maxLength: 64 }) }), response: { 200: Renewal } }
   }, async ({ chatCaller: caller, params }) => {
-    await chat.streams.renew(caller.userId, params.streamId, caller.expiresAt)
-    return { streamId: params.streamId, expiresAt: isoTimeOrNull(caller.expiresAt) }
+    const expiresAt = await chat.streams.renew(caller.userId, params.streamId, caller.expiresAt)
+    return { streamId: params.streamId, expiresAt: isoTimeOrNull(expiresAt) }
   })
 }
 

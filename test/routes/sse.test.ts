@@ -415,6 +415,7 @@ test('a stream ends when its token expires, unless a fresh one is handed in', as
   t.equal(expiresAt, new Date(exp * 1000).toISOString())
   const fresh = user(app, 'bob', { exp: exp + 100 })
   t.strictSame(await fresh.ok('POST', `/api/sse/${String(streamId)}/token`), { streamId, expiresAt: new Date((exp + 100) * 1000).toISOString() })
+  t.strictSame(await user(app, 'bob', { exp: exp - 10 }).ok('POST', `/api/sse/${String(streamId)}/token`), { streamId, expiresAt: new Date((exp + 100) * 1000).toISOString() }, 'one that ends sooner takes nothing away')
   t.match(await user(app, 'alice').call('POST', `/api/sse/${String(streamId)}/token`), { status: 404, body: { code: 'NOT_FOUND' } }, 'one\'s own streams only')
   t.match(await fresh.call('POST', '/api/sse/nope/token'), { status: 404 })
   t.match(await call(app, 'POST', `/api/sse/${String(streamId)}/token`), { status: 401 })
