@@ -508,8 +508,14 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   async #catchUp (stream: Stream): Promise<void> {
     stream.catchingUp = true
     await new Promise(resolve => setImmediate(resolve))
+    let end = performance.now() + SLICE_MS
     while (stream.open && stream.behind.size > 0) {
       await stream.drained()
+      // where reading blocks and the peer takes everything at once, nothing else would get a turn
+      if (performance.now() > end) {
+        await new Promise(resolve => setImmediate(resolve))
+        end = performance.now() + SLICE_MS
+      }
       const next = stream.behind.entries().next().value as [Topic, Progress] | undefined
       if (!stream.open || next === undefined) break
       const [topic, progress] = next

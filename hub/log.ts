@@ -46,13 +46,15 @@ export class PageReader<C extends Catalogue> {
   }
 
   async #readInTurn (topic: string, after: number): Promise<AnyEmission[]> {
-    if (this.#reading >= READERS) await new Promise<void>(resolve => this.#waiting.push(resolve))
-    this.#reading++
+    if (this.#reading < READERS) this.#reading++
+    else await new Promise<void>(resolve => this.#waiting.push(resolve))
     try {
       return await this.#log.read(topic, after, PAGE)
     } finally {
-      this.#reading--
-      this.#waiting.shift()?.()
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#reading--
+      // SQLite reads in this thread: a crowd that catches up has its turns, and the rest of the process has its own
+      else setImmediate(next)
     }
   }
 }

@@ -245,6 +245,33 @@ test('a peer that takes nothing is stale, however little waits for it', async (t
   t.notOk(fine.destroyed)
 })
 
+test('who catches up leaves the process its turns, also with a log that blocks it', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log, () => {})
+  const told = Array.from({ length: 5000 }, (_, index) => log.append(note(index + 1, 'a')))
+  log.read = async (_topic, after, limit) => {
+    for (const end = performance.now() + 2; performance.now() < end;);
+    return told.slice(after, after + limit)
+  }
+  let turns = 0
+  let over = false
+  const count = (): void => {
+    turns++
+    if (!over) setImmediate(count)
+  }
+  setImmediate(count)
+  const sinks = Array.from({ length: 4 }, (_, index) => {
+    const sink = new MemorySink()
+    hub.follow(hub.open({ id: `s${index}`, userId: 'u', sink, all: false, echo: false, expiresAt: null }), 'a', 5000, hub.position, index)
+    return sink
+  })
+  while (hub.counters.deliveries < 4 * 5000 - 6) await new Promise(resolve => setTimeout(resolve, 1))
+  over = true
+  t.ok(turns >= 10, `${turns} turns`)
+  t.strictSame(numbers(sinks[3]!), Array.from({ length: 4997 }, (_, index) => index + 4))
+})
+
 test('emit never throws, not for a sink that does either', async (t) => {
   const hub = start(t)
   const [broken, fine] = [new MemorySink(), new MemorySink()]

@@ -310,7 +310,12 @@ test('a resumed stream of all conversations misses nothing of any', async (t) =>
   const resumed = await bob.openStream(t, {}, { 'last-event-id': position })
   await carol.send(groups[2]!, 'still without bob')
   await alice.send(groups[0]!, 'live')
-  const events = (await resumed.until(({ data }) => data.text === 'live'))
+  // conversations have no order among each other
+  const awaited = new Set(['live', 'marker', `r2 ${groups[1]}`, `r2 ${fresh}`, `participantJoined ${joined}`])
+  const events = (await resumed.until(({ type, data }) => {
+    for (const name of [data.text, `${String(data.text)} ${String(data.conversationId)}`, `${type} ${String(data.conversationId)}`]) awaited.delete(String(name))
+    return awaited.size === 0
+  }))
   const of = (conversationId: string): unknown[] => names([...new Map(events.filter(({ data }) => data.conversationId === conversationId && data.eventSeq !== undefined)
     .map(event => [event.data.eventSeq, event])).values()])
   t.strictSame(of(groups[0]!), ['r0', 'r1', 'r2', 'live'])
@@ -331,7 +336,11 @@ test('each id of a stream of all conversations is a position to resume from', as
     events.filter(({ data }) => data.conversationId === conversationId && data.eventSeq !== undefined).map(({ data }) => Number(data.eventSeq))
 
   const whole = await bob.openStream(t, { lastEventId: start })
-  await whole.until(({ data }) => data.text === 'marker')
+  const awaited = new Set([`marker ${id}`, ...groups.slice(1).map(group => `r3 ${group}`)])
+  await whole.until(({ data }) => {
+    awaited.delete(`${String(data.text)} ${String(data.conversationId)}`)
+    return awaited.size === 0
+  })
   // live ones, and those of a catching-up that is cut off in the middle
   const positions = whole.events.map(({ id: position }, index) => ({ position: position!, seen: whole.events.slice(0, index + 1) }))
   for (const { position, seen } of positions.slice(0, -1)) {
