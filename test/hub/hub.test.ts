@@ -191,7 +191,7 @@ test('a log that fails for a while loses nothing', async (t) => {
 test('what is pruned before a stream has read it is not passed over: it ends, and is told when it resumes', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
-  await hub.useLog(log, () => {})
+  await hub.useLog(log)
   for (let n = 1; n <= 300; n++) log.append(note(n, 'a'))
   const read = log.read.bind(log)
   log.read = async (topic, after, limit) => {
@@ -214,7 +214,7 @@ test('what is pruned before a stream has read it is not passed over: it ends, an
 test('a node that has slept longer than events are kept tells its streams, and goes on', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
-  await hub.useLog(log, () => {})
+  await hub.useLog(log)
   const [sleeper, fresh] = [new MemorySink(), new MemorySink()]
   hub.follow(hub.open({ id: 's', userId: 'u', sink: sleeper, all: false, echo: false, expiresAt: null }), 'a', 0, hub.position)
   for (let n = 1; n <= 20; n++) log.append(note(n, 'a'))
@@ -248,7 +248,7 @@ test('a peer that takes nothing is stale, however little waits for it', async (t
 test('who catches up leaves the process its turns, also with a log that blocks it', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
-  await hub.useLog(log, () => {})
+  await hub.useLog(log)
   const told = Array.from({ length: 5000 }, (_, index) => log.append(note(index + 1, 'a')))
   log.read = async (_topic, after, limit) => {
     for (const end = performance.now() + 2; performance.now() < end;);
