@@ -108,7 +108,10 @@ export class Streams {
   /** The hub has let go of a stream. */
   closed (stream: Stream): void {
     const row = this.#rows.get(stream.id)
-    if (row !== undefined) void this.#close(row)
+    if (row === undefined) return
+    // from now on none that a node which comes back would count again
+    this.#rows.delete(row.id)
+    void this.#close(row)
   }
 
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
@@ -224,7 +227,6 @@ export class Streams {
     const { writer, onClosed, hub } = this.#options
     try {
       await writer.write(closeStream(row.userId, row.id))
-      this.#rows.delete(row.id)
       onClosed(row)
     } catch {
       // the database is away: the lease would keep the stream open, so again

@@ -10,7 +10,8 @@ import { Installation, kinds, skipWithout, type Kind } from './installation.js'
 
 t.setTimeout(240_000)
 
-const WRITE_MS = 4000
+/** A minute of it: HAMMER_MS=60000. */
+const WRITE_MS = Number(process.env.HAMMER_MS ?? 2000)
 const WRITERS = 6
 
 async function call<Body = { id: string }> (node: ServerProcess, userId: string, path: string, body?: object): Promise<{ status: number, body: Body }> {

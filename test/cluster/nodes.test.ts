@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -113,6 +114,32 @@ for (const kind of kinds) {
       await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams WHERE user_id = $1', ['bob'])).rowCount === 1)
       t.match(await at(0, 'ann').conversation(id), { participants: [{}, { userId: 'bob', isOnline: true }] })
       await stream.close()
+      await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams')).rowCount === 0)
+    })
+
+    t.test('a node that was taken for dead counts no stream again that is just being closed', async t => {
+      const { apps, at, installation } = await scene(t, kind, 1)
+      const clock = travel(t)
+      const stream = await at(0, 'bob').stream(t)
+      await at(0, 'bob').call('GET', '/api/chat/me')
+      const { chatDatabase } = apps[0]!
+      const { transaction } = chatDatabase
+      const gate = new EventEmitter()
+      chatDatabase.transaction = async work => {
+        chatDatabase.transaction = transaction
+        gate.emit('closing')
+        await once(gate, 'goOn')
+        return await transaction(work)
+      }
+      const closing = once(gate, 'closing')
+      await stream.close()
+      await closing
+      await installation.database.query('DELETE FROM chat_nodes')
+      await clock.advance(8000)
+      await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_nodes')).rowCount === 1)
+      gate.emit('goOn')
+      // written after whatever the node has counted
+      await at(0, 'cid').arrive()
       await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams')).rowCount === 0)
     })
 
