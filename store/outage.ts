@@ -42,8 +42,8 @@ function isAny (error: unknown, code: (code: string) => boolean, message: RegExp
 
 const NEVER = /(?!)/
 
-/** Nothing answers, or it is starting or stopping: as while a database server is restarted. */
-const away = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|08|P1001|P1017|DatabaseNotReachable|ConnectionClosed|SocketTimeout)/
+/** Nothing answers, or not in time, or it is starting or stopping: as while a database server is restarted. */
+const away = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123]|57014|08|P1001|P1017|DatabaseNotReachable|ConnectionClosed|SocketTimeout)/
 
 /** Whether trying again later can help. */
 export const isOutage = (error: unknown): boolean =>

@@ -29,6 +29,7 @@ export interface Report {
   gaps: number
   problems: string[]
   schedule: Fault[]
+  errors: string[]
   log: string[]
 }
 
@@ -57,7 +58,7 @@ export function details (report: Report): string {
 }
 
 /** Everything that helps to find out. */
-export function failure ({ seed, minutes, problems, schedule, log }: Report): string {
+export function failure ({ seed, minutes, problems, schedule, errors, log }: Report): string {
   const shown = problems.slice(0, 40)
   return [
     `\n${problems.length} problems with seed ${seed} (repeat: npm run chaos -- --seed ${seed} --minutes ${minutes})`,
@@ -65,6 +66,8 @@ export function failure ({ seed, minutes, problems, schedule, log }: Report): st
     ...(problems.length > shown.length ? [`  … and ${problems.length - shown.length} more`] : []),
     '\nWhat happened:',
     ...schedule.map(({ kind, atMs, node, ms }) => `  ${(atMs / 1000).toFixed(1).padStart(6)} s  ${kind} node ${node}, ${Math.round(ms)} ms`),
+    '\nThe first errors:',
+    ...errors.map(line => `  ${line}`),
     '\nThe last log lines:',
     ...log.slice(-60).map(line => `  ${line}`)
   ].join('\n')

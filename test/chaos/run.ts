@@ -161,6 +161,7 @@ class World {
       gaps: end.gaps,
       problems: this.#problems,
       schedule: plan,
+      errors: this.#servers.flatMap(server => server.errors),
       log: this.#servers.flatMap(server => server.log)
     }
   }

@@ -41,6 +41,8 @@ export interface Exit { code: number | null, signal: NodeJS.Signals | null, ms: 
 export class ServerProcess {
   readonly port: number
   readonly log: string[] = []
+  /** The first errors among them. */
+  readonly errors: string[] = []
   starts = 0
   /** Starts that ended before the server listened. */
   failedStarts = 0
@@ -152,6 +154,7 @@ export class ServerProcess {
 
   #note (line: string): void {
     this.log.push(`${new Date().toISOString()} [${this.port}] ${line}`)
+    if (line.includes('"level":50') && this.errors.length < 5) this.errors.push(this.log.at(-1)!)
     if (this.log.length > LOG_LINES) this.log.splice(0, this.log.length - LOG_LINES)
   }
 }
