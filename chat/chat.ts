@@ -92,6 +92,7 @@ export class Chat {
       hub: this.hub,
       queries: this.#queries,
       writer: this.#writer,
+      comeBack: async () => { await this.#lease.renew() },
       onClosed: row => { this.#streamClosed(row) }
     })
     this.counters = new Counters(database, this.#writer)

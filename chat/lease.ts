@@ -27,6 +27,7 @@ export class Lease {
   /** Open here, and not in the database. */
   #uncounted = new Set<StreamRow>()
   #alarm: Alarm | undefined
+  #renewing: Promise<void> | undefined
   #stopped = false
 
   constructor (writer: Writer, clock: Clock, openStreams: () => StreamRow[]) {
@@ -67,13 +68,19 @@ export class Lease {
 
   #renewLater (): void {
     this.#alarm = this.#clock.after(RENEW_MS, () => {
-      void this.#renew().catch(() => { /* the database is away: next time */ }).then(() => {
+      void this.renew().catch(() => { /* the database is away: next time */ }).then(() => {
         if (!this.#stopped) this.#renewLater()
       })
     })
   }
 
-  async #renew (): Promise<void> {
+  /** Renews it, at once: this process was taken for dead, and goes on. */
+  async renew (): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => { this.#renewing = undefined })
+    await this.#renewing
+  }
+
+  async #renewOnce (): Promise<void> {
     const lapsed = await this.#writer.beside(async sql => {
       const now = Date.now()
       if (await sql.execute('UPDATE chat_nodes SET expires_at = ? WHERE id = ? AND expires_at > ?', now + LEASE_MS, this.nodeId, now) > 0) return false

@@ -9,6 +9,7 @@ import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCurso
 import type { Followable, Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
+import { isOrphan } from '../store/outage.js'
 import { isoTimeOrNull } from '../store/rendering.js'
 import { closeStream, isLater, openStream, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
@@ -37,6 +38,8 @@ export interface StreamsOptions {
   hub: Hub<ChatEvents>
   queries: Queries
   writer: Writer
+  /** Takes this process's place among the nodes again. */
+  comeBack: () => Promise<void>
   /** Called when a stream is counted as closed. */
   onClosed: (stream: StreamRow) => void
 }
@@ -203,8 +206,14 @@ export class Streams {
 
   async #count ({ userId, conversationId, expiresAt }: StreamRequest): Promise<StreamRow> {
     const row: StreamRow = { id: randomUUID(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
+    const { writer, maxPerUser, comeBack } = this.#options
     try {
-      await this.#options.writer.write(openStream(row, this.#options.maxPerUser))
+      await writer.write(openStream(row, maxPerUser)).catch(async (error: unknown) => {
+        // this node was taken for dead
+        if (!isOrphan(error)) throw error
+        await comeBack()
+        await writer.write(openStream(row, maxPerUser))
+      })
     } catch (error) {
       // it may have been counted all the same: a commit whose answer was lost
       if (isChatError(error, 'UNAVAILABLE')) void this.#close(row)

@@ -55,6 +55,9 @@ export const isAway = (error: unknown): boolean => isAny(error, code => away.tes
 /** SQLite: another process holds the lock. */
 export const isLocked = (error: unknown): boolean => isAny(error, code => /^(SQLITE_BUSY|SQLITE_LOCKED|P1008)/.test(code), NEVER)
 
+/** A row refers to one that is gone. */
+export const isOrphan = (error: unknown): boolean => isAny(error, code => /^(23503|SQLITE_CONSTRAINT_FOREIGNKEY|P2003)$/.test(code), NEVER)
+
 /** PostgreSQL: the transaction was rolled back because of another one; the same again will do. */
 export const isConflict = (error: unknown): boolean => isAny(error, code => /^(P2034|TransactionWriteConflict|40001|40P01)$/.test(code), NEVER)
 

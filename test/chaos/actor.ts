@@ -86,7 +86,7 @@ export class Actor {
   }
 
   /** As a participant; undefined when the answer is 404 and that can be. */
-  async #within (conversationId: string, method: string, path: string, body: unknown, accepted: number[]): Promise<Answer | undefined> {
+  async #within (conversationId: string, method: string, path: string, body: unknown, accepted: number[]): Promise<(Answer & { attempts: number }) | undefined> {
     const { epoch } = this.#model.membership(conversationId, this.#options.userId)
     const answer = await this.#call(method, path, body)
     if (accepted.includes(answer.status)) return answer
@@ -144,7 +144,9 @@ export class Actor {
     message.finalTexts.add(text)
     const answer = await this.#within(conversationId, 'PATCH', `/api/chat/messages/${message.saved.id}`, { text }, [200])
     if (answer === undefined) return
-    message.finalTexts = new Set([text])
+    // a copy of it may be on its way still, by a process that stands still
+    if (answer.attempts > 1) message.lateTexts.add(text)
+    message.finalTexts = new Set([text, ...message.lateTexts])
     if (answer.body.text !== text || answer.body.editedAt === null) this.#problem(`an edit was answered ${JSON.stringify(answer.body)}`)
   }
 

@@ -7,6 +7,8 @@ export interface SentMessage {
   texts: Set<string>
   /** What it may be now: more than one while the outcome of a change is unknown. */
   finalTexts: Set<string>
+  /** Of edits that were asked for more than once. */
+  lateTexts: Set<string>
   /** From the answer; undefined: nobody has said that it is saved. */
   saved: { id: string, seq: number } | undefined
   deletedAt: number | undefined
@@ -97,6 +99,7 @@ export class Model {
       senderId,
       texts: new Set([text]),
       finalTexts: new Set([text]),
+      lateTexts: new Set(),
       saved: undefined,
       deletedAt: undefined
     }

@@ -171,7 +171,8 @@ export class Oracle {
     // what happened while they were away may be read by who came back, and by nobody else
     stays.forEach(({ to }, index) => {
       const back = stays[index + 1]
-      const isBackAt = back === undefined ? Infinity : readmissions[readmissions.length - (stays.length - 1 - index)] ?? 0
+      // as many as were asked for, unless a process that stood still has done one later, after it was done elsewhere
+      const isBackAt = back === undefined ? Infinity : readmissions.length === stays.length - 1 ? readmissions[index]! : 0
       for (const { eventSeq, at } of received) {
         if (eventSeq > to && eventSeq < (back?.from ?? Infinity) && at < isBackAt) problem(`${id}: event ${eventSeq} after the removal in ${to}`)
       }

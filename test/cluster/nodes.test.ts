@@ -117,6 +117,16 @@ for (const kind of kinds) {
       await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams')).rowCount === 0)
     })
 
+    t.test('a node that was taken for dead takes new streams at once', async t => {
+      const { at, installation } = await scene(t, kind, 1)
+      const before = await at(0, 'bob').stream(t)
+      await installation.database.query('DELETE FROM chat_nodes')
+      const streams = await Promise.all([1, 2, 3].map(async () => await at(0, 'ann').openStream(t)))
+      t.same(await Promise.all(streams.map(async stream => (await stream.next()).type)), ['connected', 'connected', 'connected'])
+      await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams')).rowCount === 4)
+      await before.close()
+    })
+
     t.test('a node that was taken for dead counts no stream again that is just being closed', async t => {
       const { apps, at, installation } = await scene(t, kind, 1)
       const clock = travel(t)
