@@ -1,6 +1,6 @@
 import t from 'tap'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
-import { runApiSuites } from './api-suites.js'
+import { runApiSuites } from '../one-process.js'
 
 const skip = await skipWithoutPostgres()
 if (skip !== false) t.plan(0, skip)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import { requireRedis, skipWithoutRedis } from '../redis.js'
-import { runApiSuites } from './api-suites.js'
+import { runApiSuites } from '../one-process.js'
 
 const skip = await skipWithoutPostgres() || await skipWithoutRedis()
 if (skip !== false) t.plan(0, skip)

@@ -1,0 +1,3 @@
+import { runSuites } from './one-process.js'
+
+await runSuites('client')

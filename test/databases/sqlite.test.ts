@@ -1,0 +1,3 @@
+import { runApiSuites } from '../one-process.js'
+
+await runApiSuites()

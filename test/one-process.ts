@@ -1,0 +1,24 @@
+import { readdirSync } from 'node:fs'
+
+const root = new URL('./', import.meta.url)
+
+/**
+ * Runs all suites of these folders in this process, one after the other: a process for each file costs more than most of
+ * the tests. Each of them can be run by itself, too.
+ */
+export async function runSuites (...folders: string[]): Promise<void> {
+  for (const folder of folders) {
+    for (const file of readdirSync(new URL(`${folder}/`, root)).filter(name => name.endsWith('.test.ts')).sort()) {
+      await import(new URL(`${folder}/${file}`, root).href)
+    }
+  }
+}
+
+/**
+ * Runs the API's suites in an environment: the same tests, word for word, on each database and bus (see `throwAwayStore`
+ * in test/helper.ts).
+ */
+export async function runApiSuites (env: Record<string, string> = {}): Promise<void> {
+  Object.assign(process.env, env)
+  await runSuites('routes', 'chat')
+}
