@@ -1,3 +1,3 @@
-import { runApiSuites } from '../one-process.js'
+import { runSuites } from '../one-process.js'
 
-await runApiSuites()
+await runSuites('routes', 'chat')
