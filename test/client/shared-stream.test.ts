@@ -143,8 +143,8 @@ test('a tab that nobody answers takes the stream; who had seen more than it is t
   await asleep.recorder.until('onReset')
   t.match(asleep.recorder.of('onReset'), [[{ conversationId: null, reason: 'pruned' }]])
   server.publish(1)
-  await asleep.recorder.until('onMessage', 4)
-  t.equal(asleep.seqs().at(-1), 5)
+  // it may have read the one before by itself, or not
+  while (asleep.seqs().at(-1) !== 5) await asleep.recorder.until('onMessage', asleep.seqs().length + 1)
   t.equal(asleep.subscription.lastEventId, 'e5')
   t.equal(server.streams.size, 1)
 })
