@@ -50,6 +50,17 @@ export function closeStream (userId: string, streamId: string): Command<{ last: 
   }
 }
 
+/** Counts a stream as closed if it was counted at all: one that never was says nothing about its user. */
+export function closeStreamIfCounted (userId: string, streamId: string): Command<void> {
+  const close = closeStream(userId, streamId)
+  return {
+    needs: close.needs,
+    apply (unit) {
+      if (unit.streamsOf(userId).some(({ id }) => id === streamId)) close.apply(unit)
+    }
+  }
+}
+
 /** Counts a stream of a dead process as closed, unless that is alive again. */
 export function closeDeadStream (userId: string, streamId: string): Command<void> {
   const close = closeStream(userId, streamId)

@@ -8,10 +8,10 @@ import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js
 import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
 import type { Followable, Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
-import type { Writer } from '../store/writer.js'
+import type { Command, Writer } from '../store/writer.js'
 import { isOrphan } from '../store/outage.js'
 import { isoTimeOrNull } from '../store/rendering.js'
-import { closeStream, isLater, openStream, renewStream } from './presence.js'
+import { closeStream, closeStreamIfCounted, isLater, openStream, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
 import { assertPossible } from './validation.js'
 
@@ -216,7 +216,7 @@ export class Streams {
       })
     } catch (error) {
       // it may have been counted all the same: a commit whose answer was lost
-      if (isChatError(error, 'UNAVAILABLE')) void this.#close(row)
+      if (isChatError(error, 'UNAVAILABLE')) void this.#close(row, closeStreamIfCounted)
       throw error
     }
     return row
@@ -232,14 +232,14 @@ export class Streams {
     return this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
   }
 
-  async #close (row: StreamRow): Promise<void> {
+  async #close (row: StreamRow, close: (userId: string, streamId: string) => Command<unknown> = closeStream): Promise<void> {
     const { writer, onClosed, hub } = this.#options
     try {
-      await writer.write(closeStream(row.userId, row.id))
+      await writer.write(close(row.userId, row.id))
       onClosed(row)
     } catch {
       // the database is away: the lease would keep the stream open, so again
-      if (!hub.closing) hub.clock.after(1000, () => { void this.#close(row) })
+      if (!hub.closing) hub.clock.after(1000, () => { void this.#close(row, close) })
     }
   }
 

@@ -133,3 +133,22 @@ await t.test('a stream that was counted by a commit whose answer was lost is cou
     return Number(row!.count) === 0
   })
 })
+
+await t.test('a stream that could not be counted says nothing about its user', async t => {
+  const app = await buildListening(t)
+  const ben = await user(app, 'ben').arrive()
+  await ben.ok('PUT', '/api/chat/status/online', { isOnline: true })
+  const { chatDatabase } = app
+  const until = async (): Promise<number> => Number((await chatDatabase.read.query<{ online_until: bigint }>('SELECT online_until FROM chat_users WHERE id = ?', 'ben'))[0]!.online_until)
+  const before = await until()
+  const { transaction } = chatDatabase
+  chatDatabase.transaction = async () => {
+    chatDatabase.transaction = transaction
+    throw chatError('UNAVAILABLE')
+  }
+  const stream = await ben.openStream(t)
+  t.match(await stream.next(), { type: 'disconnect', data: { reason: 'unavailable' } })
+  // written after whatever came of it
+  await user(app, 'anna').arrive()
+  t.equal(await until(), before, 'online for as long as they have said')
+})
