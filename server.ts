@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import type { FastifyInstance } from 'fastify'
 import { ConfigError, readConfig, type Config } from './config.js'
-import { buildServer } from './standalone.js'
 import { DatabaseError } from './store/database.js'
 
 /** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
@@ -21,6 +20,8 @@ function countRequests ({ server }: FastifyInstance, stopping: () => boolean): (
 
 async function main (): Promise<void> {
   const config = readConfig(process.env)
+  // not loaded before: a bad value is told at once
+  const { buildServer } = await import('./standalone.js')
   const app = await buildServer(config)
   let stopping = false
   const inFlight = countRequests(app, () => stopping)

@@ -6,7 +6,7 @@ import { answerClientError, answerError, notFound } from './plugins/errors.js'
 import { describeRequest } from './plugins/logging.js'
 
 /** The standalone server's app: the chat with all that a host would bring. */
-export async function buildServer (config: Config, options: Pick<FastifyServerOptions, 'logger'> = {}): Promise<FastifyInstance> {
+export async function buildServer (config: Config, options: Pick<FastifyServerOptions, 'logger' | 'schemaController'> = {}): Promise<FastifyInstance> {
   const app = Fastify({
     logger: { level: config.logLevel, serializers: { req: describeRequest } },
     trustProxy: config.trustProxy,

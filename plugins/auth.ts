@@ -2,7 +2,6 @@ import { KeyObject } from 'node:crypto'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createRemoteJWKSet } from 'jose'
 import type { Caller } from '../chat/users.js'
 import { chatError } from '../errors.js'
 
@@ -61,7 +60,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
     secret: (publicKey !== undefined
       ? { public: publicKey.replaceAll('\\n', '\n') }
       : jwksUrl !== undefined
-        ? { public: keyFetcher(jwksUrl) }
+        ? { public: await keyFetcher(jwksUrl) }
         : secret!) as FastifyJWTOptions['secret'],
     verify: {
       algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
@@ -108,7 +107,8 @@ export function bearerToken (authorization: string | undefined): string | undefi
 }
 
 /** Keys by `kid`, fetched when an unknown one comes, and no more often than every five seconds. */
-function keyFetcher (url: string): (token: { header: Record<string, string> }) => Promise<string> {
+async function keyFetcher (url: string): Promise<(token: { header: Record<string, string> }) => Promise<string>> {
+  const { createRemoteJWKSet } = await import('jose')
   const find = createRemoteJWKSet(new URL(url), { cooldownDuration: 5000, timeoutDuration: 5000 })
   const pems = new WeakMap<object, string>()
   return async ({ header }) => {

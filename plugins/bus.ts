@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { LocalBus, type Bus } from '../hub/bus.js'
-import { PostgresBus } from '../hub/buses/postgres.js'
 import { RedisBus } from '../hub/buses/redis.js'
 
 export interface BusPluginOptions {
@@ -37,7 +36,7 @@ async function busPlugin (app: FastifyInstance, { redisUrl, databaseUrl, bus }: 
   const own: Bus & { open(): Promise<void> } = redisUrl !== undefined
     ? new RedisBus({ url: redisUrl, installation, onError })
     : provider === 'postgresql'
-      ? new PostgresBus({ url: databaseUrl, installation, onError })
+      ? new (await import('../hub/buses/postgres.js')).PostgresBus({ url: databaseUrl, installation, onError })
       : new LocalBus()
   await own.open()
   app.decorate('chatBus', own)

@@ -1,7 +1,5 @@
 import { DatabaseError, type Provider } from './migrate.js'
-import { openPostgres } from './postgres.js'
 import type { Dialect, Sql } from './sql.js'
-import { openSqlite } from './sqlite.js'
 
 export { DatabaseError, DatabaseVersionError } from './migrate.js'
 
@@ -41,7 +39,8 @@ export interface DatabaseOptions {
  * @throws {DatabaseError} with a one-line message when that fails
  */
 export async function openDatabase (options: DatabaseOptions): Promise<Database> {
-  if (options.url.startsWith('file:')) return await openSqlite(options.url)
-  if (/^postgres(ql)?:\/\//.test(options.url)) return await openPostgres(options)
+  // the driver that isn't used isn't loaded
+  if (options.url.startsWith('file:')) return await (await import('./sqlite.js')).openSqlite(options.url)
+  if (/^postgres(ql)?:\/\//.test(options.url)) return await (await import('./postgres.js')).openPostgres(options)
   throw new DatabaseError('The database URL must begin with file: or postgres://')
 }

@@ -1,4 +1,4 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { backoffMs } from './backoff.js'
 
 const TIMEOUT_MS = 5000
@@ -36,11 +36,17 @@ type LinkOptions = typeof commonOptions & { connectionName: string }
 /** Connects to a server, or to the cluster that it is a node of. @throws when it doesn't answer */
 export async function openLink (url: string, connectionName: string, onError: (error: unknown) => void): Promise<Link> {
   const options = { ...commonOptions, connectionName }
-  return await isCluster(url) ? new ClusterLink(url, options, onError) : new SingleLink(url, options, onError)
+  // who has no Redis doesn't load its driver
+  const driver = await import('ioredis')
+  return await isCluster(driver, url)
+    ? new ClusterLink(clusterOf(driver, url, options), onError)
+    : new SingleLink(new driver.Redis(url, options), onError)
 }
 
-async function isCluster (url: string): Promise<boolean> {
-  const redis = new Redis(url, { ...commonOptions, lazyConnect: true, retryStrategy: null })
+type Driver = Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>
+
+async function isCluster (driver: Driver, url: string): Promise<boolean> {
+  const redis = new driver.Redis(url, { ...commonOptions, lazyConnect: true, retryStrategy: null })
   // what is wrong is thrown by connect, too
   redis.on('error', () => {})
   try {
@@ -55,8 +61,8 @@ class SingleLink implements Link {
   readonly commands: Redis
   readonly #subscriber: Redis
 
-  constructor (url: string, options: LinkOptions, onError: (error: unknown) => void) {
-    this.commands = new Redis(url, options)
+  constructor (commands: Redis, onError: (error: unknown) => void) {
+    this.commands = commands
     this.#subscriber = this.commands.duplicate()
     for (const connection of this.#both) connection.on('error', onError)
   }
@@ -106,23 +112,27 @@ class SingleLink implements Link {
   }
 }
 
+function clusterOf (driver: Driver, url: string, options: LinkOptions): Cluster {
+  const { hostname, port, username, password, protocol } = new URL(url)
+  return new driver.Cluster([{ host: hostname, port: Number(port || 6379) }], {
+    shardedSubscribers: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: backoffMs,
+    redisOptions: {
+      ...options,
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' ? { tls: {} } : {}),
+      autoResubscribe: true
+    }
+  })
+}
+
 class ClusterLink implements Link {
   readonly commands: Cluster
 
-  constructor (url: string, options: LinkOptions, onError: (error: unknown) => void) {
-    const { hostname, port, username, password, protocol } = new URL(url)
-    this.commands = new Cluster([{ host: hostname, port: Number(port || 6379) }], {
-      shardedSubscribers: true,
-      enableOfflineQueue: false,
-      clusterRetryStrategy: backoffMs,
-      redisOptions: {
-        ...options,
-        ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-        ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-        ...(protocol === 'rediss:' ? { tls: {} } : {}),
-        autoResubscribe: true
-      }
-    })
+  constructor (commands: Cluster, onError: (error: unknown) => void) {
+    this.commands = commands
     this.commands.on('error', onError)
   }
 
