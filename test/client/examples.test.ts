@@ -1,10 +1,9 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { EventSource } from 'eventsource'
 import t from 'tap'
@@ -15,10 +14,6 @@ import { serverProcess } from './server-process.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const examples = join(root, 'examples')
-
-t.test('the examples are typed', async (t) => {
-  await t.resolves(promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', examples]))
-})
 
 t.test('against the server', async (t) => {
   const { baseUrl } = await serverProcess(t)
