@@ -3,6 +3,14 @@ import type { Dialect, Sql } from './sql.js'
 
 export { DatabaseError, DatabaseVersionError } from './migrate.js'
 
+export interface TransactionOptions {
+  /**
+   * The commit doesn't wait for the disk. Whatever becomes of this process it is kept; a machine that loses its power, or a
+   * PostgreSQL that crashes, may lose it, with nothing that was committed before it. Default false.
+   */
+  ephemeral?: boolean
+}
+
 /** The chat's database: what is committed, and one write transaction at a time. */
 export interface Database {
   provider: Provider
@@ -19,7 +27,7 @@ export interface Database {
    * @throws UNAVAILABLE when the database is in trouble: nothing is written then, or (PostgreSQL, the connection broke
    * during the commit) the outcome is unknown
    */
-  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>
+  transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Rejects when the database doesn't answer. */
   ping(): Promise<void>
   close(): Promise<void>

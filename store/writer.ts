@@ -10,6 +10,8 @@ import { Conflict, Unit } from './unit.js'
 
 /** One change of the chat: what it must know, and what it decides. May be asked again when a transaction is repeated. */
 export interface Command<Result> {
+  /** What it writes means nothing after a loss of power: a batch of such commands doesn't wait for the disk. */
+  ephemeral?: boolean
   /** Names the rows that `apply` reads or changes. */
   needs(keys: Keys): void
   /** Checks everything first, then changes the unit; throws a refusal before it has changed anything. */
@@ -136,8 +138,9 @@ export class Writer {
   }
 
   async #commit (batch: Batch): Promise<void> {
+    const ephemeral = batch.every(({ command }) => command.ephemeral === true)
     const { outcomes, unit } = await whileConflicting(async () =>
-      await this.#database.transaction(async sql => await decide(this.#database, sql, batch)))
+      await this.#database.transaction(async sql => await decide(this.#database, sql, batch), { ephemeral }))
     this.#committed({ emissions: unit.emissions, position: unit.position })
     outcomes.forEach((settle, index) => { settle(batch[index]!) })
   }

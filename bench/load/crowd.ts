@@ -7,6 +7,8 @@ import { Reader, type ReadEvent } from './reader.js'
 /** A group holds a thousand: these, and the one who writes. */
 const GROUP = 999
 const OPEN_MS = 120_000
+/** When a server that is busy says to come back, in milliseconds. */
+const RETRY_MS = { min: 500, max: 5000 }
 
 /** A member of one of the groups, and how far their stream is. */
 interface Member { userId: string, group: number, stream: OpenStream | undefined, lastEventId: string | undefined, eventSeq: number | undefined }
@@ -39,22 +41,40 @@ export class Crowd {
     for (const member of this.members) member.lastEventId = member.eventSeq = member.stream = undefined
   }
 
-  /** Opens the streams of these members, so many at a time; with their last ids when they have been open before. */
-  async open (members: readonly Member[], atOnce: number): Promise<void> {
-    let done = 0
-    let opening = 0
-    for (const member of members) {
-      await until(() => opening < atOnce, OPEN_MS, 'opening')
-      opening++
+  /**
+   * Opens the streams of these members, so many at a time; with their last ids when they have been open before. Who is told
+   * to come back later, or was not let in by the kernel, does.
+   */
+  async open (members: readonly Member[], atOnce: number): Promise<number> {
+    const waiting = new Map<Member, { backAt: number | undefined }>()
+    let turnedAway = 0
+    const start = (member: Member): void => {
+      waiting.set(member, { backAt: undefined })
       const resume = member.lastEventId === undefined ? {} : { 'Last-Event-ID': member.lastEventId }
       member.stream = this.#product.open(member.userId, this.#groups[member.group], new Reader(event => { this.#read(member, event) }), text => {
         member.lastEventId = /^id: (.*)$/m.exec(text)![1]!
         member.eventSeq ??= Number(member.lastEventId.split('.').at(-1))
-        opening--
-        done++
+        waiting.delete(member)
       }, resume)
     }
-    await until(() => done === members.length, OPEN_MS, 'opening all streams')
+    const comeBack = (): void => {
+      for (const [member, state] of waiting) {
+        if (member.stream?.closed !== true) continue
+        if (state.backAt === undefined) {
+          state.backAt = performance.now() + RETRY_MS.min + Math.random() * (RETRY_MS.max - RETRY_MS.min)
+          turnedAway++
+        } else if (performance.now() >= state.backAt) {
+          start(member)
+        }
+      }
+    }
+    const opened = async (isSo: () => boolean): Promise<void> => { await until(() => { comeBack(); return isSo() }, OPEN_MS, 'opening all streams') }
+    for (const member of members) {
+      if (waiting.size >= atOnce) await opened(() => waiting.size < atOnce)
+      start(member)
+    }
+    await opened(() => waiting.size === 0)
+    return turnedAway
   }
 
   close (members: readonly Member[] = this.members): void {

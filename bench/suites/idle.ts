@@ -11,6 +11,8 @@ import type { Broadcaster } from '../systems/system.js'
 const STREAMS = 10_000
 const AT_ONCE = 64
 const HEARTBEAT_S = 30
+/** Heartbeats that are timed, one after the other: V8 still collects what opening left while the first of them goes out. */
+const BEATS = 4
 /** V8 gives back what opening took only once it is idle. */
 const SETTLE_MS = 20_000
 
@@ -39,9 +41,11 @@ const suite: Suite = {
         context.progress(`${repeat} of ${repeats}: idling`)
         await sleep(SETTLE_MS)
         perStream.push((pssKiB(product.pid) - before) / STREAMS)
-        const start = cpuMicros(product.pid)
-        await sleep(HEARTBEAT_S * 1000)
-        cpu.push((cpuMicros(product.pid) - start) / (HEARTBEAT_S * 1e6) * 100)
+        for (let beat = 0; beat < BEATS; beat++) {
+          const start = cpuMicros(product.pid)
+          await sleep(HEARTBEAT_S * 1000)
+          cpu.push((cpuMicros(product.pid) - start) / (HEARTBEAT_S * 1e6) * 100)
+        }
         crowd.close()
       }
     } finally {

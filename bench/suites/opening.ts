@@ -55,7 +55,7 @@ const suite: Suite = {
         const back = crowd.open(crowd.members, STREAMS)
         const messages = await crowd.writeUntil(back, 20)
         await crowd.complete()
-        context.progress(`all reconnect: ${messages} messages meanwhile`)
+        context.progress(`all reconnect: ${messages} messages meanwhile, ${await back} streams told to come back later`)
         storms.push({ seconds: (performance.now() - start) / 1000, cpu: (cpuMicros(product.pid) - cpu) / STREAMS })
       }, 3)
       crowd.close()

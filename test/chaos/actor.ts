@@ -219,12 +219,12 @@ export class Actor {
     if (this.#model.beginChange(conversationId, userId, 'in')) {
       // 404: an attempt whose answer was lost has done it
       const { status, attempts, body } = await this.#call('DELETE', `${path}/${userId}`)
-      if (status !== 204 && !(status === 404 && attempts > 1)) this.#problem(`removing ${userId}: ${status} ${JSON.stringify(body)}`)
-      this.#model.endChange(conversationId, userId, 'out')
+      if (status !== 204 && !(status === 404 && (attempts > 1 || this.#model.membership(conversationId, userId).doubtful))) this.#problem(`removing ${userId}: ${status} ${JSON.stringify(body)}`)
+      this.#model.endChange(conversationId, userId, 'out', attempts)
     } else if (this.#model.beginChange(conversationId, userId, 'out')) {
-      const { status, body } = await this.#call('POST', path, { participantIds: [userId] })
+      const { status, body, attempts } = await this.#call('POST', path, { participantIds: [userId] })
       if (status !== 200) this.#problem(`adding ${userId}: ${status} ${JSON.stringify(body)}`)
-      this.#model.endChange(conversationId, userId, 'in')
+      this.#model.endChange(conversationId, userId, 'in', attempts)
     }
   }
 
@@ -241,8 +241,8 @@ export class Actor {
     const conversationId = this.#rng.pick(leaves)
     if (!this.#model.beginChange(conversationId, userId, 'in')) return
     const { status, attempts } = await this.#call('DELETE', `/api/chat/conversations/${encodeURIComponent(conversationId)}/participants/${userId}`)
-    if (status !== 204 && !(status === 404 && attempts > 1)) this.#problem(`leaving: ${status}`)
-    this.#model.endChange(conversationId, userId, 'out')
+    if (status !== 204 && !(status === 404 && (attempts > 1 || this.#model.membership(conversationId, userId).doubtful))) this.#problem(`leaving: ${status}`)
+    this.#model.endChange(conversationId, userId, 'out', attempts)
   }
 
   async #group (): Promise<void> {

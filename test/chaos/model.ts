@@ -20,8 +20,8 @@ interface Membership {
   state: State
   /** Changes with every change; the same before and after a request means that nothing happened in between. */
   epoch: number
-  /** When they were asked in again, each time. */
-  readmissions: number[]
+  /** A copy of a change may be on its way still, by a process that stands still: who is in can't be known any more. */
+  doubtful: boolean
 }
 
 /** What the harness has asked for and been promised: which users are where, what was saved, which marks were set. */
@@ -31,12 +31,17 @@ export class Model {
   readonly #members = new Map<string, Map<string, Membership>>()
   readonly #marks = new Map<string, { delivered: number, read: number }>()
   #changed: Array<() => void> = []
+  readonly #nodes: number
+
+  constructor (nodes: number) {
+    this.#nodes = nodes
+  }
 
   // ---- who is where
 
   addConversation (conversationId: string, userIds: readonly string[]): void {
     if (this.#members.has(conversationId)) return
-    this.#members.set(conversationId, new Map(userIds.map(userId => [userId, { state: 'in' as const, epoch: 0, readmissions: [] }])))
+    this.#members.set(conversationId, new Map(userIds.map(userId => [userId, { state: 'in' as const, epoch: 0, doubtful: false }])))
     this.#announce()
   }
 
@@ -45,29 +50,29 @@ export class Model {
   }
 
   membership (conversationId: string, userId: string): Readonly<Membership> {
-    return this.#members.get(conversationId)?.get(userId) ?? { state: 'out', epoch: 0, readmissions: [] }
+    return this.#members.get(conversationId)?.get(userId) ?? { state: 'out', epoch: 0, doubtful: false }
   }
 
-  /** True when the user was a participant all the while since `epoch`. */
+  /** True when the user surely was a participant all the while since `epoch`. */
   wasIn (conversationId: string, userId: string, epoch: number): boolean {
-    const { state, epoch: now } = this.membership(conversationId, userId)
-    return state === 'in' && now === epoch
+    const { state, epoch: now, doubtful } = this.membership(conversationId, userId)
+    return state === 'in' && now === epoch && !doubtful
   }
 
   /** Before a participant is removed or asked in; false when somebody else is at it. */
   beginChange (conversationId: string, userId: string, from: 'in' | 'out'): boolean {
     const members = this.#members.get(conversationId)
-    const membership = members?.get(userId) ?? { state: 'out' as State, epoch: 0, readmissions: [] }
+    const membership = members?.get(userId) ?? { state: 'out' as State, epoch: 0, doubtful: false }
     if (membership.state !== from) return false
-    if (from === 'out') membership.readmissions.push(Date.now())
     membership.state = 'changing'
     membership.epoch++
     members?.set(userId, membership)
     return true
   }
 
-  endChange (conversationId: string, userId: string, state: 'in' | 'out'): void {
+  endChange (conversationId: string, userId: string, state: 'in' | 'out', attempts: number): void {
     const membership = this.#members.get(conversationId)!.get(userId)!
+    if (attempts > 1 && this.#nodes > 1) membership.doubtful = true
     membership.state = state
     membership.epoch++
     this.#announce()

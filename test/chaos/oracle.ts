@@ -164,17 +164,15 @@ export class Oracle {
     const { userId, echo, conversationId } = subscriber.options
     const got = new Set(received.map(({ eventSeq }) => eventSeq))
     const stays = this.#stays(id, userId)
-    const { readmissions } = this.#model.membership(id, userId)
     const early = received.find(({ eventSeq }) => eventSeq <= after)
     if (early !== undefined) problem(`${id}: event ${early.eventSeq}, position ${log[early.eventSeq - 1]?.position}, on connection ${early.connection + 1}, although it began with ${subscriber.start}, after ${after}`)
 
     // what happened while they were away may be read by who came back, and by nobody else
     stays.forEach(({ to }, index) => {
       const back = stays[index + 1]
-      // as many as were asked for, unless a process that stood still has done one later, after it was done elsewhere
-      const isBackAt = back === undefined ? Infinity : readmissions.length === stays.length - 1 ? readmissions[index]! : 0
+      const isBackAt = back === undefined ? Infinity : log[back.from - 1]!.createdAt
       for (const { eventSeq, at } of received) {
-        if (eventSeq > to && eventSeq < (back?.from ?? Infinity) && at < isBackAt) problem(`${id}: event ${eventSeq} after the removal in ${to}`)
+        if (eventSeq > to && eventSeq < (back?.from ?? Infinity) && at < isBackAt) problem(`${id}: event ${eventSeq} after the removal in ${to}, at ${new Date(at).toISOString()}, and back in ${back?.from} at ${back === undefined ? 'no time' : new Date(isBackAt).toISOString()}`)
       }
     })
 

@@ -65,7 +65,7 @@ class World {
   readonly #nodeCount: number
   readonly #folder = mkdtempSync(join(tmpdir(), 'chaos-'))
   readonly #databaseUrl: string
-  readonly #model = new Model()
+  readonly #model: Model
   readonly #problems: string[] = []
   readonly #servers: ServerProcess[] = []
   readonly #proxies: Proxy[] = []
@@ -81,6 +81,7 @@ class World {
     this.#options = options
     this.#rng = new Rng(options.seed)
     this.#nodeCount = options.nodes ?? 1
+    this.#model = new Model(this.#nodeCount)
     this.#databaseUrl = options.databaseUrl === undefined
       ? `file:${join(this.#folder, 'chat.db')}`
       : withSchema(options.databaseUrl, `chaos_${randomBytes(6).toString('hex')}`)
