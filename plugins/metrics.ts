@@ -13,14 +13,11 @@ const counters: Record<keyof HubCounters, [name: string, help: string]> = {
   gaps: ['chat_log_gaps_total', 'Gaps in what was heard, filled from the event log']
 }
 
-/** Looks at the event loop's delay so often, in milliseconds; prom-client's 10 would cost an idle process as much as 10,000 heartbeats. */
-const LOOP_PRECISION_MS = 50
-
 /** `GET /metrics`, Prometheus text: the process, the requests of this scope by route, and the hub. */
 async function metricsPlugin (app: FastifyInstance): Promise<void> {
   const registers = [new Registry()] as const
   const [registry] = registers
-  collectDefaultMetrics({ eventLoopMonitoringPrecision: LOOP_PRECISION_MS, register: registry })
+  collectDefaultMetrics({ register: registry })
   const { hub } = app
 
   const gauge = (name: string, help: string, value: () => number): void => {

@@ -3,7 +3,7 @@ import type { ChatEvents, DurableEventType, DurableEvents, EphemeralEvents } fro
 import type { ConversationType, Role } from '../schemas/conversations.js'
 import { cursorOfTopic } from './cursor.js'
 import type { Database } from './database.js'
-import { appendEvents } from './event-log.js'
+import { appendEvents, type EventRow } from './event-log.js'
 import type { Keys } from './keys.js'
 import type { Sql } from './sql.js'
 
@@ -134,7 +134,7 @@ export class Unit {
   readonly #opened = new Set<StreamRow>()
   readonly #changedStreams = new Set<StreamRow>()
   readonly #closed = new Set<string>()
-  readonly #events: Array<{ conversation: ConversationRow, emission: Emission<ChatEvents>, userId: string, messageSeq: number | null, detail: string | null }> = []
+  readonly #events: Array<{ row: EventRow, emission: Emission<ChatEvents> }> = []
   readonly #aboutUsers: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] } }> = []
 
   private constructor (database: Database) {
@@ -251,16 +251,19 @@ export class Unit {
   }
 
   /** Gives the message its numbers: the conversation's next, and the sender's next. */
-  addMessage (sender: ParticipantRow, row: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type'>): MessageRow {
+  addMessage (sender: ParticipantRow, { id, clientId, text, type }: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type'>): MessageRow {
     const { conversation } = sender
     conversation.messageSeq++
     sender.senderSeq++
     const message: MessageRow = {
-      ...row,
+      id,
       conversation,
       seq: conversation.messageSeq,
       senderId: sender.userId,
       senderSeq: sender.senderSeq,
+      clientId,
+      text,
+      type,
       createdAt: this.now,
       editedAt: null,
       deletedAt: null,
@@ -316,7 +319,7 @@ export class Unit {
     const numbered = { ...data, eventSeq: seq } as ChatEvents[T]
     const emission = emissionOf<ChatEvents, T>(type, numbered, { topics: [conversation.id], seq, ...routing })
     this.emissions.push(emission)
-    this.#events.push({ conversation, emission, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null })
+    this.#events.push({ row: { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null }, emission })
   }
 
   /** Tells an ephemeral event to a conversation. */
@@ -630,9 +633,9 @@ export class Unit {
   }
 
   async #appendEvents (sql: Sql): Promise<void> {
-    const rows = this.#events.map(({ emission, ...row }) => ({ ...row, seq: emission.seq!, type: emission.type }))
+    const rows = this.#events.map(({ row }) => row)
     const position = this.position = await appendEvents(sql, this.#database.dialect, rows, this.#touched, this.now)
-    for (const { conversation, emission } of this.#events) {
+    for (const { row: { conversation }, emission } of this.#events) {
       emission.position = position
       emission.id = cursorOfTopic(this.#database.identity, conversation.num, emission.seq!)
     }
