@@ -6,6 +6,12 @@ import { DatabaseError } from './store/database.js'
 /** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
 const SHUTDOWN_MS = 9000
 const DRAIN_MS = 6000
+/**
+ * Connections that wait to be accepted, of which Node.js takes one in each turn of the event loop. When thousands reconnect
+ * at once its default of 511 would leave most to TCP's retries, which come later and later. The kernel has a limit of its
+ * own (Linux: net.core.somaxconn, 4,096).
+ */
+const BACKLOG = 65_535
 
 /** Counts requests in flight; while the server stops, their connections are not for another one. */
 function countRequests ({ server }: FastifyInstance, stopping: () => boolean): () => number {
@@ -43,7 +49,7 @@ async function main (): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { void stop(signal) })
 
-  const address = await app.listen({ host: config.host, port: config.port })
+  const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
   process.stdout.write(welcome(config, address))
 }
 

@@ -5,7 +5,7 @@ import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
 import { allText, frameOf, isFor, topicText, type Frame } from './frame.js'
 import { Job } from './job.js'
-import { PAGE, PageReader, type Log } from './log.js'
+import { PAGE, PageReader, type Log, type LoggedEvent } from './log.js'
 import { Relay, type Receiver } from './relay.js'
 import { Stream, type Progress, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
 import { Topic } from './topic.js'
@@ -541,18 +541,18 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   async #sendPage (stream: Stream, topic: Topic, progress: Progress): Promise<void> {
-    const page = await this.#readPage(topic.name, progress.sent)
+    const page = await this.#readPage(topic.name, progress.sent, progress.entitledAt)
     if (page === undefined) return await this.#pause()
     if (!stream.open || stream.behind.get(topic) !== progress) return
     const last = page.at(-1)
     // what comes next is not kept any more: whoever resumes is told
-    if (last === undefined || page[0]!.seq !== progress.sent + 1) return this.tooSlow(stream)
+    if (last === undefined || page[0]!.emission.seq !== progress.sent + 1) return this.tooSlow(stream)
 
     this.#learn(topic, page)
-    const frames = permitted(page, stream, progress).map(frameOf).filter(frame => isFor(frame, stream))
+    const frames = permitted(page, stream, progress).map(({ frame }) => frame).filter(frame => isFor(frame, stream))
     if (frames.length > 0) this.#write(stream, Buffer.from(stream.all ? this.#catchUpText(stream, frames) : topicText(frames)), frames.length)
-    progress.sent = last.seq!
-    if (stream.cursorAfter !== undefined) stream.cursor = stream.cursorAfter(frameOf(last))
+    progress.sent = last.emission.seq!
+    if (stream.cursorAfter !== undefined) stream.cursor = stream.cursorAfter(last.frame)
     if (progress.away && !stream.all) this.end(stream, 'removed')
   }
 
@@ -564,10 +564,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   /** What a page tells beyond what its topic has sent is news for all of its followers. */
-  #learn (topic: Topic, page: AnyEmission[]): void {
-    const news = page.filter(({ seq }) => seq! > topic.head)
-    if (news.length === 0 || news[0]!.seq !== topic.head + 1) return
-    for (const emission of news) topic.push(emission)
+  #learn (topic: Topic, page: LoggedEvent[]): void {
+    const news = page.filter(({ emission }) => emission.seq! > topic.head)
+    if (news.length === 0 || news[0]!.emission.seq !== topic.head + 1) return
+    for (const { emission } of news) topic.push(emission)
     this.#activate(topic)
     this.#startJob(topic)
   }
@@ -585,10 +585,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
         await this.#pause()
         continue
       }
-      if (page.length > 0 && page[0]!.seq !== after + 1 && topic.head === after) {
+      if (page.length > 0 && page[0]!.emission.seq !== after + 1 && topic.head === after) {
         // what is missing is not kept any more: who follows comes back and is told, who comes begins behind it
         for (const stream of [...topic.live, ...topic.behind]) this.tooSlow(stream)
-        topic.head = page[0]!.seq! - 1
+        topic.head = page[0]!.emission.seq! - 1
       }
       this.#learn(topic, page)
       if (page.length < PAGE && !topic.hasGap) break
@@ -600,10 +600,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#rest(topic)
   }
 
-  /** A page of the log; undefined when the database is away. */
-  async #readPage (name: string, after: number): Promise<AnyEmission[] | undefined> {
+  /** A page of the log, as it is now or when the topic had come to `asOf`; undefined when the database is away. */
+  async #readPage (name: string, after: number, asOf?: number): Promise<LoggedEvent[] | undefined> {
     this.counters.pages++
-    return this.#pages === undefined ? [] : await this.#pages.read(name, after)
+    return this.#pages === undefined ? [] : await this.#pages.read(name, after, asOf)
   }
 
   async #pause (): Promise<void> {
@@ -665,13 +665,14 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 }
 
 /** The events of a page that the stream's user may see: nothing between leaving and coming back. */
-function permitted (page: AnyEmission[], { userId, all }: Stream, progress: Progress): AnyEmission[] {
-  const events: AnyEmission[] = []
+function permitted (page: LoggedEvent[], { userId, all }: Stream, progress: Progress): LoggedEvent[] {
+  const events: LoggedEvent[] = []
   for (const event of page) {
-    if (progress.away) progress.away = event.joins?.includes(userId) !== true
+    const { joins, leaves, seq } = event.emission
+    if (progress.away) progress.away = joins?.includes(userId) !== true
     if (progress.away) continue
     events.push(event)
-    progress.away = event.leaves === userId && event.seq! > progress.entitledAt
+    progress.away = leaves === userId && seq! > progress.entitledAt
     if (progress.away && !all) break
   }
   return events

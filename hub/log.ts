@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
+import { frameOf, type Frame } from './frame.js'
 
 /** Where durable events are kept: what the hub didn't hear, or hasn't sent yet, it reads here. */
 export interface Log<C extends Catalogue> {
@@ -14,15 +16,36 @@ export interface Log<C extends Catalogue> {
   cursor(position: number): string
 }
 
+/** An event of the log, with how it stands on the wire. */
+export interface LoggedEvent { emission: AnyEmission, frame: Frame }
+
+interface Page {
+  /** The topic's newest `seq` when it was read, or a later one than that. */
+  asOf: number
+  events: LoggedEvent[]
+}
+
 /** Events read at once. */
 export const PAGE = 100
 /** Pages read at the same time. */
 const READERS = 16
+/** What has been read is kept for those who come next: so many characters of it, for so many milliseconds. */
+const KEPT_CHARS = 8 * 1024 * 1024
+const KEPT_MS = 10_000
 
-/** Reads pages of the log: a bounded number at a time, and the same page for many streams once. */
+/**
+ * Reads pages of the log: a bounded number at a time, and the same page for many streams once, also when they come one after
+ * the other: of ten thousand that reconnect, Node.js accepts one in each turn of the event loop, and each would read for itself.
+ */
 export class PageReader<C extends Catalogue> {
   readonly #log: Log<C>
-  readonly #pages = new Map<string, Promise<AnyEmission[]>>()
+  readonly #underWay = new Map<string, { asOf: number, page: Promise<Page> }>()
+  readonly #kept = new LRUCache<string, Page>({
+    maxSize: KEPT_CHARS,
+    ttl: KEPT_MS,
+    sizeCalculation: ({ events }) => events.reduce((sum, { frame }) => sum + frame.body.length, 0)
+  })
+
   readonly #waiting: Array<() => void> = []
   #reading = 0
 
@@ -30,26 +53,38 @@ export class PageReader<C extends Catalogue> {
     this.#log = log
   }
 
-  /** Undefined when the database is away. */
-  async read (topic: string, after: number): Promise<AnyEmission[] | undefined> {
+  /**
+   * The events after a `seq`, as they are when the topic has come to `asOf`, or later: a message that is deleted by then isn't
+   * shown any more. Without it, as they are now. Undefined when the database is away.
+   */
+  async read (topic: string, after: number, asOf = Infinity): Promise<LoggedEvent[] | undefined> {
     const key = `${after}:${topic}`
-    let page = this.#pages.get(key)
-    if (page === undefined) {
-      page = this.#readInTurn(topic, after).finally(() => this.#pages.delete(key))
-      this.#pages.set(key, page)
+    const kept = this.#kept.get(key)
+    if (kept !== undefined && kept.asOf >= asOf) return kept.events
+    let reading = this.#underWay.get(key)
+    if (reading === undefined || reading.asOf < asOf) {
+      const mine = reading = { asOf: Math.max(after, asOf === Infinity ? 0 : asOf), page: this.#readInTurn(topic, after) }
+      this.#underWay.set(key, mine)
+      void mine.page.then(page => {
+        page.asOf = Math.max(mine.asOf, page.asOf)
+        if (page.events.length > 0) this.#kept.set(key, page)
+      }, () => {}).finally(() => {
+        if (this.#underWay.get(key) === mine) this.#underWay.delete(key)
+      })
     }
     try {
-      return await page
+      return (await reading.page).events
     } catch {
       return undefined
     }
   }
 
-  async #readInTurn (topic: string, after: number): Promise<AnyEmission[]> {
+  async #readInTurn (topic: string, after: number): Promise<Page> {
     if (this.#reading < READERS) this.#reading++
     else await new Promise<void>(resolve => this.#waiting.push(resolve))
     try {
-      return await this.#log.read(topic, after, PAGE)
+      const emissions: AnyEmission[] = await this.#log.read(topic, after, PAGE)
+      return { asOf: emissions.at(-1)?.seq ?? after, events: emissions.map(emission => ({ emission, frame: frameOf(emission) })) }
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#reading--

@@ -2,6 +2,7 @@ import { KeyObject } from 'node:crypto'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { LRUCache } from 'lru-cache'
 import type { Caller } from '../chat/users.js'
 import { chatError } from '../errors.js'
 
@@ -43,6 +44,8 @@ const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
 /** How long a token of ours is good for, in seconds. */
 const TOKEN_TTL_S = 86_400
 const VERIFIED_MAX = 20_000
+/** How long a token is good without being looked at again, as far as it lasts: keys may be withdrawn. In milliseconds. */
+const VERIFIED_TTL_MS = 600_000
 /** The last instant that a Date can tell (ECMA-262, 21.4.1.1), in epoch milliseconds. */
 export const LAST_INSTANT_MS = 8.64e15
 
@@ -64,9 +67,6 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
         : secret!) as FastifyJWTOptions['secret'],
     verify: {
       algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
-      cache: VERIFIED_MAX,
-      // the token itself: a hash of it for each call takes longer than all else that is looked up
-      cacheKeyBuilder: (token: string) => token,
       // a claim that isn't there is not checked otherwise
       requiredClaims: ['sub', 'exp', ...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
       ...(issuer === undefined ? {} : { allowedIss: issuer }),
@@ -75,14 +75,20 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   } as FastifyJWTOptions)
   const jwt = app.jwt.chat
 
+  // fast-jwt's own cache would hash the token for each call, which takes as long as all else that a call looks up
+  const verified = new LRUCache<string, Caller>({ max: VERIFIED_MAX, ttl: VERIFIED_TTL_MS })
   const verify = async (token: string): Promise<Caller> => {
+    const known = verified.get(token)
+    if (known !== undefined && known.expiresAt! > Date.now()) return known
     let claims: Record<string, unknown>
     try {
       claims = await jwt.verify<Record<string, unknown>>(token)
     } catch (error) {
       throw refusal(error)
     }
-    return callerOf(claims)
+    const caller = callerOf(claims)
+    verified.set(token, caller)
+    return caller
   }
 
   app.decorate('chatAuth', {

@@ -170,6 +170,35 @@ test('durable events come in their order, whatever order they are told in', asyn
   t.ok(hub.counters.gaps >= 1)
 })
 
+test('what was read for one is kept for the next, unless more has happened since', async (t) => {
+  const log = new MemoryLog<Events>()
+  for (let n = 1; n <= 3; n++) log.append(note(n, 'a'))
+  const hub = start(t)
+  await hub.useLog(log)
+  let reads = 0
+  const { read } = log
+  log.read = async (...args) => {
+    reads++
+    const page = await read.apply(log, args)
+    // as a message that has been changed since
+    return page.map(event => ({ ...event, data: { n: (event.data as { n: number }).n + 10 * (log.newest('a') - 3) } })) as typeof page
+  }
+  const resume = async (): Promise<unknown[]> => {
+    const sink = new MemorySink()
+    const stream = hub.open({ id: `${Math.random()}`, userId: 'u', sink, all: false, echo: false, expiresAt: null })
+    const head = log.newest('a')
+    hub.follow(stream, 'a', head, hub.position, 0)
+    await eventually(() => numbers(sink).length === head)
+    return numbers(sink)
+  }
+  t.strictSame(await resume(), [1, 2, 3])
+  t.strictSame(await resume(), [1, 2, 3])
+  t.equal(reads, 1, 'once')
+  hub.emit(log.append(note(4, 'a')))
+  hub.settle(4)
+  t.strictSame(await resume(), [11, 12, 13, 14], 'as they are now')
+})
+
 test('a log that fails for a while loses nothing', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
@@ -205,7 +234,7 @@ test('what is pruned before a stream has read it is not passed over: it ends, an
   t.strictSame(sink.events.map(({ type, data }) => data['n'] ?? [type, data['reason']]), [...Array.from({ length: 100 }, (_, index) => index + 1), ['disconnect', 'too_slow']])
   log.prune('a', 300)
   const none = new MemorySink()
-  hub.follow(hub.open({ id: 'n', userId: 'u', sink: none, all: false, echo: false, expiresAt: null }), 'a', 300, hub.position, 0)
+  hub.follow(hub.open({ id: 'n', userId: 'u', sink: none, all: false, echo: false, expiresAt: null }), 'a', 300, hub.position, 50)
   await eventually(() => none.writableEnded)
   t.strictSame(none.events.map(({ data }) => data['reason']), ['too_slow'], 'when nothing is left, too')
   t.ok(hub.counters.pages < 10, 'and it isn\'t asked for again and again')
