@@ -7,6 +7,7 @@ import { allText, frameOf, isFor, topicText, type Frame } from './frame.js'
 import { Job } from './job.js'
 import { PAGE, PageReader, type Log, type LoggedEvent } from './log.js'
 import { Relay, type Receiver } from './relay.js'
+import { Slice } from './slice.js'
 import { Stream, type Progress, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
 import { Topic } from './topic.js'
 
@@ -46,10 +47,8 @@ export interface HubCounters {
   gaps: number
 }
 
-/** How long one turn of the event loop writes, in milliseconds: a large audience is served in slices, so that nobody waits for it. */
-const SLICE_MS = 8
-/** Writes between two looks at the time. */
-const WRITES = 32
+/** How long catching up may keep the event loop, in milliseconds, where reading blocks and the peer takes everything at once. */
+const CATCH_UP_MS = 8
 /** How often the hub looks in the log for what it didn't hear, in milliseconds. */
 const SWEEP_MS = 1000
 const RETRY_MS = 500
@@ -382,16 +381,12 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     for (const topic of this.#active) if (topic.job !== undefined) jobs.push([topic.job, topic])
     if (jobs.length > 1) jobs.sort(([a], [b]) => a.remaining.size - b.remaining.size)
 
-    const end = performance.now() + SLICE_MS
-    let left = WRITES
+    const slice = new Slice()
     for (const [job, topic] of jobs) {
       for (const stream of job.remaining) {
-        if (left-- === 0) {
-          if (performance.now() > end) return
-          left = WRITES
-        }
+        if (slice.isOver) return
         job.remaining.delete(stream)
-        this.#serveOne(job, topic, stream, touched)
+        this.#serveOne(job, topic, stream, touched, slice)
       }
       if (topic === undefined) {
         this.#broadcasts.delete(job)
@@ -419,16 +414,18 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#drop(topic)
   }
 
-  #serveOne (job: Job, topic: Topic | undefined, stream: Stream, touched: Set<Stream>): void {
+  #serveOne (job: Job, topic: Topic | undefined, stream: Stream, touched: Set<Stream>, slice: Slice): void {
     if (!stream.open || (topic !== undefined && stream.behind.has(topic))) return
     const frames = job.framesFor(stream)
     if (stream.all) {
       stream.inbox.push({ topic, job, frames })
       touched.add(stream)
+      slice.owes(job.length)
       return
     }
     if (frames.length > 0) {
       const bytes = job.topicBytes(frames)
+      slice.wrote(bytes.length)
       if (stream.hasRoomFor(bytes.length)) this.#write(stream, bytes, frames.length)
       else if (topic !== undefined && isDurable(frames)) return this.#fallBehind(stream, topic, job)
     }
@@ -508,13 +505,12 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   async #catchUp (stream: Stream): Promise<void> {
     stream.catchingUp = true
     await new Promise(resolve => setImmediate(resolve))
-    let end = performance.now() + SLICE_MS
+    let end = performance.now() + CATCH_UP_MS
     while (stream.open && stream.behind.size > 0) {
       await stream.drained()
-      // where reading blocks and the peer takes everything at once, nothing else would get a turn
       if (performance.now() > end) {
         await new Promise(resolve => setImmediate(resolve))
-        end = performance.now() + SLICE_MS
+        end = performance.now() + CATCH_UP_MS
       }
       const next = stream.behind.entries().next().value as [Topic, Progress] | undefined
       if (!stream.open || next === undefined) break

@@ -15,6 +15,8 @@ export class Job {
   readonly leaving = new Set<Stream>()
   /** Newest `seq` of the topic before these frames. */
   readonly before: number
+  /** Characters of all frames, their ids not counted. */
+  readonly length: number
   readonly #parts: ReadonlyMap<string, Part>
   readonly #senders = new Set<string>()
   #topicBytes: Buffer | undefined
@@ -25,7 +27,12 @@ export class Job {
     this.remaining = remaining
     this.before = before
     this.#parts = parts
-    for (const { except } of frames) if (except !== undefined) this.#senders.add(except)
+    let length = 0
+    for (const { except, body } of frames) {
+      if (except !== undefined) this.#senders.add(except)
+      length += body.length
+    }
+    this.length = length
   }
 
   /** The frames for this stream, the shared array itself where it is all of them. */

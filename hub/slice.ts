@@ -1,0 +1,35 @@
+/** How long one turn of the event loop may write, in milliseconds: a large audience is served in slices, so that nobody waits for it. */
+const SLICE_MS = 8
+/** A write costs as much as so many bytes more do. */
+const CALL_BYTES = 8 * 1024
+/** What a look at the time is worth: 32 short writes, or one of a quarter of a megabyte. */
+const LOOK_BYTES = 32 * CALL_BYTES
+/** What the kernel takes in a millisecond. */
+const BYTES_PER_MS = 1024 * 1024
+
+/**
+ * The part of a turn in which the hub writes. Bytes count as well as calls: in a burst, what is joined for one stream comes to
+ * a megabyte, and thirty of those to 100 ms.
+ */
+export class Slice {
+  readonly #end = performance.now() + SLICE_MS
+  #unseen = 0
+  #owed = 0
+
+  /** Counts a write that is done. */
+  wrote (bytes: number): void {
+    this.#unseen += CALL_BYTES + bytes
+  }
+
+  /** Counts a write that is done when the turn ends. */
+  owes (bytes: number): void {
+    this.#owed += (CALL_BYTES + bytes) / BYTES_PER_MS
+    this.#unseen += CALL_BYTES + bytes
+  }
+
+  get isOver (): boolean {
+    if (this.#unseen < LOOK_BYTES) return false
+    this.#unseen = 0
+    return performance.now() + this.#owed > this.#end
+  }
+}
