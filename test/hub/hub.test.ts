@@ -94,6 +94,38 @@ test('a large audience is served in slices, and nobody is forgotten', async (t) 
   t.ok(sinks.every(sink => numbers(sink).join() === '1,2,4'))
 })
 
+test('large writes fill a slice sooner, on streams of one topic and of all', async (t) => {
+  const hub = start(t)
+  let written = 0
+  const most: Record<string, number> = {}
+  const sinkOf = (kind: string): MemorySink => {
+    const sink = new MemorySink()
+    sink.write = (() => {
+      // as a kernel takes a megabyte
+      for (const until = performance.now() + 1; performance.now() < until;);
+      most[kind] = Math.max(most[kind] ?? 0, ++written)
+      return true
+    }) as typeof sink.write
+    return sink
+  }
+  let next = setImmediate(function turn () {
+    written = 0
+    next = setImmediate(turn)
+  })
+  t.teardown(() => { clearImmediate(next) })
+  const text = 'x'.repeat(1024 * 1024)
+  for (let n = 0; n < 60; n++) hub.subscribe(sinkOf('one'), { topics: ['one'] })
+  hub.emit({ type: 'hint', data: { text }, topics: ['one'] })
+  await eventually(() => hub.counters.writes === 60)
+  for (let n = 0; n < 60; n++) {
+    const stream = hub.open({ id: `${n}`, userId: 'u', sink: sinkOf('all'), all: true, echo: false, expiresAt: null })
+    hub.follow(stream, 'all', 0, hub.position)
+  }
+  hub.emit({ type: 'hint', data: { text }, topics: ['all'] })
+  await eventually(() => hub.counters.writes === 120)
+  t.ok(most.one! <= 20 && most.all! <= 20, `at most ${most.one} and ${most.all} in one turn`)
+})
+
 test('a subscriber that comes or goes in the middle of a turn', async (t) => {
   const hub = start(t)
   const sinks = Array.from({ length: 1500 }, () => new MemorySink())
