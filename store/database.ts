@@ -5,8 +5,9 @@ export { DatabaseError, DatabaseVersionError } from './migrate.js'
 
 export interface TransactionOptions {
   /**
-   * The commit doesn't wait for the disk. Whatever becomes of this process it is kept; a machine that loses its power, or a
-   * PostgreSQL that crashes, may lose it, with nothing that was committed before it. Default false.
+   * What is written means nothing once no process is left: SQLite's commit doesn't wait for the disk then. Whatever becomes of
+   * this process it is kept; only a machine that loses its power may lose it, and has no process left. PostgreSQL may crash
+   * alone, so its commit waits. Default false.
    */
   ephemeral?: boolean
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient } from '../prisma/generated/postgresql/client.js'
-import type { Database, DatabaseOptions, TransactionOptions } from './database.js'
+import type { Database, DatabaseOptions } from './database.js'
 import { DEFAULT_SCHEMA, migrate } from './migrate.js'
 import { CommitUnknown, isDropped, isSilence, outageToRefusal } from './outage.js'
 import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
@@ -64,7 +64,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     identity,
     installation: `${identity}.${schema}`,
     read,
-    transaction: async (work, options) => await again(async () => await transact(pool, statements, work, options)),
+    transaction: async work => await again(async () => await transact(pool, statements, work)),
     ping: async () => { await read.query('SELECT position FROM chat_meta') },
     async close () {
       await client.$disconnect()
@@ -85,12 +85,12 @@ async function again<T> (work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function transact<T> (pool: pg.Pool, statements: Statements, work: (sql: Sql) => Promise<T>, { ephemeral = false }: TransactionOptions = {}): Promise<T> {
+async function transact<T> (pool: pg.Pool, statements: Statements, work: (sql: Sql) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let committing = false
   try {
     // what a statement sees after it has waited for a lock depends on this level; the server's default may be another
-    await client.query(`BEGIN ISOLATION LEVEL READ COMMITTED${ephemeral ? '; SET LOCAL synchronous_commit = off' : ''}`)
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
     const result = await work(sqlOver(client, statements))
     committing = true
     await client.query('COMMIT')

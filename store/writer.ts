@@ -10,7 +10,7 @@ import { Conflict, Unit } from './unit.js'
 
 /** One change of the chat: what it must know, and what it decides. May be asked again when a transaction is repeated. */
 export interface Command<Result> {
-  /** What it writes means nothing after a loss of power: a batch of such commands doesn't wait for the disk. */
+  /** What it writes means nothing after a loss of power (see `TransactionOptions`). */
   ephemeral?: boolean
   /** Names the rows that `apply` reads or changes. */
   needs(keys: Keys): void

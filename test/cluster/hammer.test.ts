@@ -36,8 +36,8 @@ async function start (t: Test, kind: Kind, count: number): Promise<{ installatio
 
 interface Writing { sent: Array<{ id: string, seq: number }>, refused: number }
 
-/** Writes on all nodes at once, each writer on one of them. */
-async function hammer (nodes: ServerProcess[], conversationId: string, ms: number): Promise<Writing> {
+/** Writes on all nodes at once, each writer on one of them, with a pause after each message. */
+async function hammer (nodes: ServerProcess[], conversationId: string, ms: number, pauseMs = 0): Promise<Writing> {
   const writing: Writing = { sent: [], refused: 0 }
   const until = performance.now() + ms
   await Promise.all(Array.from({ length: WRITERS }, async (_, index) => {
@@ -47,6 +47,7 @@ async function hammer (nodes: ServerProcess[], conversationId: string, ms: numbe
           { conversationId, text: `${index}.${n}`, clientId: `${n}` })
         if (status === 201) writing.sent.push(body)
         else writing.refused++
+        if (pauseMs > 0) await sleep(pauseMs)
       } catch {
         writing.refused++
         await sleep(50)
@@ -131,7 +132,7 @@ t.test('a node is stopped for seconds, and goes on', { skip: await skipWithout('
   const { installation, nodes: [a, b], conversationId } = await start(t, 'PostgreSQL', 2) as { installation: Installation, nodes: [ServerProcess, ServerProcess], conversationId: string }
   const follow = async (node: ServerProcess) => await openEvents(t, `${node.origin}/api/sse?conversationId=${conversationId}`, { authorization: `Bearer ${mint('ann')}` })
   const readers = [await follow(a), await follow(b)]
-  const both = hammer([a, b], conversationId, 9000)
+  const both = hammer([a, b], conversationId, 9000, 50)
   await sleep(1000)
   // in the middle of a transaction, as likely as not
   b.signal('SIGSTOP')
