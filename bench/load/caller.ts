@@ -13,11 +13,11 @@ function cachedToken (userId: string): string {
   return token
 }
 
-/** One keep-alive connection that makes one call after the other, with next to no work for each. */
+/** One keep-alive connection, with next to no work for each call. Calls are answered in their order; more than one may be under way. */
 export class Caller {
   readonly #socket: Socket
   #text = ''
-  #answer: ((answer: Answer) => void) | undefined
+  readonly #waiting: Array<(answer: Answer) => void> = []
   closed = false
 
   constructor (port: number) {
@@ -28,7 +28,7 @@ export class Caller {
     const json = body === undefined ? '' : JSON.stringify(body)
     const type = body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(json)}\r\n`
     return await new Promise(resolve => {
-      this.#answer = resolve
+      this.#waiting.push(resolve)
       this.#socket.write(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${cachedToken(userId)}\r\n${type}\r\n${json}`)
     })
   }
@@ -39,14 +39,14 @@ export class Caller {
 
   #read (text: string): void {
     this.#text += text
-    const head = this.#text.indexOf('\r\n\r\n')
-    if (head === -1) return
-    const match = /\r\ncontent-length: *(\d+)/i.exec(this.#text.slice(0, head))
-    const end = head + 4 + Number(match?.[1] ?? 0)
-    if (this.#text.length < end) return
-    const answer = { status: Number(this.#text.slice(9, 12)), body: this.#text.slice(head + 4, end) }
-    this.#text = this.#text.slice(end)
-    this.#answer?.(answer)
+    for (let head = this.#text.indexOf('\r\n\r\n'); head !== -1; head = this.#text.indexOf('\r\n\r\n')) {
+      const match = /\r\ncontent-length: *(\d+)/i.exec(this.#text.slice(0, head))
+      const end = head + 4 + Number(match?.[1] ?? 0)
+      if (this.#text.length < end) return
+      const answer = { status: Number(this.#text.slice(9, 12)), body: this.#text.slice(head + 4, end) }
+      this.#text = this.#text.slice(end)
+      this.#waiting.shift()?.(answer)
+    }
   }
 }
 
