@@ -489,15 +489,16 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     for (const topic of stream.topics) {
       if (stream.behind.has(topic)) continue
       const unsent = missed.get(topic) ?? (topic.job?.remaining.has(stream) === true ? topic.job : undefined)
-      this.#setBehind(stream, topic, unsent?.before ?? topic.head)
+      const from = unsent?.before ?? topic.head
+      this.#setBehind(stream, topic, from, from, unsent?.joinsLate(stream.userId))
     }
     stream.cursor ??= cursor
   }
 
-  #setBehind (stream: Stream, topic: Topic, sent: number, entitledAt = sent): void {
+  #setBehind (stream: Stream, topic: Topic, sent: number, entitledAt = sent, away = false): void {
     topic.live.delete(stream)
     topic.behind.add(stream)
-    stream.fallBehind(topic, { sent, entitledAt, away: false })
+    stream.fallBehind(topic, { sent, entitledAt, away })
     if (!stream.catchingUp) void this.#catchUp(stream)
   }
 
@@ -537,7 +538,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   async #sendPage (stream: Stream, topic: Topic, progress: Progress): Promise<void> {
-    const page = await this.#readPage(topic.name, progress.sent, progress.entitledAt)
+    // as this node knows the topic: of a message that is deleted by now the text doesn't come any more
+    const page = await this.#readPage(topic.name, progress.sent, Math.max(progress.entitledAt, topic.head))
     if (page === undefined) return await this.#pause()
     if (!stream.open || stream.behind.get(topic) !== progress) return
     const last = page.at(-1)

@@ -35,6 +35,11 @@ export class Job {
     this.length = length
   }
 
+  /** Whether the user comes in by one of these frames, and not by the first. */
+  joinsLate (userId: string): boolean {
+    return (this.#parts.get(userId)?.from ?? 0) > 0
+  }
+
   /** The frames for this stream, the shared array itself where it is all of them. */
   framesFor (stream: Stream): readonly Frame[] {
     const part = this.#parts.get(stream.userId)

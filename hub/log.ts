@@ -29,9 +29,11 @@ interface Page {
 export const PAGE = 100
 /** Pages read at the same time. */
 const READERS = 16
-/** What has been read is kept for those who come next: so many characters of it, for so many milliseconds. */
-const KEPT_CHARS = 8 * 1024 * 1024
+/** What has been read is kept for those who come next: about so many bytes of it, for so many milliseconds. */
+const KEPT_BYTES = 16 * 1024 * 1024
 const KEPT_MS = 10_000
+/** What an event takes beside its text. */
+const EVENT_BYTES = 500
 
 /**
  * Reads pages of the log: a bounded number at a time, and the same page for many streams once, also when they come one after
@@ -41,9 +43,10 @@ export class PageReader<C extends Catalogue> {
   readonly #log: Log<C>
   readonly #underWay = new Map<string, { asOf: number, page: Promise<Page> }>()
   readonly #kept = new LRUCache<string, Page>({
-    maxSize: KEPT_CHARS,
+    maxSize: KEPT_BYTES,
     ttl: KEPT_MS,
-    sizeCalculation: ({ events }) => events.reduce((sum, { frame }) => sum + frame.body.length, 0)
+    // twice the text: as an object, and as it stands on the wire
+    sizeCalculation: ({ events }) => events.reduce((sum, { frame }) => sum + EVENT_BYTES + 2 * frame.body.length, 0)
   })
 
   readonly #waiting: Array<() => void> = []

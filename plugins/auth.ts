@@ -43,7 +43,9 @@ export interface ChatAuth {
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
 /** How long a token of ours is good for, in seconds. */
 const TOKEN_TTL_S = 86_400
+/** Verified tokens that are remembered: so many, of so many characters in all. */
 const VERIFIED_MAX = 20_000
+const VERIFIED_CHARS = 16 * 1024 * 1024
 /** How long a token is good without being looked at again, as far as it lasts: keys may be withdrawn. In milliseconds. */
 const VERIFIED_TTL_MS = 600_000
 /** The last instant that a Date can tell (ECMA-262, 21.4.1.1), in epoch milliseconds. */
@@ -76,7 +78,12 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   const jwt = app.jwt.chat
 
   // fast-jwt's own cache would hash the token for each call, which takes as long as all else that a call looks up
-  const verified = new LRUCache<string, Caller>({ max: VERIFIED_MAX, ttl: VERIFIED_TTL_MS })
+  const verified = new LRUCache<string, Caller>({
+    max: VERIFIED_MAX,
+    maxSize: VERIFIED_CHARS,
+    sizeCalculation: (_caller, token) => token.length,
+    ttl: VERIFIED_TTL_MS
+  })
   const verify = async (token: string): Promise<Caller> => {
     const known = verified.get(token)
     if (known !== undefined && known.expiresAt! > Date.now()) return known

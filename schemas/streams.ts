@@ -12,10 +12,11 @@ export const StreamQuery = Type.Object({
 })
 export type StreamQuery = Static<typeof StreamQuery>
 
-export const TicketBody = Type.Object({ conversationId: Type.Optional(Nullable(ConversationId)) })
+export const TicketBody = Nullable(Type.Object({ conversationId: Type.Optional(Nullable(ConversationId)) }))
 export type TicketBody = Static<typeof TicketBody>
 export const Ticket = Type.Object({ ticket: Type.String(), expiresAt: Timestamp })
 export type Ticket = Static<typeof Ticket>
 
+export const RenewalParams = Type.Object({ streamId: Type.String({ maxLength: 64 }) })
 export const Renewal = Type.Object({ streamId: Type.String(), expiresAt: Nullable(Timestamp) })
 export type Renewal = Static<typeof Renewal>

@@ -36,8 +36,8 @@ export async function openSqlite (url: string): Promise<Database> {
   const write = preparedSql(writer)
   let current = synchronous
   /** Whether commits wait for the disk; not to be changed within a transaction. */
-  const setSynchronous = (value: string): void => {
-    if (value !== current) writer.pragma(`synchronous = ${value}`)
+  const setSynchronous = async (value: string): Promise<void> => {
+    if (value !== current) await write.execute(`PRAGMA synchronous = ${value}`)
     current = value
   }
   const reader = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${file}`, timeout: 10 }) })
@@ -64,7 +64,7 @@ export async function openSqlite (url: string): Promise<Database> {
     installation: identity,
     read,
     async transaction (work, { ephemeral = false } = {}) {
-      setSynchronous(ephemeral ? 'NORMAL' : synchronous)
+      await setSynchronous(ephemeral ? 'NORMAL' : synchronous)
       await begin()
       try {
         const result = await work(write)

@@ -49,7 +49,10 @@ export async function provide (provider: Provider, size: Size, progress: (text: 
   const database = await openDatabase({ url })
   try {
     const [row] = await database.read.query<{ position: bigint }>('SELECT position FROM chat_meta')
-    if (isNew && Number(row!.position) === 0) await fill(database, size, progress)
+    if (isNew && Number(row!.position) === 0) {
+      await fill(database, size, progress)
+      if (provider === 'postgresql') await tidy(size)
+    }
     return { url, identity: database.identity }
   } finally {
     await database.close()
@@ -87,10 +90,13 @@ async function fill (database: Database, { conversations, messages }: Size, prog
       FROM (SELECT ${place} FROM n) k`)
   }
   await run(`UPDATE chat_meta SET position = ${conversations + messages}`)
-  if (database.provider === 'postgresql') {
-    // as autovacuum would have done by the time that a table has grown so large
-    for (const table of ['users', 'conversations', 'participants', 'messages', 'events']) await run(`ANALYZE chat_${table}`)
-  }
+}
+
+/** What autovacuum would have done by the time that tables have grown so large. */
+async function tidy (size: Size): Promise<void> {
+  await onPostgres(async client => {
+    for (const table of ['users', 'conversations', 'participants', 'messages', 'events']) await client.query(`VACUUM ANALYZE "${schemaOf(size)}".chat_${table}`)
+  })
 }
 
 /** CPU of the connections that our server holds: what PostgreSQL does is done there. */

@@ -231,6 +231,51 @@ test('what was read for one is kept for the next, unless more has happened since
   t.strictSame(await resume(), [11, 12, 13, 14], 'as they are now')
 })
 
+test('who falls behind as they come in reads from there on, and not what was before', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log)
+  const other = hub.open({ id: 'o', userId: 'o', sink: new MemorySink(), all: false, echo: true, expiresAt: null })
+  hub.follow(other, 'a', 0, hub.position)
+  const sink = new MemorySink()
+  const stream = hub.open({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
+  stream.hasRoomFor = () => false
+  for (const emission of [note(1, 'a'), { ...note(2, 'a'), joins: ['u'] }, note(3, 'a')]) {
+    const logged = log.append(emission)
+    hub.emit(logged)
+    hub.settle(logged.position!)
+  }
+  await eventually(() => numbers(sink).length === 2)
+  t.strictSame(numbers(sink), [2, 3])
+})
+
+test('a text that is deleted while somebody catches up does not come from a kept page', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log)
+  for (let n = 1; n <= 3; n++) log.append(note(n, 'a'))
+  const { read } = log
+  log.read = async (...args) => (await read.apply(log, args)).map(event => ({ ...event, data: { n: log.newest('a') > 3 ? 0 : 1 } })) as Awaited<ReturnType<typeof read>>
+  const resume = (sink: MemorySink): void => {
+    hub.follow(hub.open({ id: `${Math.random()}`, userId: 'u', sink, all: false, echo: false, expiresAt: null }), 'a', 3, hub.position, 0)
+  }
+  const quick = new MemorySink()
+  resume(quick)
+  await eventually(() => numbers(quick).length === 3)
+  const slow = new MemorySink()
+  let takes = false
+  Object.defineProperty(slow, 'writableLength', { get: () => takes ? 0 : 1 })
+  resume(slow)
+  const deleted = log.append(note(4, 'a'))
+  hub.emit(deleted)
+  hub.settle(deleted.position!)
+  await eventually(() => numbers(quick).length === 4)
+  takes = true
+  slow.emit('drain')
+  await eventually(() => numbers(slow).length === 4)
+  t.strictSame(numbers(slow).slice(0, 3), [0, 0, 0])
+})
+
 test('a log that fails for a while loses nothing', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
