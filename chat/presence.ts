@@ -12,7 +12,6 @@ export const ONLINE_LEASE_MS = 90_000
 /** Counts a stream as open; its user is online. @throws TOO_MANY_STREAMS */
 export function openStream (stream: StreamRow, maxPerUser: number): Command<void> {
   return {
-    ephemeral: true,
     needs (keys) {
       keys.presence(stream.userId)
     },
@@ -36,7 +35,6 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
 /** Counts a stream as closed; after the last one, being online lapses in a while. */
 export function closeStream (userId: string, streamId: string): Command<{ last: boolean }> {
   return {
-    ephemeral: true,
     needs (keys) {
       keys.presence(userId)
     },
@@ -56,7 +54,6 @@ export function closeStream (userId: string, streamId: string): Command<{ last: 
 export function closeStreamIfCounted (userId: string, streamId: string): Command<void> {
   const close = closeStream(userId, streamId)
   return {
-    ephemeral: true,
     needs: close.needs,
     apply (unit) {
       if (unit.streamsOf(userId).some(({ id }) => id === streamId)) close.apply(unit)
@@ -68,7 +65,6 @@ export function closeStreamIfCounted (userId: string, streamId: string): Command
 export function closeDeadStream (userId: string, streamId: string): Command<void> {
   const close = closeStream(userId, streamId)
   return {
-    ephemeral: true,
     needs: close.needs,
     apply (unit) {
       if (!unit.streamsOf(userId).some(({ id }) => id === streamId)) close.apply(unit)
@@ -123,7 +119,6 @@ export function setOnline (userId: string, isOnline: boolean): Command<OnlineSta
 /** Ends being online whose time is over; whoever has an open stream is online. */
 export function settleOnline (userId: string): Command<void> {
   return {
-    ephemeral: true,
     needs (keys) {
       keys.presence(userId)
     },

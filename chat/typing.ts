@@ -10,7 +10,6 @@ export const TYPING_LAPSE_MS = 6000
 /** Saves that the user types, or no longer does. Repeats prolong it and tell nothing. */
 export function setTyping (conversationId: string, userId: string, isTyping: boolean): Command<TypingBody> {
   return {
-    ephemeral: true,
     needs (keys) {
       keys.participant(conversationId, userId)
     },
@@ -31,7 +30,6 @@ export function setTyping (conversationId: string, userId: string, isTyping: boo
 /** Ends typing whose time is over. */
 export function lapseTyping (conversationId: string, userId: string): Command<void> {
   return {
-    ephemeral: true,
     needs (keys) {
       keys.participant(conversationId, userId)
     },
@@ -45,7 +43,6 @@ export function lapseTyping (conversationId: string, userId: string): Command<vo
 /** Ends typing when no open stream of the typist covers the conversation any more. */
 export function stopUncoveredTyping (conversationId: string, userId: string): Command<void> {
   return {
-    ephemeral: true,
     needs (keys) {
       keys.participant(conversationId, userId)
       keys.presence(userId)

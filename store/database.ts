@@ -3,15 +3,6 @@ import type { Dialect, Sql } from './sql.js'
 
 export { DatabaseError, DatabaseVersionError } from './migrate.js'
 
-export interface TransactionOptions {
-  /**
-   * What is written means nothing once no process is left: SQLite's commit doesn't wait for the disk then. Whatever becomes of
-   * this process it is kept; only a machine that loses its power may lose it, and has no process left. PostgreSQL may crash
-   * alone, so its commit waits. Default false.
-   */
-  ephemeral?: boolean
-}
-
 /** The chat's database: what is committed, and one write transaction at a time. */
 export interface Database {
   provider: Provider
@@ -28,7 +19,7 @@ export interface Database {
    * @throws UNAVAILABLE when the database is in trouble: nothing is written then, or (PostgreSQL, the connection broke
    * during the commit) the outcome is unknown
    */
-  transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>
   /** Rejects when the database doesn't answer. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -34,12 +34,6 @@ export async function openSqlite (url: string): Promise<Database> {
   const writer = new SqliteConnection(file, { timeout: 10 })
   for (const pragma of ['journal_mode = WAL', `synchronous = ${synchronous}`, 'cache_size = -16000']) writer.pragma(pragma)
   const write = preparedSql(writer)
-  let current = synchronous
-  /** Whether commits wait for the disk; not to be changed within a transaction. */
-  const setSynchronous = async (value: string): Promise<void> => {
-    if (value !== current) await write.execute(`PRAGMA synchronous = ${value}`)
-    current = value
-  }
   const reader = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${file}`, timeout: 10 }) })
   await reader.$queryRawUnsafe('PRAGMA query_only = ON')
   await reader.$queryRawUnsafe('PRAGMA cache_size = -16000')
@@ -63,8 +57,7 @@ export async function openSqlite (url: string): Promise<Database> {
     identity,
     installation: identity,
     read,
-    async transaction (work, { ephemeral = false } = {}) {
-      await setSynchronous(ephemeral ? 'NORMAL' : synchronous)
+    async transaction (work) {
       await begin()
       try {
         const result = await work(write)

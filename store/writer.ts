@@ -10,8 +10,6 @@ import { Conflict, Unit } from './unit.js'
 
 /** One change of the chat: what it must know, and what it decides. May be asked again when a transaction is repeated. */
 export interface Command<Result> {
-  /** What it writes means nothing after a loss of power (see `TransactionOptions`). */
-  ephemeral?: boolean
   /** Names the rows that `apply` reads or changes. */
   needs(keys: Keys): void
   /** Checks everything first, then changes the unit; throws a refusal before it has changed anything. */
@@ -138,9 +136,8 @@ export class Writer {
   }
 
   async #commit (batch: Batch): Promise<void> {
-    const ephemeral = batch.every(({ command }) => command.ephemeral === true)
     const { outcomes, unit } = await whileConflicting(async () =>
-      await this.#database.transaction(async sql => await decide(this.#database, sql, batch), { ephemeral }))
+      await this.#database.transaction(async sql => await decide(this.#database, sql, batch)))
     this.#committed({ emissions: unit.emissions, position: unit.position })
     outcomes.forEach((settle, index) => { settle(batch[index]!) })
   }
