@@ -36,6 +36,8 @@ class Served {
 
   /** CPU of one, of the server and of its database, in microseconds. */
   async cost (count: number, work: (served: Served, count: number) => Promise<void>): Promise<number> {
+    // connections that idled for ten seconds are gone: they are made anew before it counts
+    await work(this, Math.ceil(count / 5))
     if (this.#provider === 'postgresql') this.#backends = await backendsOf(this.#size)
     const cpu = this.#cpu()
     await work(this, count)
