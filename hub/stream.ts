@@ -48,6 +48,8 @@ export interface Progress {
   sent: number
   /** Its user followed rightly when the topic was here: a later leave is not history, but shuts them out. */
   entitledAt: number
+  /** When it fell behind, by `performance.now()`. */
+  since: number
   /** They have left, and not come back as far as it has read. */
   away: boolean
 }

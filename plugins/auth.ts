@@ -77,7 +77,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   } as FastifyJWTOptions)
   const jwt = app.jwt.chat
 
-  // fast-jwt's own cache would hash the token for each call, which takes as long as all else that a call looks up
+  // fast-jwt's own cache would hash the token for each call
   const verified = new LRUCache<string, Caller>({
     max: VERIFIED_MAX,
     maxSize: VERIFIED_CHARS,
