@@ -131,7 +131,7 @@ export class Queries {
 
   /** One conversation as its participant sees it, with all participants. */
   async conversation (conversationId: string, userId: string): Promise<Conversation | undefined> {
-    const rows = await this.#query(`${CONVERSATION} WHERE c.id = ? AND p.user_id = ?`, conversationId, userId)
+    const rows = await this.#query(conversations('c.id = ? AND p.user_id = ?'), conversationId, userId)
     return (await this.#renderConversations(rows, Infinity))[0]
   }
 
@@ -139,8 +139,8 @@ export class Queries {
   async conversations (userId: string, below: { updatedAt: number, num: number } | undefined, limit: number): Promise<{ conversations: Conversation[], next: { updatedAt: number, num: number } | undefined }> {
     const from = below ?? { updatedAt: Number.MAX_SAFE_INTEGER, num: 0 }
     const rows = await this.#query(
-      `${CONVERSATION} WHERE p.user_id = ? AND (c.updated_at < ? OR (c.updated_at = ? AND c.num < ?))
-       ORDER BY c.updated_at DESC, c.num DESC LIMIT ?`, userId, from.updatedAt, from.updatedAt, from.num, limit + 1)
+      conversations(`p.user_id = ? AND (c.updated_at < ? OR (c.updated_at = ? AND c.num < ?))
+        ORDER BY c.updated_at DESC, c.num DESC LIMIT ?`), userId, from.updatedAt, from.updatedAt, from.num, limit + 1)
     const page = rows.slice(0, limit)
     const last = page.at(-1)
     return {
@@ -183,11 +183,11 @@ export class Queries {
   async events (conversationId: string, after: number, limit: number): Promise<{ num: number, type: string, title: string | null, events: LoggedEvent[] }> {
     const rows = await this.#query(
       `SELECT e.seq, e.position, e.type, e.user_id, e.detail, e.created_at, a.display_name, c.num, c.type AS conversation_type, c.title, ${MESSAGE}
-       FROM chat_conversations c JOIN chat_events e ON e.conversation = c.num AND e.seq > ?
+       FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
        LEFT JOIN chat_users a ON a.id = e.user_id
        LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
        LEFT JOIN chat_users s ON s.id = m.sender_id
-       WHERE c.id = ? ORDER BY e.seq LIMIT ?`, after, conversationId, limit)
+       WHERE e.conversation = (SELECT num FROM chat_conversations WHERE id = ?) AND e.seq > ? ORDER BY e.seq LIMIT ?`, conversationId, after, limit)
     const withMessage = rows.filter(row => row.message_id !== null)
     const messages = await this.#renderMessages(withMessage, () => conversationId)
     const bySeq = new Map(withMessage.map((row, index) => [num(row.seq), messages[index]!]))
@@ -385,17 +385,20 @@ const followable = (row: Row): Followable => ({
 })
 
 /**
- * Unread: the messages after the read mark, less one's own among them. `sender_seq` counts one's own, so that two
+ * Conversations of participants, with what is shown of them; those that are wanted are chosen first, however many there
+ * are. Unread: the messages after the read mark, less one's own among them. `sender_seq` counts one's own, so that two
  * look-ups in the index do, however many messages there are.
  */
-const CONVERSATION = `SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, c.message_seq AS message_count, c.participant_count, p.read_seq,
-  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = p.conversation AND o.sender_id = p.user_id
+const conversations = (which: string): string => `SELECT k.*,
+  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id
    ORDER BY o.seq DESC LIMIT 1) AS own,
-  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = p.conversation AND o.sender_id = p.user_id AND o.seq <= p.read_seq
+  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id AND o.seq <= k.read_seq
    ORDER BY o.seq DESC LIMIT 1) AS own_read, ${MESSAGE}
-  FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
-  LEFT JOIN chat_messages m ON m.conversation = c.num AND m.seq = c.message_seq
-  LEFT JOIN chat_users s ON s.id = m.sender_id`
+  FROM (SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, c.message_seq AS message_count, c.participant_count, p.user_id, p.read_seq
+    FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${which}) k
+  LEFT JOIN chat_messages m ON m.conversation = k.num AND m.seq = k.message_count
+  LEFT JOIN chat_users s ON s.id = m.sender_id
+  ORDER BY k.updated_at DESC, k.num DESC`
 
 const userOf = (row: Row): User => ({
   userId: row.user_id!,

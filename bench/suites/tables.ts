@@ -19,7 +19,6 @@ class Served {
   readonly #identity: string
   readonly #provider: Provider
   readonly #callers: Caller[]
-  #backends: number[] = []
 
   constructor (product: Product, provider: Provider, size: Size, identity: string) {
     this.product = product
@@ -38,14 +37,27 @@ class Served {
   async cost (count: number, work: (served: Served, count: number) => Promise<void>): Promise<number> {
     // connections that idled for ten seconds are gone: they are made anew before it counts
     await work(this, Math.ceil(count / 5))
-    if (this.#provider === 'postgresql') this.#backends = await backendsOf(this.#size)
-    const cpu = this.#cpu()
+    const before = await this.#cpu()
     await work(this, count)
-    return (this.#cpu() - cpu) / count
+    const after = await this.#cpu()
+    let sum = 0
+    // a connection that is gone by now had idled before
+    for (const [pid, cpu] of after) sum += cpu - (before.get(pid) ?? 0)
+    return sum / count
   }
 
-  #cpu (): number {
-    return [this.product.pid, ...this.#backends].reduce((sum, pid) => sum + cpuMicros(pid), 0)
+  /** Of each process that works for it. */
+  async #cpu (): Promise<Map<number, number>> {
+    const cpu = new Map([[this.product.pid, cpuMicros(this.product.pid)]])
+    const backends = this.#provider === 'postgresql' ? await backendsOf(this.#size) : []
+    for (const pid of backends) {
+      try {
+        cpu.set(pid, cpuMicros(pid))
+      } catch {
+        // gone in between
+      }
+    }
+    return cpu
   }
 
   async calls (count: number, callOf: (conversation: number) => Call, check: (body: string) => boolean): Promise<void> {

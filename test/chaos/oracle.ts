@@ -194,7 +194,9 @@ export class Oracle {
     const show = (event: Received | undefined): string => event === undefined
       ? 'nothing'
       : `${event.eventSeq} at ${new Date(event.at).toISOString()} (connection ${event.connection + 1} of ${subscriber.openedAt.length}, opened ${new Date(subscriber.openedAt[event.connection]!).toISOString()})`
-    return `${row.type} ${seq}, position ${row.position}, ${new Date(row.createdAt).toISOString()}; before it ${show(before)}, after it ${show(next)}`
+    const about = this.#logs.get(id)!.filter(({ type, userId }) => MEMBERSHIP.has(type) && userId === subscriber.options.userId)
+      .map(({ type, seq, createdAt }) => `${type} ${seq} at ${new Date(createdAt).toISOString()}`)
+    return `${row.type} ${seq}, position ${row.position}, ${new Date(row.createdAt).toISOString()}; before it ${show(before)}, after it ${show(next)}; the log has ${about.join(', ')}`
   }
 
   #judgeEvent (event: Received, row: LogRow | undefined, subscriber: Subscriber, problem: (text: string) => void): void {

@@ -111,12 +111,16 @@ export class Subscriber {
       this.#count(reason ?? 'broken')
       if (signal.aborted) return
       if (retryAfterMs === null) {
-        while (!signal.aborted && (model.membership(conversationId!, userId).epoch === epoch || model.membership(conversationId!, userId).state !== 'in')) {
-          await model.change(signal)
-        }
+        while (!signal.aborted && !this.#mayBeBack(epoch)) await model.change(signal)
       }
       await sleep(Math.min(retryAfterMs ?? rng.between(0, this.#onThisConnection === undefined ? 700 : 250), 700), undefined, { signal }).catch(() => {})
     }
+  }
+
+  /** Whether it is worth asking again after a removal: they were asked in again, or nobody knows. */
+  #mayBeBack (epoch: number): boolean {
+    const { state, epoch: now, doubtful } = this.#context.model.membership(this.options.conversationId!, this.options.userId)
+    return doubtful || (state === 'in' && now !== epoch)
   }
 
   #count (reason: string): void {
