@@ -32,25 +32,14 @@ export async function openSqlite (url: string): Promise<Database> {
   const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))
 
   const writer = new SqliteConnection(file, { timeout: 10 })
-  for (const pragma of ['journal_mode = WAL', `synchronous = ${synchronous}`, 'cache_size = -16000']) writer.pragma(pragma)
+  // another process that starts on a new file may be at the same; SQLite doesn't wait for that
+  for (const pragma of ['journal_mode = WAL', `synchronous = ${synchronous}`, 'cache_size = -16000']) await onceUnlocked(() => writer.pragma(pragma))
   const write = preparedSql(writer)
   const reader = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${file}`, timeout: 10 }) })
   await reader.$queryRawUnsafe('PRAGMA query_only = ON')
   await reader.$queryRawUnsafe('PRAGMA cache_size = -16000')
   const read = prismaSql(reader)
 
-  const begin = async (): Promise<void> => {
-    const deadline = Date.now() + LOCK_TIMEOUT_MS
-    for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
-      try {
-        await write.execute('BEGIN IMMEDIATE')
-        return
-      } catch (error) {
-        if (isLocked(error) && Date.now() < deadline) await sleep(wait)
-        else throw error
-      }
-    }
-  }
   return {
     provider: 'sqlite',
     dialect: sqliteDialect,
@@ -58,7 +47,7 @@ export async function openSqlite (url: string): Promise<Database> {
     installation: identity,
     read,
     async transaction (work) {
-      await begin()
+      await onceUnlocked(async () => await write.execute('BEGIN IMMEDIATE'))
       try {
         const result = await work(write)
         await write.execute('COMMIT')
@@ -73,6 +62,19 @@ export async function openSqlite (url: string): Promise<Database> {
     async close () {
       await reader.$disconnect()
       writer.close()
+    }
+  }
+}
+
+/** Again and again while another process holds the lock. */
+async function onceUnlocked<T> (work: () => T | Promise<T>): Promise<T> {
+  const deadline = Date.now() + LOCK_TIMEOUT_MS
+  for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isLocked(error) || Date.now() >= deadline) throw error
+      await sleep(wait)
     }
   }
 }

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { SerializerSelector, type Serializer, type SerializerFactory } from '@fastify/fast-json-stringify-compiler'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import pg from 'pg'
 import type { Test } from 'tap'
@@ -42,31 +41,13 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log }: Buil
         ...chat
       }
     },
-    {
-      schemaController: { compilersFactory: { buildSerializer } },
-      ...(log === undefined ? {} : { logger: { level: 'trace', stream: log, serializers: { req: describeRequest } } })
-    })
+    log === undefined ? {} : { logger: { level: 'trace', stream: log, serializers: { req: describeRequest } } })
   t.teardown(async () => {
     await app.close()
     await store?.remove()
   })
   await app.ready()
   return app
-}
-
-const fastifysOwn = SerializerSelector()
-
-const serializers = new WeakMap<object, Serializer>()
-
-/** Fastify's own, which compiles each schema once for all apps of a test's process. */
-const buildSerializer: SerializerFactory = (schemas, options) => {
-  const compile = fastifysOwn(schemas, options)
-  return route => {
-    const schema = route.schema as object
-    let serialize = serializers.get(schema)
-    if (serialize === undefined) serializers.set(schema, serialize = compile(route))
-    return serialize
-  }
 }
 
 type StoreOptions = Pick<ChatAppOptions, 'databaseUrl' | 'databaseSchema'> & { redisUrl?: string }
