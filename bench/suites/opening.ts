@@ -1,9 +1,8 @@
-import { Caller, callAll } from '../load/caller.js'
 import { Crowd } from '../load/crowd.js'
 import { cpuMicros } from '../measure/process.js'
 import { sleep } from '../measure/statistics.js'
 import type { Suite } from '../suite.js'
-import { Peer } from '../systems/peer.js'
+import { EmptyRoute } from '../systems/empty-route.js'
 import { Product } from '../systems/product.js'
 
 const STREAMS = 10_000
@@ -18,7 +17,7 @@ const suite: Suite = {
   summary: '10,000 streams opening, resuming with nothing missed, and all reconnecting at once while messages are written',
   async run (context) {
     const product = await Product.start()
-    const empty = await Peer.start('empty-route')
+    const empty = await EmptyRoute.start()
     try {
       context.progress('making 10,000 users in ten groups')
       const crowd = new Crowd(product, STREAMS)
@@ -33,23 +32,14 @@ const suite: Suite = {
         await work()
         return (cpuMicros(product.pid) - cpu) / count
       }
-      const callers = Array.from({ length: AT_ONCE }, () => new Caller(empty.port))
       const floors: number[] = []
-      const floor = async (): Promise<void> => {
-        const cpu = cpuMicros(empty.pid)
-        let calls = 0
-        await callAll(callers, () => calls++ < FLOOR_CALLS
-          ? { method: 'POST', path: '/empty', userId: 'member-0', body: { conversationId: 'none', text: 'a message' } }
-          : undefined)
-        floors.push((cpuMicros(empty.pid) - cpu) / FLOOR_CALLS)
-      }
-      await floor()
+      await empty.cost(FLOOR_CALLS)
 
       const opened: number[] = []
       for (const [index, set] of sets.entries()) {
         context.progress(`opening: ${index + 1} of ${parts}`)
         opened.push(await cost(async () => { await crowd.open(set, AT_ONCE) }, part))
-        await floor()
+        floors.push(await empty.cost(FLOOR_CALLS))
       }
       // the first is the warm-up
       const opening = context.figure(product.name, 'CPU a stream opened', 'µs', opened.slice(1))
@@ -64,7 +54,7 @@ const suite: Suite = {
         resumed.push(await cost(async () => { await crowd.open(set, AT_ONCE) }, part))
       }
       const resuming = context.figure(product.name, 'CPU a stream resumed', 'µs', resumed)
-      const request = context.figure('empty route', 'CPU a request', 'µs', floors.slice(1))
+      const request = context.figure('empty route', 'CPU a request', 'µs', floors)
       context.figure(product.name, 'a stream opened, of an empty authenticated POST route', '×', [opening / request])
       context.figure(product.name, 'a stream resumed, of the same', '×', [resuming / request])
 

@@ -1,39 +1,28 @@
-import { Caller, callAll } from '../load/caller.js'
 import { Pairs, perCall, type Work } from '../load/pairs.js'
-import { cpuMicros } from '../measure/process.js'
 import { percentile } from '../measure/statistics.js'
 import type { Suite } from '../suite.js'
-import { Peer } from '../systems/peer.js'
+import { EmptyRoute } from '../systems/empty-route.js'
 import { Product } from '../systems/product.js'
 
 const PAIRS = 2000
-const CONNECTIONS = 64
 
 const suite: Suite = {
   summary: '2,000 conversations of two, 64 connections posting as fast as they are answered',
   async run (context) {
     const product = await Product.start()
-    const empty = await Peer.start('empty-route')
+    const empty = await EmptyRoute.start()
     try {
       context.progress('making the conversations')
       const pairs = new Pairs(product, PAIRS)
       await pairs.open()
-      const callers = Array.from({ length: CONNECTIONS }, () => new Caller(empty.port))
-      const emptyCalls = async (ms: number): Promise<{ calls: number, cpuMicros: number }> => {
-        const end = performance.now() + ms
-        const cpu = cpuMicros(empty.pid)
-        let calls = 0
-        await callAll(callers, () => performance.now() < end ? { ...pairs.message(pairs.all[calls++ % PAIRS]!), path: '/empty' } : undefined)
-        return { calls, cpuMicros: cpuMicros(empty.pid) - cpu }
-      }
       await pairs.messages(context.pick(5000, 3000))
-      await emptyCalls(context.pick(3000, 2000))
+      await empty.cost(context.pick(40_000, 20_000))
       const windows: Work[] = []
       const floors: number[] = []
       // in turns, so that whatever else the machine does meets both
       await context.repeat('both', async () => {
         windows.push(await pairs.messages(context.pick(4000, 2000)))
-        floors.push(perCall(await emptyCalls(context.pick(2000, 1000))))
+        floors.push(await empty.cost(context.pick(20_000, 10_000)))
       })
       pairs.close()
       await pairs.verify()

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import SqliteConnection from 'better-sqlite3'
+import t from 'tap'
+import { openDatabase, type Database } from '../../store/database.js'
+import { Queries } from '../../store/queries.js'
+import type { Param } from '../../store/sql.js'
+import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
+
+/** How long another process holds its lock, in milliseconds. */
+const HELD_MS = 300
+
+await t.test('SQLite: a new file that another process reads while it is made ready', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-database-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+  const file = join(folder, 'chat.db')
+  await (await openDatabase({ url: `file:${file}` })).close()
+  const other = new SqliteConnection(file)
+  t.teardown(() => { other.close() })
+  // as the migration leaves it
+  other.pragma('journal_mode = DELETE')
+  other.exec('BEGIN')
+  other.prepare('SELECT position FROM chat_meta').get()
+  setTimeout(() => { other.exec('COMMIT') }, HELD_MS)
+  const database = await openDatabase({ url: `file:${file}` })
+  t.same(await database.read.query('PRAGMA journal_mode'), [{ journal_mode: 'wal' }])
+  await database.close()
+})
+
+await t.test('PostgreSQL: whatever is read is looked up by an index, and a page of the log without sorting the rest', { skip: await skipWithoutPostgres() }, async t => {
+  const url = new URL(await requirePostgres())
+  const schema = `test_${randomBytes(6).toString('hex')}`
+  const database = await openDatabase({ url: url.href, schema })
+  t.teardown(async () => {
+    await database.read.execute(`DROP SCHEMA ${schema} CASCADE`)
+    await database.close()
+  })
+  const plans = new Map<string, string>()
+  const queries = new Queries(explaining(database, plans))
+  const conversation = { conversationId: 'group_1', num: 1, eventSeq: 1, prunedSeq: 0, position: 1, prunedPosition: 0 }
+  await queries.access('group_1', 'ann')
+  await queries.followed('ann')
+  await queries.conversationOf('a message')
+  await queries.user('ann')
+  await queries.messages(conversation, { before: 50, limit: 50 })
+  await queries.messages(conversation, { after: 50, limit: 50 })
+  await queries.conversation('group_1', 'ann')
+  await queries.conversations('ann', undefined, 50)
+  await queries.seqsAt([{ num: 1, position: 1 }])
+  await queries.changedSince(1)
+  await queries.joinedSince(1)
+  await queries.events('group_1', 1, 500)
+  await queries.streamExpiry('a stream')
+  await queries.lapsedTyping(1)
+  await queries.typingOf('ann')
+  await queries.lapsedOnline(1)
+  await queries.deadNodes(1)
+  for (const [sql, plan] of plans) {
+    t.match(plan, 'Index', sql)
+    t.notMatch(plan, 'Seq Scan', sql)
+    if (sql.includes('FROM chat_events e JOIN chat_conversations c') && sql.includes('LIMIT')) t.notMatch(plan, 'Sort', sql)
+  }
+})
+
+/** The database, with the plan of each statement that is read by. */
+function explaining (database: Database, plans: Map<string, string>): Database {
+  const { query, execute } = database.read
+  return {
+    ...database,
+    read: {
+      execute,
+      async query<Row> (sql: string, ...params: Param[]): Promise<Row[]> {
+        const lines = await query<Record<string, string>>(`EXPLAIN ${sql}`, ...params)
+        plans.set(sql, lines.flatMap(line => Object.values(line)).join('\n'))
+        return await query<Row>(sql, ...params)
+      }
+    }
+  }
+}
