@@ -1,10 +1,10 @@
-import { createHash, randomFillSync } from 'node:crypto'
-import { v7 as timeOrderedId } from 'uuid'
+import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import { profileOf, renderMessage } from '../store/rendering.js'
 import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { timeOrderedId } from './ids.js'
 import { endTyping } from './typing.js'
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')
@@ -30,8 +30,7 @@ export interface NewMessage {
  * @returns the message, or the id of the one that this `clientId` was sent as before
  */
 export function sendMessage ({ conversationId, userId, text, type, clientId }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
-  // in the order of time, so that one page of the index takes a batch of them
-  const id = timeOrderedId({ rng: randomBytes16 })
+  const id = timeOrderedId()
   return {
     needs (keys) {
       keys.participant(conversationId, userId)
@@ -55,19 +54,6 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
       return { sent: message }
     }
   }
-}
-
-/** Random bytes for the ids to come: uuid itself asks the system for each of them, and takes 3 µs for an id. */
-const random = Buffer.alloc(4096)
-let used = random.length
-
-function randomBytes16 (): Uint8Array {
-  if (used === random.length) {
-    randomFillSync(random)
-    used = 0
-  }
-  used += 16
-  return random.subarray(used - 16, used)
 }
 
 /** Where a message stands: known before the transaction, since it never changes. */

@@ -1,6 +1,7 @@
 import { chatError } from '../errors.js'
 import { isoTime } from '../schemas/common.js'
 import type { OnlineStatusAnswer } from '../schemas/users.js'
+import type { Followable } from '../store/followable.js'
 import type { StreamRow, Unit, UserRow } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 
@@ -28,6 +29,26 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
         unit.changeUser(user, { isOnline: true, lastSeen: unit.now })
         tellOnlineStatus(unit, user)
       }
+    }
+  }
+}
+
+/**
+ * Counts a stream of one conversation as open, if the user participates in that: looked up in the same transaction.
+ * @throws NOT_FOUND, TOO_MANY_STREAMS
+ */
+export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number): Command<Followable> {
+  const open = openStream(stream, maxPerUser)
+  return {
+    needs (keys) {
+      keys.followable(conversationId, stream.userId)
+      open.needs(keys)
+    },
+    apply (unit) {
+      const conversation = unit.followable(conversationId, stream.userId)
+      if (conversation === undefined) throw chatError('NOT_FOUND')
+      open.apply(unit)
+      return conversation
     }
   }
 }

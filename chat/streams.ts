@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { chatError, isChatError } from '../errors.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
@@ -6,12 +5,14 @@ import type { Sink, Stream } from '../hub/stream.js'
 import { ConversationId, isoTime } from '../schemas/common.js'
 import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
 import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
-import type { Followable, Queries } from '../store/queries.js'
+import type { Followable } from '../store/followable.js'
+import type { Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { isOrphan } from '../store/outage.js'
 import { isoTimeOrNull } from '../store/rendering.js'
-import { closeStream, closeStreamIfCounted, isLater, openStream, renewStream } from './presence.js'
+import { timeOrderedId } from './ids.js'
+import { closeStream, closeStreamIfCounted, isLater, openStream, openStreamOf, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
 import { assertPossible } from './validation.js'
 
@@ -118,12 +119,11 @@ export class Streams {
   }
 
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
-    const { hub, queries, identity } = this.#options
+    const { hub, identity, maxPerUser } = this.#options
     const asOf = hub.position
     assertPossible(ConversationId, conversationId)
-    const conversation = await queries.access(conversationId, request.userId)
-    if (conversation === undefined) throw chatError('NOT_FOUND')
-    const row = await this.#count(request)
+    const row = this.#rowOf(request)
+    const conversation = await this.#count(row, openStreamOf(conversationId, row, maxPerUser))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
@@ -149,7 +149,7 @@ export class Streams {
   }
 
   async #admitAll (request: StreamRequest): Promise<Admission> {
-    const { hub, queries, identity } = this.#options
+    const { hub, queries, identity, maxPerUser } = this.#options
     const asOf = hub.position
     const conversations = await queries.followed(request.userId)
     const start = await this.#startOf(request.lastEventId, asOf, conversations)
@@ -157,7 +157,8 @@ export class Streams {
     const seqs = await queries.seqsAt(places
       .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
       .map(({ conversation, base }) => ({ num: conversation.num, position: (base as { position: number }).position })))
-    const row = await this.#count(request)
+    const row = this.#rowOf(request)
+    await this.#count(row, openStream(row, maxPerUser))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
@@ -204,22 +205,24 @@ export class Streams {
     return isAhead ? now('ahead') : { position: cursor.from, cursor, reset: undefined }
   }
 
-  async #count ({ userId, conversationId, expiresAt }: StreamRequest): Promise<StreamRow> {
-    const row: StreamRow = { id: randomUUID(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
-    const { writer, maxPerUser, comeBack } = this.#options
+  #rowOf ({ userId, conversationId, expiresAt }: StreamRequest): StreamRow {
+    return { id: timeOrderedId(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
+  }
+
+  async #count<Result> (row: StreamRow, open: Command<Result>): Promise<Result> {
+    const { writer, comeBack } = this.#options
     try {
-      await writer.write(openStream(row, maxPerUser)).catch(async (error: unknown) => {
+      return await writer.write(open).catch(async (error: unknown) => {
         // this node was taken for dead
         if (!isOrphan(error)) throw error
         await comeBack()
-        await writer.write(openStream(row, maxPerUser))
+        return await writer.write(open)
       })
     } catch (error) {
       // it may have been counted all the same: a commit whose answer was lost
       if (isChatError(error, 'UNAVAILABLE')) void this.#close(row, closeStreamIfCounted)
       throw error
     }
-    return row
   }
 
   #take (row: StreamRow, { echo, expiresAt, conversationId }: StreamRequest, sink: Sink): Stream | undefined {

@@ -1,8 +1,12 @@
 /** How exact the clock is, in milliseconds. */
 const TICK_MS = 50
+/** How many ticks it looks ahead for the next alarm. */
+const AHEAD = 20
 
 /** What `Clock.after` returns; `Clock.cancel` takes it. */
 export interface Alarm { tick: number, ring: () => void }
+
+const tickAt = (ms: number): number => Math.floor(ms / TICK_MS)
 
 /**
  * One timer for everything that waits: heartbeats, expiries, lapses. A timer each would cost half of what an idle stream
@@ -11,19 +15,23 @@ export interface Alarm { tick: number, ring: () => void }
 export class Clock {
   readonly #alarms = new Map<number, Set<Alarm>>()
   #timer: NodeJS.Timeout | undefined
+  /** The last tick that was looked at, and the one that is waited for. */
   #last = 0
+  #next = 0
 
   /** Calls `ring` once, `ms` milliseconds from now or a little later. */
   after (ms: number, ring: () => void): Alarm {
-    const tick = Math.floor((performance.now() + Math.max(0, ms)) / TICK_MS) + 1
+    const now = performance.now()
+    const tick = tickAt(now + Math.max(0, ms)) + 1
     const alarm = { tick, ring }
     let set = this.#alarms.get(tick)
     if (set === undefined) this.#alarms.set(tick, set = new Set())
     set.add(alarm)
     if (this.#timer === undefined) {
-      this.#last = Math.floor(performance.now() / TICK_MS)
-      this.#timer = setInterval(() => { this.#ring() }, TICK_MS)
-      this.#timer.unref()
+      this.#last = tickAt(now)
+      this.#wait(tick)
+    } else if (tick < this.#next) {
+      this.#wait(tick)
     }
     return alarm
   }
@@ -37,23 +45,33 @@ export class Clock {
   /** Forgets all alarms. */
   stop (): void {
     this.#alarms.clear()
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
+  /** Waits for a tick, or less: an idle process isn't woken up for ticks without an alarm. */
+  #wait (tick: number): void {
+    clearTimeout(this.#timer)
+    this.#next = Math.min(tick, this.#last + AHEAD)
+    this.#timer = setTimeout(() => { this.#ring() }, Math.max(0, this.#next * TICK_MS - performance.now()))
+    this.#timer.unref()
+  }
+
   #ring (): void {
-    const now = Math.floor(performance.now() / TICK_MS)
-    for (let tick = this.#last + 1; tick <= now; tick++) {
-      const set = this.#alarms.get(tick)
+    const now = tickAt(performance.now())
+    while (this.#last < now) {
+      const set = this.#alarms.get(++this.#last)
       if (set === undefined) continue
       // one alarm may cancel another of the same moment
       for (const alarm of set) alarm.ring()
-      this.#alarms.delete(tick)
+      this.#alarms.delete(this.#last)
     }
-    this.#last = now
     if (this.#alarms.size === 0) {
-      clearInterval(this.#timer)
-      this.#timer = undefined
+      this.stop()
+      return
     }
+    let next = this.#last + 1
+    while (next < this.#last + AHEAD && !this.#alarms.has(next)) next++
+    this.#wait(next)
   }
 }

@@ -4,6 +4,7 @@ import { LocalBus, type Bus } from './bus.js'
 import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
 import { allText, frameOf, isFor, topicText, type Frame } from './frame.js'
+import { Heartbeats } from './heartbeats.js'
 import { Job } from './job.js'
 import { PAGE, PageReader, type Log, type LoggedEvent } from './log.js'
 import { Relay, type Receiver } from './relay.js'
@@ -65,6 +66,7 @@ const RETRY_AFTER_MS = { min: 500, max: 5000 }
  */
 export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly clock = new Clock()
+  readonly heartbeats: Heartbeats
   readonly limits: StreamLimits
   readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0 }
 
@@ -104,6 +106,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       staleAfterMs: options.staleAfterMs ?? 300_000,
       bufferBytes: options.bufferBytes ?? 1_048_576
     }
+    this.heartbeats = new Heartbeats(this.clock, this.limits.heartbeatMs)
     this.#relay = new Relay(this.#bus, this)
     this.#bus.onReconnect(() => { this.#lookAgain() })
   }

@@ -1,5 +1,6 @@
 import type { Alarm, Clock } from './clock.js'
 import { eventText, HEARTBEAT, withId, type Frame } from './frame.js'
+import type { Heartbeats } from './heartbeats.js'
 import type { Job } from './job.js'
 import type { Topic } from './topic.js'
 
@@ -57,6 +58,7 @@ export interface Progress {
 /** How a stream reports to its hub. */
 export interface StreamOwner {
   clock: Clock
+  heartbeats: Heartbeats
   limits: StreamLimits
   /** It will expire in half a second, unless somebody renews it. */
   expiring(stream: Stream): void
@@ -101,7 +103,7 @@ export class Stream {
   #progressAt = Date.now()
   #ending = false
   #closed = false
-  #heartbeat: Alarm | undefined
+  readonly #beating: Set<unknown>
   #expiry: Alarm | undefined
   #backlogCheck: Alarm | undefined
   #linger: Alarm | undefined
@@ -120,7 +122,7 @@ export class Stream {
     // a peer that went away: the close follows
     sink.on('error', () => {})
     sink.on('drain', () => { this.#wake() })
-    this.#beat()
+    this.#beating = owner.heartbeats.add(this)
     this.#watchExpiry()
   }
 
@@ -152,6 +154,11 @@ export class Stream {
     const flows = this.#sink.write(bytes)
     // what is below its high-water mark a sink holds without saying so
     if (!flows || this.#sink.writableLength > 0) this.#watchBacklog()
+  }
+
+  /** Shows that the connection is alive; a peer that takes nothing sees that anyway. */
+  beat (): void {
+    if (this.hasRoomFor(HEARTBEAT.length)) this.write(HEARTBEAT)
   }
 
   /** Writes an event about the stream itself. */
@@ -192,15 +199,6 @@ export class Stream {
     const drained = this.#drained
     this.#drained = undefined
     drained?.()
-  }
-
-  #beat (): void {
-    const { clock, limits } = this.#owner
-    this.#heartbeat = clock.after(limits.heartbeatMs, () => {
-      if (!this.open) return
-      if (this.hasRoomFor(HEARTBEAT.length)) this.write(HEARTBEAT)
-      this.#beat()
-    })
   }
 
   #watchExpiry (): void {
@@ -256,7 +254,8 @@ export class Stream {
     if (this.#closed) return
     this.#closed = true
     const { clock } = this.#owner
-    for (const alarm of [this.#heartbeat, this.#expiry, this.#backlogCheck, this.#linger]) clock.cancel(alarm)
+    this.#beating.delete(this)
+    for (const alarm of [this.#expiry, this.#backlogCheck, this.#linger]) clock.cancel(alarm)
     this.#wake()
     this.#owner.closed(this)
   }

@@ -5,6 +5,7 @@ export class Keys {
   readonly users = new Set<string>()
   readonly streams = new Set<string>()
   readonly messages = new Set<string>()
+  readonly followables: Array<[conversationId: string, userId: string]> = []
   readonly participants: Array<[conversationId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
   readonly lastOfOthers: Array<[conversationId: string, userId: string, seq: number]> = []
@@ -19,6 +20,11 @@ export class Keys {
   crowd (conversationId: string): void {
     this.conversations.add(conversationId)
     this.crowds.add(conversationId)
+  }
+
+  /** The conversation as the user may follow it, not locked: as it is before this transaction changes anything. */
+  followable (conversationId: string, userId: string): void {
+    this.followables.push([conversationId, userId])
   }
 
   clientId (conversationId: string, userId: string, clientId: string): void {

@@ -6,20 +6,10 @@ import type { DurableEventType } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import type { User } from '../schemas/users.js'
 import type { Database } from './database.js'
+import { findAllFollowables, findFollowables, type Followable } from './followable.js'
 import { gather } from './gather.js'
 import { isoTimeOrNull, renderMessage } from './rendering.js'
 import type { Param } from './sql.js'
-
-/** A conversation as its participant may follow it. */
-export interface Followable {
-  conversationId: string
-  num: number
-  /** Newest event, and newest pruned one: number in the conversation, and position. */
-  eventSeq: number
-  prunedSeq: number
-  position: number
-  prunedPosition: number
-}
 
 /** An event of the log, with what it points at as it is now. */
 export interface LoggedEvent {
@@ -44,42 +34,44 @@ const MESSAGE = `m.id AS message_id, m.conversation, m.seq AS message_seq, m.sen
 const SEQ_MAX = 2_147_483_647
 /** Keys that are looked up by one query. */
 const BATCH_MAX = 1000
+/** Users whose conversations are looked up by one query: each may have thousands. */
+const FOLLOWERS_MAX = 16
 
 /** Everything that is read outside of a write transaction: what is committed, rendered for the wire. */
 export class Queries {
   readonly #database: Database
-  #asking = 0
-  readonly #access: DataLoader<[conversationId: string, userId: string], Followable | undefined, string>
+  #followers = 0
+  readonly #access: DataLoader<[conversationId: string, userId: string], Followable | undefined>
+  readonly #followed: DataLoader<string, Followable[]>
   readonly #places: DataLoader<string, string | undefined>
   /** Message → conversation never changes. */
   readonly #placeCache = new LRUCache<string, string>({ max: 10_000 })
 
   constructor (database: Database) {
     this.#database = database
-    this.#access = new DataLoader(async keys => await this.#loadAccess(keys), {
+    const { read, dialect } = database
+    this.#access = new DataLoader(async pairs => await findFollowables(read, dialect, pairs), { cache: false, maxBatchSize: BATCH_MAX })
+    this.#followed = new DataLoader(async userIds => await findAllFollowables(read, dialect, userIds), {
       cache: false,
-      maxBatchSize: BATCH_MAX,
-      batchScheduleFn: dispatch => { void gather(() => this.#asking, BATCH_MAX).then(dispatch) }
+      maxBatchSize: FOLLOWERS_MAX,
+      batchScheduleFn: dispatch => { void gather(() => this.#followers, BATCH_MAX).then(dispatch) }
     })
     this.#places = new DataLoader(async ids => await this.#loadPlaces(ids), { cache: false, maxBatchSize: BATCH_MAX })
   }
 
-  /** The conversation, if the user participates in it. Those asked for together are one query. */
+  /** The conversation, if the user participates in it. */
   async access (conversationId: string, userId: string): Promise<Followable | undefined> {
-    this.#asking++
-    try {
-      return await this.#access.load([conversationId, userId])
-    } finally {
-      this.#asking--
-    }
+    return await this.#access.load([conversationId, userId])
   }
 
-  /** All conversations of a user, by number. */
+  /** All conversations of a user, by number. Streams that open together ask together. */
   async followed (userId: string): Promise<Followable[]> {
-    const rows = await this.#query(
-      `SELECT ${FOLLOWABLE} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
-       WHERE p.user_id = ? ORDER BY c.num`, userId)
-    return rows.map(followable)
+    this.#followers++
+    try {
+      return await this.#followed.load(userId)
+    } finally {
+      this.#followers--
+    }
   }
 
   /** A message that was just sent is what is marked next: where it stands need not be looked up. */
@@ -258,16 +250,6 @@ export class Queries {
     return this.#database.dialect.table(columns)
   }
 
-  async #loadAccess (keys: ReadonlyArray<[string, string]>): Promise<Array<Followable | undefined>> {
-    const rows = await this.#query(
-      `SELECT k.key, ${FOLLOWABLE} FROM ${this.#table({ key: 'int', id: 'text', user_id: 'text' })} k
-       JOIN chat_conversations c ON c.id = k.id
-       JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id`,
-      JSON.stringify(keys.map(([id, userId], index) => [index, id, userId])))
-    const found = new Map(rows.map(row => [num(row.key), followable(row)]))
-    return keys.map((_, index) => found.get(index))
-  }
-
   async #loadPlaces (ids: readonly string[]): Promise<Array<string | undefined>> {
     const rows = await this.#query(
       `SELECT m.id, c.id AS conversation_id FROM ${this.#table({ id: 'text' })} k
@@ -372,17 +354,6 @@ export class Queries {
     return byConversation
   }
 }
-
-const FOLLOWABLE = 'c.id, c.num, c.event_seq, c.pruned_seq, c.position, c.pruned_position'
-
-const followable = (row: Row): Followable => ({
-  conversationId: row.id!,
-  num: num(row.num),
-  eventSeq: num(row.event_seq),
-  prunedSeq: num(row.pruned_seq),
-  position: num(row.position),
-  prunedPosition: num(row.pruned_position)
-})
 
 /**
  * Conversations of participants, with what is shown of them; those that are wanted are chosen first, however many there

@@ -4,6 +4,7 @@ import type { ConversationType, Role } from '../schemas/conversations.js'
 import { cursorOfTopic } from './cursor.js'
 import type { Database } from './database.js'
 import { appendEvents, type EventRow } from './event-log.js'
+import { findFollowables, type Followable } from './followable.js'
 import type { Keys } from './keys.js'
 import type { Sql } from './sql.js'
 
@@ -119,7 +120,7 @@ export class Unit {
   readonly #streams = new Map<string, Map<string, StreamRow>>()
   readonly #messages = new Map<string, MessageRow>()
   readonly #clientIds = new Map<string, MessageRow>()
-
+  readonly #followables = new Map<string, Followable | undefined>()
   readonly #lastOfOthers = new Map<string, MessageRow>()
 
   readonly #touched = new Set<ConversationRow>()
@@ -152,6 +153,7 @@ export class Unit {
     if (keys.messages.size > 0) await unit.#loadMessages(sql, [...keys.messages])
     if (keys.users.size > 0) await unit.#loadUsers(sql, [...keys.users])
     if (keys.streams.size > 0) await unit.#loadStreams(sql, [...keys.streams])
+    if (keys.followables.length > 0) await unit.#loadFollowables(sql, keys.followables)
     return unit
   }
 
@@ -168,6 +170,11 @@ export class Unit {
   /** All participants of a conversation whose crowd was named in the keys. */
   participants (conversationId: string): ParticipantRow[] {
     return [...this.#participants.get(conversationId)?.values() ?? []]
+  }
+
+  /** The conversation as it was before this transaction, if the user participated in it. */
+  followable (conversationId: string, userId: string): Followable | undefined {
+    return this.#followables.get(JSON.stringify([conversationId, userId]))
   }
 
   user (id: string): UserRow | undefined {
@@ -527,6 +534,11 @@ export class Unit {
     for (const row of rows) {
       this.#placeStream({ id: row.id!, nodeId: row.node_id!, userId: row.user_id!, conversationId: row.conversation_id!, expiresAt: numberOrNull(row.expires_at) })
     }
+  }
+
+  async #loadFollowables (sql: Sql, pairs: Keys['followables']): Promise<void> {
+    const found = await findFollowables(sql, this.#database.dialect, pairs)
+    pairs.forEach((pair, index) => this.#followables.set(JSON.stringify(pair), found[index]))
   }
 
   #placeStream (stream: StreamRow): void {

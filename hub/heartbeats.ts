@@ -1,0 +1,57 @@
+import type { Alarm, Clock } from './clock.js'
+
+/** Groups that beat one after the other: one wakes an idle process up for many streams, and holds it up for few. */
+const SLOTS = 30
+const SLOT_MIN_MS = 50
+
+interface Beating { beat(): void }
+
+/**
+ * The heartbeats of all streams: each beats every `intervalMs` milliseconds, together with those that were opened about
+ * when it was, and the first time a little early. An alarm for each stream would take 150 bytes of it, and a wake-up for each beat.
+ */
+export class Heartbeats {
+  readonly #clock: Clock
+  readonly #slotMs: number
+  readonly #slots: Array<Set<Beating>>
+  /** The slot that beats next, and when; of the last ones, how many were empty. */
+  #next = 0
+  #dueAt = 0
+  #empty = 0
+  #alarm: Alarm | undefined
+
+  constructor (clock: Clock, intervalMs: number) {
+    const slots = Math.max(1, Math.min(SLOTS, Math.floor(intervalMs / SLOT_MIN_MS)))
+    this.#clock = clock
+    this.#slotMs = intervalMs / slots
+    this.#slots = Array.from({ length: slots }, () => new Set())
+  }
+
+  /** @returns the set to delete it from */
+  add (stream: Beating): Set<Beating> {
+    if (this.#alarm === undefined) {
+      this.#dueAt = performance.now()
+      this.#wait()
+    }
+    // those who have just beaten: their turn is a whole round away
+    const slot = this.#slots.at(this.#next - 1)!
+    this.#empty = 0
+    return slot.add(stream)
+  }
+
+  #wait (): void {
+    const now = performance.now()
+    // a process that was stopped has nothing to catch up with
+    this.#dueAt = Math.max(this.#dueAt + this.#slotMs, now)
+    this.#alarm = this.#clock.after(this.#dueAt - now, () => { this.#ring() })
+  }
+
+  #ring (): void {
+    const slot = this.#slots[this.#next]!
+    this.#next = (this.#next + 1) % this.#slots.length
+    this.#empty = slot.size === 0 ? this.#empty + 1 : 0
+    for (const stream of slot) stream.beat()
+    if (this.#empty < this.#slots.length) this.#wait()
+    else this.#alarm = undefined
+  }
+}

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { Clock, type Alarm } from '../../hub/clock.js'
+import { Heartbeats } from '../../hub/heartbeats.js'
+import { eventually } from './eventually.js'
+
+const INTERVAL_MS = 300
+/** How long a sixth of it takes at most: six groups, by a clock of twentieths. */
+const SLOT_MS = 100
+
+class Beating {
+  readonly from = performance.now()
+  readonly beats: number[] = []
+
+  beat (): void {
+    this.beats.push(performance.now())
+  }
+}
+
+/** Tells when an alarm has rung that set no other. */
+class WatchedClock extends Clock {
+  rested = false
+
+  override after (ms: number, ring: () => void): Alarm {
+    this.rested = false
+    return super.after(ms, () => {
+      this.rested = true
+      ring()
+    })
+  }
+}
+
+await t.test('everybody beats within the interval, and then once in each', async t => {
+  const clock = new Clock()
+  t.teardown(() => { clock.stop() })
+  const heartbeats = new Heartbeats(clock, INTERVAL_MS)
+  const streams: Beating[] = []
+  // at other moments of the round
+  for (let index = 0; index < 5; index++) {
+    const stream = new Beating()
+    heartbeats.add(stream)
+    streams.push(stream)
+    await sleep(70)
+  }
+  await eventually(() => streams.every(({ beats }) => beats.length >= 4))
+  for (const { from, beats } of streams) {
+    t.ok(beats[3]! - from >= 4 * INTERVAL_MS - 2 * SLOT_MS, `four beats in ${beats[3]! - from} ms`)
+    t.ok(beats[3]! - beats[0]! >= 3 * INTERVAL_MS - SLOT_MS, `from the first to the fourth: ${beats[3]! - beats[0]!} ms`)
+  }
+})
+
+await t.test('who is deleted is silent; when nobody is left it rests, and begins again', async t => {
+  const clock = new WatchedClock()
+  t.teardown(() => { clock.stop() })
+  const heartbeats = new Heartbeats(clock, 100)
+  const [gone, there, late] = [new Beating(), new Beating(), new Beating()]
+  const beating = heartbeats.add(gone)
+  const still = heartbeats.add(there)
+  beating.delete(gone)
+  await eventually(() => there.beats.length > 0)
+  t.equal(gone.beats.length, 0)
+  still.delete(there)
+  const beats = there.beats.length
+  await eventually(() => clock.rested)
+  heartbeats.add(late)
+  await eventually(() => late.beats.length >= 2)
+  t.equal(there.beats.length, beats)
+})
