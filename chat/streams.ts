@@ -2,7 +2,7 @@ import { chatError, isChatError } from '../errors.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
-import { ConversationId, isoTime } from '../schemas/common.js'
+import { ConversationId, isoTime, UserId } from '../schemas/common.js'
 import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
 import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
 import type { Followable } from '../store/followable.js'
@@ -14,17 +14,19 @@ import { isoTimeOrNull } from '../store/rendering.js'
 import { timeOrderedId } from './ids.js'
 import { closeStream, closeStreamIfCounted, isLater, openStream, openStreamOf, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
-import { assertPossible } from './validation.js'
+import type { Caller } from './users.js'
+import { assertPossible, assertValid } from './validation.js'
+
+/** Who opens a stream: somebody who is made known with it, or (who holds a ticket) is known already. */
+export type StreamCaller = Caller | Pick<Caller, 'userId' | 'expiresAt'>
 
 export interface StreamRequest {
-  userId: string
+  caller: StreamCaller
   /** Undefined: all conversations of the user. */
   conversationId: string | undefined
   /** The last `id` that the client has seen. */
   lastEventId: string | undefined
   echo: boolean
-  /** Epoch milliseconds; null: never. */
-  expiresAt: number | null
 }
 
 /** An admitted stream: everything that can be refused has been. `begin` takes the connection. */
@@ -69,9 +71,10 @@ export class Streams {
 
   /**
    * Admits a stream.
-   * @throws NOT_FOUND (no such conversation, or not the user's), TOO_MANY_STREAMS, UNAVAILABLE
+   * @throws VALIDATION_FAILED (an id that no user can have), NOT_FOUND (no such conversation, or not the user's), TOO_MANY_STREAMS, UNAVAILABLE
    */
   async admit (request: StreamRequest): Promise<Admission> {
+    assertValid(UserId, request.caller.userId)
     return request.conversationId === undefined
       ? await this.#admitAll(request)
       : await this.#admitOne(request, request.conversationId)
@@ -123,7 +126,7 @@ export class Streams {
     const asOf = hub.position
     assertPossible(ConversationId, conversationId)
     const row = this.#rowOf(request)
-    const conversation = await this.#count(row, openStreamOf(conversationId, row, maxPerUser))
+    const conversation = await this.#count(row, openStreamOf(conversationId, row, maxPerUser, newcomerOf(request)))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
@@ -151,14 +154,14 @@ export class Streams {
   async #admitAll (request: StreamRequest): Promise<Admission> {
     const { hub, queries, identity, maxPerUser } = this.#options
     const asOf = hub.position
-    const conversations = await queries.followed(request.userId)
+    const conversations = await queries.followed(request.caller.userId)
     const start = await this.#startOf(request.lastEventId, asOf, conversations)
     const places = conversations.map(conversation => ({ conversation, base: baseOf(conversation, start) }))
     const seqs = await queries.seqsAt(places
       .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
       .map(({ conversation, base }) => ({ num: conversation.num, position: (base as { position: number }).position })))
     const row = this.#rowOf(request)
-    await this.#count(row, openStream(row, maxPerUser))
+    await this.#count(row, openStream(row, maxPerUser, newcomerOf(request)))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
@@ -205,7 +208,7 @@ export class Streams {
     return isAhead ? now('ahead') : { position: cursor.from, cursor, reset: undefined }
   }
 
-  #rowOf ({ userId, conversationId, expiresAt }: StreamRequest): StreamRow {
+  #rowOf ({ caller: { userId, expiresAt }, conversationId }: StreamRequest): StreamRow {
     return { id: timeOrderedId(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
   }
 
@@ -225,7 +228,7 @@ export class Streams {
     }
   }
 
-  #take (row: StreamRow, { echo, expiresAt, conversationId }: StreamRequest, sink: Sink): Stream | undefined {
+  #take (row: StreamRow, { echo, caller: { expiresAt }, conversationId }: StreamRequest, sink: Sink): Stream | undefined {
     if (sink.destroyed) {
       // the client has gone while it was admitted
       void this.#close(row)
@@ -266,6 +269,8 @@ export class Streams {
     stream.send('reset', data, id)
   }
 }
+
+const newcomerOf = ({ caller }: StreamRequest): Caller | undefined => 'displayName' in caller ? caller : undefined
 
 /** From where a conversation is to be caught up: a position, or (in the middle of it already) a `seq`. */
 function baseOf ({ num }: Followable, { position, cursor }: Start): { position: number } | { seq: number } {

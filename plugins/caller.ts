@@ -30,8 +30,8 @@ declare module 'fastify' {
 export interface ChatCallers {
   /** onRequest hook: sets `request.chatCaller`, and makes the user known. */
   identify(request: FastifyRequest): Promise<void>
-  /** Makes the caller known, and remembers who it is. */
-  welcome(request: FastifyRequest, caller: Caller): Promise<void>
+  /** Who sends the request; the user need not be known yet. */
+  authenticate(request: FastifyRequest): Promise<Caller>
 }
 
 export interface CallerOptions {
@@ -42,16 +42,17 @@ export interface CallerOptions {
 /** Says who sends a request: a token's user, or whom the host names. */
 async function callerPlugin (app: FastifyInstance, { authenticate }: CallerOptions): Promise<void> {
   app.decorateRequest('chatCaller')
-  const welcome = async (request: FastifyRequest, caller: Caller): Promise<void> => {
-    await app.chat.ensureUser(caller)
-    request.chatCaller = caller
-  }
-  app.decorate('chatCallers', {
-    welcome,
+  const callers: ChatCallers = {
+    async authenticate (request) {
+      return authenticate === undefined ? await app.chatAuth.authenticate(request) : callerOf(await authenticate(request))
+    },
     async identify (request) {
-      await welcome(request, authenticate === undefined ? await app.chatAuth.authenticate(request) : callerOf(await authenticate(request)))
+      const caller = await callers.authenticate(request)
+      await app.chat.ensureUser(caller)
+      request.chatCaller = caller
     }
-  })
+  }
+  app.decorate('chatCallers', callers)
 }
 
 function callerOf (host: HostCaller | null): Caller {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { StreamCaller } from '../chat/streams.js'
 import { bearerToken } from '../plugins/auth.js'
 import { answerError } from '../plugins/errors.js'
 import { isChatError } from '../errors.js'
@@ -31,14 +32,13 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   }, async (request, reply) => {
     if (hub.closing) return turnAway(reply, 'shutdown')
     if (isFull()) return turnAway(reply, 'unavailable')
-    await identify(request, request.query)
+    const caller = await identify(request, request.query)
     if (isFull()) return turnAway(reply, 'unavailable')
     admitting++
     try {
       const { conversationId, echo, lastEventId } = request.query
       const admission = await chat.streams.admit({
-        userId: request.chatCaller.userId,
-        expiresAt: request.chatCaller.expiresAt,
+        caller,
         conversationId,
         lastEventId: lastEventIdOf(request.headers, lastEventId),
         echo: echo === 'true' || echo === '1'
@@ -60,17 +60,12 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   }
 
   /** A token in the header counts before a ticket, and that before a token in the URL. */
-  async function identify (request: FastifyRequest, { token, ticket, conversationId }: StreamQuery): Promise<void> {
-    if (bearerToken(request.headers.authorization) !== undefined) {
-      await app.chatCallers.identify(request)
-    } else if (ticket !== undefined) {
-      const { userId, expiresAt } = await chat.tickets.redeem(ticket, conversationId ?? null)
-      request.chatCaller = { userId, displayName: null, avatar: null, issuedAt: null, expiresAt }
-    } else if (token !== undefined && !hostAuthenticates) {
-      await app.chatCallers.welcome(request, await app.chatAuth.verify(token))
-    } else {
-      await app.chatCallers.identify(request)
+  async function identify (request: FastifyRequest, { token, ticket, conversationId }: StreamQuery): Promise<StreamCaller> {
+    if (bearerToken(request.headers.authorization) === undefined) {
+      if (ticket !== undefined) return await chat.tickets.redeem(ticket, conversationId ?? null)
+      if (token !== undefined && !hostAuthenticates) return await app.chatAuth.verify(token)
     }
+    return await app.chatCallers.authenticate(request)
   }
 
   function turnAway (reply: FastifyReply, reason: 'shutdown' | 'unavailable', wait = 0): void {

@@ -233,23 +233,47 @@ export interface Travel {
 /** Less than a node's lease lasts after it was renewed. */
 const STEP_MS = 8000
 
-/** The process's clocks, which the test moves forward. In steps, so that leases are renewed on the way as ever. */
+/**
+ * The process's clocks, which the test moves forward, with the timers that keep no process alive: the server's. In
+ * steps, so that leases are renewed on the way as ever.
+ */
 export function travel (t: Test): Travel {
   const now = Date.now
   const performanceNow = performance.now
+  const { setTimeout: set, clearTimeout: clear } = globalThis
+  const timers = new Map<unknown, { dueAt: number, timer: NodeJS.Timeout, ring: () => void }>()
   let offset = 0
   Date.now = () => now.call(Date) + offset
   performance.now = () => performanceNow.call(performance) + offset
+  globalThis.setTimeout = Object.assign((ring: () => void, ms = 0) => {
+    const timer = set(() => {
+      timers.delete(timer)
+      ring()
+    }, ms)
+    timers.set(timer, { dueAt: performance.now() + ms, timer, ring })
+    return timer
+  }, set)
+  globalThis.clearTimeout = timer => {
+    timers.delete(timer)
+    clear(timer)
+  }
   t.teardown(() => {
     Date.now = now
     performance.now = performanceNow
+    globalThis.setTimeout = set
+    globalThis.clearTimeout = clear
   })
   return {
     async advance (ms) {
       for (let left = ms; left > 0; left -= STEP_MS) {
         offset += Math.min(left, STEP_MS)
-        // the hub's clock looks every 50 ms
-        await new Promise(resolve => setTimeout(resolve, 70))
+        for (const { dueAt, timer, ring } of [...timers.values()]) {
+          if (timer.hasRef() || dueAt > performance.now()) continue
+          clearTimeout(timer)
+          ring()
+        }
+        // for what the server does then
+        await new Promise(resolve => set(resolve, 70))
       }
     }
   }

@@ -11,7 +11,7 @@ for (const followed of [true, false]) {
     const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
     const group = await alice.group([bob])
     const admit = async (userId: string, conversationId?: string) =>
-      await chat.streams.admit({ userId, conversationId, lastEventId: undefined, echo: false, expiresAt: null })
+      await chat.streams.admit({ caller: { userId, expiresAt: null }, conversationId, lastEventId: undefined, echo: false })
     const others = new MemorySink()
     if (followed) (await admit('alice', group)).begin(others)
 
@@ -38,8 +38,8 @@ for (const followed of [true, false]) {
     const { chat } = app
     const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
     const group = await alice.group([bob])
-    const request = { userId: 'bob', lastEventId: undefined, echo: false, expiresAt: null }
-    if (followed) (await chat.streams.admit({ ...request, userId: 'alice', conversationId: group })).begin(new MemorySink())
+    const request = { caller: { userId: 'bob', expiresAt: null }, lastEventId: undefined, echo: false }
+    if (followed) (await chat.streams.admit({ ...request, caller: { userId: 'alice', expiresAt: null }, conversationId: group })).begin(new MemorySink())
     const admissions = [await chat.streams.admit({ ...request, conversationId: group }), await chat.streams.admit({ ...request, conversationId: undefined })]
     const sinks = admissions.map(() => new MemorySink())
     await chat.sendMessage('alice', { conversationId: group, text: '1' })
@@ -61,7 +61,7 @@ for (const followed of [true, false]) {
 test('a client that goes away while it is admitted leaves nothing open', async (t) => {
   const app = await build(t)
   const alice = await user(app, 'alice').arrive()
-  const admission = await app.chat.streams.admit({ userId: alice.id, conversationId: undefined, lastEventId: undefined, echo: false, expiresAt: null })
+  const admission = await app.chat.streams.admit({ caller: { userId: alice.id, expiresAt: null }, conversationId: undefined, lastEventId: undefined, echo: false })
   const sink = new MemorySink()
   sink.destroy()
   admission.begin(sink)
