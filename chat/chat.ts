@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import type { Static } from 'typebox'
 import { chatError, isChatError } from '../errors.js'
 import type { Alarm, Clock } from '../hub/clock.js'
@@ -19,7 +18,7 @@ import { Counters } from '../store/counters.js'
 import { DatabaseError, type Database } from '../store/database.js'
 import type { Followable } from '../store/followable.js'
 import { Queries } from '../store/queries.js'
-import type { StreamRow, UserRow } from '../store/unit.js'
+import type { StreamRow } from '../store/unit.js'
 import { Writer, type Command } from '../store/writer.js'
 import { Accounts } from './accounts.js'
 import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
@@ -33,7 +32,7 @@ import { markMessage, markRead } from './receipts.js'
 import { Streams } from './streams.js'
 import { Tickets } from './tickets.js'
 import { lapseTyping, setTyping, stopUncoveredTyping, TYPING_LAPSE_MS } from './typing.js'
-import { ensureUser, type Caller } from './users.js'
+import { Users, type Caller } from './users.js'
 import { assertPossible, assertValid } from './validation.js'
 
 export interface ChatOptions {
@@ -69,7 +68,7 @@ export class Chat {
   readonly #clock: Clock
   readonly #options: ChatOptions
   /** Whom we know, and since when that is known. */
-  readonly #users = new LRUCache<string, { displayName: string, avatar: string | null, profileAt: number }>({ max: 50_000 })
+  readonly #users: Users
   readonly #typing = new Map<string, Alarm>()
   readonly #background = new Set<Promise<unknown>>()
   #closed = false
@@ -85,6 +84,7 @@ export class Chat {
       this.hub.emit(...emissions)
       if (position !== undefined) this.hub.settle(position)
     })
+    this.#users = new Users(this.#writer)
     this.#lease = new Lease(this.#writer, this.#clock, () => this.streams.open())
     this.streams = new Streams({
       identity: database.identity,
@@ -93,6 +93,7 @@ export class Chat {
       hub: this.hub,
       queries: this.#queries,
       writer: this.#writer,
+      users: this.#users,
       comeBack: async () => { await this.#lease.renew() },
       onClosed: row => { this.#streamClosed(row) }
     })
@@ -128,16 +129,7 @@ export class Chat {
 
   /** Makes the user known, or brings name and avatar up to date. Costs nothing when nothing is new. */
   async ensureUser (caller: Caller): Promise<void> {
-    const { userId, displayName, avatar, issuedAt } = caller
-    const known = this.#users.get(userId)
-    if (known !== undefined &&
-      ((issuedAt ?? Infinity) < known.profileAt || ((displayName ?? userId) === known.displayName && avatar === known.avatar))) return
-    assertValid(UserId, userId)
-    this.#remember(await this.#writer.write(ensureUser(caller)))
-  }
-
-  #remember ({ id, displayName, avatar, profileAt }: UserRow): void {
-    this.#users.set(id, { displayName, avatar, profileAt })
+    await this.#users.ensure(caller)
   }
 
   async user (userId: string): Promise<User> {

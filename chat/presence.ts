@@ -1,29 +1,29 @@
 import { chatError } from '../errors.js'
-import { isoTime } from '../schemas/common.js'
+import { ConversationId, isoTime } from '../schemas/common.js'
 import type { OnlineStatusAnswer } from '../schemas/users.js'
 import type { Followable } from '../store/followable.js'
 import type { StreamRow, Unit, UserRow } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
-import { ensureUser, type Caller } from './users.js'
+import { isValid } from './validation.js'
 
 /** A user stays online this long after their last stream has closed, in milliseconds. */
 export const ONLINE_GRACE_MS = 15_000
 /** `isOnline: true` without a stream lasts this long, in milliseconds. */
 export const ONLINE_LEASE_MS = 90_000
 
-/** Counts a stream as open; its user is online, and made known if it is a caller's first. @throws TOO_MANY_STREAMS */
-export function openStream (stream: StreamRow, maxPerUser: number, caller?: Caller): Command<void> {
+/** Counts a stream as open; its user is online. @throws TOO_MANY_STREAMS */
+export function openStream (stream: StreamRow, maxPerUser: number): Command<void> {
   return {
     needs (keys) {
       keys.presence(stream.userId)
     },
     apply (unit) {
-      const streams = unit.streamsOf(stream.userId)
+      const user = unit.user(stream.userId)
+      if (user === undefined) throw chatError('NOT_FOUND')
+      const streams = unit.streamsOf(user.id)
       // counted before, by a transaction whose end wasn't heard of
       if (streams.some(({ id }) => id === stream.id)) return
       if (streams.length >= maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
-      const user = caller === undefined ? unit.user(stream.userId) : ensureUser(caller).apply(unit)
-      if (user === undefined) throw chatError('NOT_FOUND')
       unit.openStream(stream)
       if (user.onlineUntil !== null) unit.changeUser(user, { onlineUntil: null })
       if (!user.isHidden && !user.isOnline) {
@@ -38,11 +38,12 @@ export function openStream (stream: StreamRow, maxPerUser: number, caller?: Call
  * Counts a stream of one conversation as open, if the user participates in that: looked up in the same transaction.
  * @throws NOT_FOUND, TOO_MANY_STREAMS
  */
-export function openStreamOf (conversationId: string, ...[stream, maxPerUser, caller]: Parameters<typeof openStream>): Command<Followable> {
-  const open = openStream(stream, maxPerUser, caller)
+export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number): Command<Followable> {
+  const open = openStream(stream, maxPerUser)
+  const isPossible = isValid(ConversationId, conversationId)
   return {
     needs (keys) {
-      keys.followable(conversationId, stream.userId)
+      if (isPossible) keys.followable(conversationId, stream.userId)
       open.needs(keys)
     },
     apply (unit) {

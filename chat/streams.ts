@@ -2,7 +2,7 @@ import { chatError, isChatError } from '../errors.js'
 import type { Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
-import { ConversationId, isoTime, UserId } from '../schemas/common.js'
+import { isoTime, UserId } from '../schemas/common.js'
 import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
 import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
 import type { Followable } from '../store/followable.js'
@@ -14,8 +14,8 @@ import { isoTimeOrNull } from '../store/rendering.js'
 import { timeOrderedId } from './ids.js'
 import { closeStream, closeStreamIfCounted, isLater, openStream, openStreamOf, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
-import type { Caller } from './users.js'
-import { assertPossible, assertValid } from './validation.js'
+import type { Caller, Users } from './users.js'
+import { assertValid } from './validation.js'
 
 /** Who opens a stream: somebody who is made known with it, or (who holds a ticket) is known already. */
 export type StreamCaller = Caller | Pick<Caller, 'userId' | 'expiresAt'>
@@ -41,6 +41,7 @@ export interface StreamsOptions {
   hub: Hub<ChatEvents>
   queries: Queries
   writer: Writer
+  users: Users
   /** Takes this process's place among the nodes again. */
   comeBack: () => Promise<void>
   /** Called when a stream is counted as closed. */
@@ -124,9 +125,8 @@ export class Streams {
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
     const { hub, identity, maxPerUser } = this.#options
     const asOf = hub.position
-    assertPossible(ConversationId, conversationId)
     const row = this.#rowOf(request)
-    const conversation = await this.#count(row, openStreamOf(conversationId, row, maxPerUser, newcomerOf(request)))
+    const conversation = await this.#count(request, row, openStreamOf(conversationId, row, maxPerUser))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
@@ -161,7 +161,7 @@ export class Streams {
       .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
       .map(({ conversation, base }) => ({ num: conversation.num, position: (base as { position: number }).position })))
     const row = this.#rowOf(request)
-    await this.#count(row, openStream(row, maxPerUser, newcomerOf(request)))
+    await this.#count(request, row, openStream(row, maxPerUser))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
@@ -212,14 +212,15 @@ export class Streams {
     return { id: timeOrderedId(), nodeId: this.#options.nodeId, userId, conversationId: conversationId ?? null, expiresAt }
   }
 
-  async #count<Result> (row: StreamRow, open: Command<Result>): Promise<Result> {
-    const { writer, comeBack } = this.#options
+  async #count<Result> ({ caller }: StreamRequest, row: StreamRow, open: Command<Result>): Promise<Result> {
+    const { writer, users, comeBack } = this.#options
+    const write = async (): Promise<Result> => await ('displayName' in caller ? users.writeAs(caller, open) : writer.write(open))
     try {
-      return await writer.write(open).catch(async (error: unknown) => {
+      return await write().catch(async (error: unknown) => {
         // this node was taken for dead
         if (!isOrphan(error)) throw error
         await comeBack()
-        return await writer.write(open)
+        return await write()
       })
     } catch (error) {
       // it may have been counted all the same: a commit whose answer was lost
@@ -269,8 +270,6 @@ export class Streams {
     stream.send('reset', data, id)
   }
 }
-
-const newcomerOf = ({ caller }: StreamRequest): Caller | undefined => 'displayName' in caller ? caller : undefined
 
 /** From where a conversation is to be caught up: a position, or (in the middle of it already) a `seq`. */
 function baseOf ({ num }: Followable, { position, cursor }: Start): { position: number } | { seq: number } {

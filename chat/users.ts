@@ -1,6 +1,9 @@
-import { chatError } from '../errors.js'
+import { LRUCache } from 'lru-cache'
+import { chatError, isChatError } from '../errors.js'
+import { UserId } from '../schemas/common.js'
 import type { Unit, UserRow } from '../store/unit.js'
-import type { Command } from '../store/writer.js'
+import type { Command, Writer } from '../store/writer.js'
+import { assertValid } from './validation.js'
 
 /** Who calls, as the token (or the host's `authenticate`) tells. Instants are epoch milliseconds. */
 export interface Caller {
@@ -12,6 +15,69 @@ export interface Caller {
   issuedAt: number | null
   /** When the caller has to come with a new token; null: never. */
   expiresAt: number | null
+}
+
+/** Users whose profiles are remembered, and how long, in milliseconds: another node may have changed them. */
+const KNOWN_MAX = 50_000
+const KNOWN_FOR_MS = 60_000
+
+/** Makes callers known: a user exists from the first request on, whatever becomes of that, and later ones bring the profile up to date. */
+export class Users {
+  readonly #writer: Writer
+  /** What the database had, when somebody came who knew of it at `asOf`. */
+  readonly #known = new LRUCache<string, { displayName: string, avatar: string | null, asOf: number }>({ max: KNOWN_MAX, ttl: KNOWN_FOR_MS })
+
+  constructor (writer: Writer) {
+    this.#writer = writer
+  }
+
+  /** Costs nothing when nothing is new. @throws VALIDATION_FAILED */
+  async ensure (caller: Caller): Promise<void> {
+    if (this.#isKnown(caller)) return
+    assertValid(UserId, caller.userId)
+    this.#remember(caller, await this.#writer.write(ensureUser(caller)))
+  }
+
+  /** Carries out a caller's command, in the transaction that makes them known. @throws VALIDATION_FAILED, and as the command does */
+  async writeAs<Result> (caller: Caller, command: Command<Result>): Promise<Result> {
+    if (this.#isKnown(caller)) return await this.#writer.write(command)
+    assertValid(UserId, caller.userId)
+    const { user, settle } = await this.#writer.write(asCaller(caller, command))
+    this.#remember(caller, user)
+    return settle()
+  }
+
+  #isKnown ({ userId, displayName, avatar, issuedAt }: Caller): boolean {
+    const known = this.#known.get(userId)
+    if (known === undefined) return false
+    if (issuedAt !== null && issuedAt !== known.asOf) return issuedAt < known.asOf
+    return (displayName ?? userId) === known.displayName && avatar === known.avatar
+  }
+
+  #remember ({ issuedAt }: Caller, { id, displayName, avatar, profileAt }: UserRow): void {
+    this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt) })
+  }
+}
+
+/** Makes the caller known even if the command is refused. */
+function asCaller<Result> (caller: Caller, command: Command<Result>): Command<{ user: UserRow, settle: () => Result }> {
+  const ensure = ensureUser(caller)
+  return {
+    needs (keys) {
+      ensure.needs(keys)
+      command.needs(keys)
+    },
+    apply (unit) {
+      const user = ensure.apply(unit)
+      try {
+        const result = command.apply(unit)
+        return { user, settle: () => result }
+      } catch (refusal) {
+        if (!isChatError(refusal)) throw refusal
+        return { user, settle: () => { throw refusal } }
+      }
+    }
+  }
 }
 
 /** Makes the user, or brings name and avatar up to date. */

@@ -40,18 +40,24 @@ export class Heartbeats {
   }
 
   #wait (): void {
-    const now = performance.now()
-    // a process that was stopped has nothing to catch up with
-    this.#dueAt = Math.max(this.#dueAt + this.#slotMs, now)
-    this.#alarm = this.#clock.after(this.#dueAt - now, () => { this.#ring() })
+    this.#dueAt += this.#slotMs
+    this.#alarm = this.#clock.after(this.#dueAt - performance.now(), () => { this.#ring() })
   }
 
   #ring (): void {
+    const now = performance.now()
+    // after a pause of the process all whose turn has passed
+    const passed = Math.floor((now - this.#dueAt) / this.#slotMs)
+    for (let slots = Math.min(passed + 1, this.#slots.length); slots > 0; slots--) this.#ringOne()
+    this.#dueAt += passed * this.#slotMs
+    if (this.#empty < this.#slots.length) this.#wait()
+    else this.#alarm = undefined
+  }
+
+  #ringOne (): void {
     const slot = this.#slots[this.#next]!
     this.#next = (this.#next + 1) % this.#slots.length
     this.#empty = slot.size === 0 ? this.#empty + 1 : 0
     for (const stream of slot) stream.beat()
-    if (this.#empty < this.#slots.length) this.#wait()
-    else this.#alarm = undefined
   }
 }

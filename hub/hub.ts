@@ -333,6 +333,11 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     return topic
   }
 
+  #leave (stream: Stream, topic: Topic): void {
+    stream.leave(topic)
+    this.#unfollow(stream, topic)
+  }
+
   #unfollow (stream: Stream, topic: Topic): void {
     stream.topics.delete(topic)
     stream.catchUp(topic)
@@ -458,7 +463,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
         else if (last !== -1) this.#allFallBehind(stream, inbox, from)
       }
       for (const { topic, job } of inbox) {
-        if (topic !== undefined && job.leaving.has(stream) && !stream.behind.has(topic)) this.#unfollow(stream, topic)
+        if (topic !== undefined && job.leaving.has(stream) && !stream.behind.has(topic)) this.#leave(stream, topic)
       }
     }
   }
@@ -523,7 +528,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       const [topic, progress] = next
       if (progress.sent > topic.head) await this.#underWay(topic)
       else if (progress.sent < topic.head) await this.#sendPage(stream, topic, progress)
-      else if (progress.away) this.#unfollow(stream, topic)
+      else if (progress.away) this.#leave(stream, topic)
       else this.#goLive(stream, topic)
     }
     stream.catchingUp = false
@@ -654,9 +659,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     for (const { topic: name, userId, seq } of joined) {
       for (const stream of this.#byUser.get(userId) ?? []) {
         const topic = this.#topics.get(name)
-        if (topic === undefined || !stream.topics.has(topic)) {
-          this.follow(stream, name, seq - 1, this.#settled)
-        }
+        const follows = topic !== undefined && stream.topics.has(topic)
+        if (!follows && !stream.hasPassed(name, seq)) this.follow(stream, name, seq - 1, this.#settled)
       }
     }
     for (const { topic: name, seq } of changed) {

@@ -108,6 +108,7 @@ export class Stream {
   #backlogCheck: Alarm | undefined
   #linger: Alarm | undefined
   #drained: (() => void) | undefined
+  #left: Map<string, number> | undefined
 
   constructor (options: StreamOptions, owner: StreamOwner) {
     this.id = options.id
@@ -222,6 +223,17 @@ export class Stream {
     if (!this.behind.has(topic)) return
     ;(this.behind as Map<Topic, Progress>).delete(topic)
     if (this.behind.size === 0) this.behind = NOTHING
+  }
+
+  /** It follows a topic no longer: remembers how far that was, since a join may be heard of late, or twice. */
+  leave ({ name, head }: Topic): void {
+    this.#left ??= new Map()
+    this.#left.set(name, head)
+  }
+
+  /** Whether it was told of this event of a topic before it left that. */
+  hasPassed (name: string, seq: number): boolean {
+    return seq <= (this.#left?.get(name) ?? -1)
   }
 
   /** While something is unsent, looks now and then whether the peer takes any of it. */

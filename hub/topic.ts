@@ -74,10 +74,10 @@ export class Topic {
     if (emissions.length === 0) return undefined
 
     const parts = new Map<string, { from: number, to: number }>()
-    emissions.forEach(({ joins, leaves }, index) => {
+    emissions.forEach(({ seq, joins, leaves }, index) => {
       for (const userId of joins ?? []) {
         for (const stream of joining(userId)) {
-          if (stream.topics.has(this)) continue
+          if (stream.topics.has(this) || stream.hasPassed(this.name, seq!)) continue
           stream.topics.add(this)
           this.live.add(stream)
           parts.set(userId, { from: index, to: Infinity })

@@ -17,14 +17,16 @@ class Beating {
   }
 }
 
-/** Tells when an alarm has rung that set no other. */
+/** Counts alarms, and tells when one has rung that set no other. */
 class WatchedClock extends Clock {
   rested = false
+  rung = 0
 
   override after (ms: number, ring: () => void): Alarm {
     this.rested = false
     return super.after(ms, () => {
       this.rested = true
+      this.rung++
       ring()
     })
   }
@@ -65,4 +67,20 @@ await t.test('who is deleted is silent; when nobody is left it rests, and begins
   heartbeats.add(late)
   await eventually(() => late.beats.length >= 2)
   t.equal(there.beats.length, beats)
+})
+
+await t.test('after a pause of the process whose turn has passed is not kept waiting for another round', async t => {
+  const now = performance.now
+  t.teardown(() => { performance.now = now })
+  const clock = new WatchedClock()
+  t.teardown(() => { clock.stop() })
+  const heartbeats = new Heartbeats(clock, 2000)
+  const stream = new Beating()
+  heartbeats.add(stream)
+  await eventually(() => stream.beats.length === 1)
+  const rung = clock.rung
+  // as if the process had been stopped right after the beat
+  performance.now = () => now.call(performance) + 4000
+  await eventually(() => stream.beats.length === 2)
+  t.equal(clock.rung, rung + 1, 'by the first alarm after it')
 })

@@ -249,6 +249,41 @@ test('who falls behind as they come in reads from there on, and not what was bef
   t.strictSame(numbers(sink), [2, 3])
 })
 
+test('who has left is not brought in again by a join that is heard of late, or twice', async (t) => {
+  const hub = start(t)
+  let heard = (): void => {}
+  let release = (): void => {}
+  const held = new Promise<void>(resolve => { release = resolve })
+  class SlowLog extends MemoryLog<Events> {
+    override async joinedSince (position: number) {
+      const joined = await super.joinedSince(position)
+      heard()
+      await held
+      return joined
+    }
+  }
+  const log = new SlowLog()
+  await hub.useLog(log)
+  const sink = new MemorySink()
+  hub.open({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
+  const join = log.append({ ...note(1, 'a'), joins: ['u'] })
+  // the sweep reads who has joined …
+  const asked = new Promise<void>(resolve => { heard = resolve })
+  const sweep = hub.sweep()
+  await asked
+  // … while the bus brings it, and the leave after it
+  const leave = log.append({ ...note(2, 'a'), leaves: 'u' })
+  for (const emission of [join, leave]) hub.received(emission, undefined)
+  await eventually(() => numbers(sink).length === 2)
+  release()
+  await sweep
+  hub.received(join, undefined)
+  const back = log.append({ ...note(3, 'a'), joins: ['u'] })
+  hub.received(back, undefined)
+  await eventually(() => numbers(sink).length >= 3)
+  t.strictSame(numbers(sink), [1, 2, 3])
+})
+
 test('a text that is deleted while somebody catches up does not come from a kept page', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
