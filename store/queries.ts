@@ -162,12 +162,21 @@ export class Queries {
     return rows.map(row => ({ conversationId: row.id!, eventSeq: num(row.event_seq) }))
   }
 
-  /** Who has come into which conversation after a position. */
+  /**
+   * Who has come into which conversation after a position, and is there. By its creation comes who hasn't joined later, or
+   * left first.
+   */
   async joinedSince (position: number): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {
+    const from = 'FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation JOIN chat_participants p ON p.conversation = e.conversation'
     const rows = await this.#query(
-      `SELECT c.id, p.user_id, e.seq FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
-       JOIN chat_participants p ON p.conversation = e.conversation AND (e.type = 'conversationCreated' OR p.user_id = e.user_id)
-       WHERE e.position > ? AND e.type IN ('conversationCreated', 'participantJoined') ORDER BY e.position, e.seq`, position)
+      `SELECT c.id, p.user_id, e.seq AS seq, e.position AS position ${from} AND p.user_id = e.user_id
+       WHERE e.position > ? AND e.type = 'participantJoined'
+       UNION ALL
+       SELECT c.id, p.user_id, e.seq AS seq, e.position AS position ${from}
+       WHERE e.position > ? AND e.type = 'conversationCreated' AND (p.joined_at = e.created_at OR
+         (SELECT x.type FROM chat_events x WHERE x.conversation = e.conversation AND x.user_id = p.user_id
+          AND x.type IN ('participantJoined', 'participantLeft') ORDER BY x.seq LIMIT 1) = 'participantLeft')
+       ORDER BY position, seq`, position, position)
     return rows.map(row => ({ conversationId: row.id!, userId: row.user_id!, seq: num(row.seq) }))
   }
 

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { Queries } from '../../store/queries.js'
 import { eventually } from '../hub/eventually.js'
 import { MemorySink } from '../hub/memory-sink.js'
 import { build, user, users, type User } from '../helper.js'
@@ -67,4 +68,21 @@ test('a client that goes away while it is admitted leaves nothing open', async (
   admission.begin(sink)
   await eventually(async () => (await app.chatDatabase.read.query('SELECT id FROM chat_streams')).length === 0)
   t.equal(app.hub.streamCount, 0)
+})
+
+test('who has come into a conversation: by its creation, or later', async (t) => {
+  const app = await build(t)
+  const { chat } = app
+  const [alice, bob, carol, dave] = users(app, 'alice', 'bob', 'carol', 'dave') as [User, User, User, User]
+  for (const late of [carol, dave]) await late.arrive()
+  const group = await alice.group([bob])
+  await chat.sendMessage('alice', { conversationId: group, text: 'one' })
+  await chat.addParticipants('alice', group, { participantIds: ['carol', 'dave'] })
+  for (const userId of ['bob', 'carol']) {
+    await chat.removeParticipant('alice', group, userId)
+    await chat.addParticipants('alice', group, { participantIds: [userId] })
+  }
+  await chat.removeParticipant('alice', group, 'dave')
+  const joined = await new Queries(app.chatDatabase).joinedSince(0)
+  t.strictSame(joined.map(({ userId, seq }) => [userId, seq]).sort(), [['alice', 1], ['bob', 1], ['bob', 6], ['carol', 3], ['carol', 8]])
 })
