@@ -17,15 +17,16 @@ export interface Caller {
   expiresAt: number | null
 }
 
-/** Users whose profiles are remembered, and how long, in milliseconds: another node may have changed them. */
+/** Users whose profiles are remembered. */
 const KNOWN_MAX = 50_000
+/** How long what a host has said is taken for what the database has, in milliseconds: another node may have heard otherwise. */
 const KNOWN_FOR_MS = 60_000
 
 /** Makes callers known: a user exists from the first request on, whatever becomes of that, and later ones bring the profile up to date. */
 export class Users {
   readonly #writer: Writer
-  /** What the database had, when somebody came who knew of it at `asOf`. */
-  readonly #known = new LRUCache<string, { displayName: string, avatar: string | null, asOf: number }>({ max: KNOWN_MAX, ttl: KNOWN_FOR_MS })
+  /** What the database had at an instant, when somebody had come who told it as it was at `asOf`. */
+  readonly #known = new LRUCache<string, { displayName: string, avatar: string | null, asOf: number, at: number }>({ max: KNOWN_MAX })
 
   constructor (writer: Writer) {
     this.#writer = writer
@@ -50,12 +51,14 @@ export class Users {
   #isKnown ({ userId, displayName, avatar, issuedAt }: Caller): boolean {
     const known = this.#known.get(userId)
     if (known === undefined) return false
-    if (issuedAt !== null && issuedAt !== known.asOf) return issuedAt < known.asOf
-    return (displayName ?? userId) === known.displayName && avatar === known.avatar
+    const isSame = (displayName ?? userId) === known.displayName && avatar === known.avatar
+    return issuedAt === null
+      ? isSame && Date.now() < known.at + KNOWN_FOR_MS
+      : issuedAt < known.asOf || (issuedAt === known.asOf && isSame)
   }
 
   #remember ({ issuedAt }: Caller, { id, displayName, avatar, profileAt }: UserRow): void {
-    this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt) })
+    this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt), at: Date.now() })
   }
 }
 
