@@ -20,7 +20,10 @@ declare module 'fastify' {
   }
 }
 
-/** TCP looks after this long whether a silent peer is still there, in milliseconds. */
+/**
+ * Where heartbeats are rarer, TCP looks after this long whether a silent peer is still there, in milliseconds. Otherwise the
+ * heartbeat does, and TCP doesn't ask while that is on its way.
+ */
 const KEEP_ALIVE_MS = 30_000
 
 /** Decorates the hub. Its streams end when the app begins to close, since open connections would hold that up. */
@@ -29,7 +32,8 @@ async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<vo
   const hub = new Hub<ChatEvents>(options)
   app.decorate('hub', hub)
   const sessions = new Http2Sessions()
-  app.decorateReply('openEventStream', function () { return openEventStream(this, sse, sessions) })
+  const isSilent = hub.limits.heartbeatMs > KEEP_ALIVE_MS
+  app.decorateReply('openEventStream', function () { return openEventStream(this, sse, sessions, isSilent) })
   app.addHook('preClose', async () => {
     await hub.endAll('shutdown')
     sessions.closeAll()
@@ -49,7 +53,7 @@ async function sseMethod (app: FastifyInstance): Promise<FastifyReply['sse']> {
  * fastify-sse-v2 opens the stream (it copies the reply's headers, CORS among them) and is then taken off: its queue for
  * each reply has no bound, it would serialise every event again for every subscriber, and it would be kept as long as the stream.
  */
-function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], sessions: Http2Sessions): Sink {
+function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], sessions: Http2Sessions, isSilent: boolean): Sink {
   const { raw } = reply
   const stream = http2StreamOf(reply)
   raw.once('pipe', (source: Readable) => {
@@ -67,7 +71,7 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
     sessions.add(stream)
     return stream
   }
-  socket?.setKeepAlive(true, KEEP_ALIVE_MS)
+  if (isSilent) socket?.setKeepAlive(true, KEEP_ALIVE_MS)
   socket?.setNoDelay(true)
   return ChunkedSink.over(raw)
 }

@@ -16,7 +16,8 @@ const FLOOR_CALLS = 3000
 const suite: Suite = {
   summary: '10,000 streams opening, resuming with nothing missed, and all reconnecting at once while messages are written',
   async run (context) {
-    const product = await Product.start()
+    // heartbeats as ever: with rare ones, each stream is watched by TCP
+    const product = await Product.start({ env: { HEARTBEAT_MS: '30000' } })
     const empty = await EmptyRoute.start()
     try {
       context.progress('making 10,000 users in ten groups')
