@@ -19,7 +19,7 @@ export interface Caller {
 
 /** Users whose profiles are remembered. */
 const KNOWN_MAX = 50_000
-/** How long what a host has said is taken for what the database has, in milliseconds: another node may have heard otherwise. */
+/** How long a profile that is told anew is taken for what the database has, in milliseconds: another node may have heard otherwise. */
 const KNOWN_FOR_MS = 60_000
 
 /** Makes callers known: a user exists from the first request on, whatever becomes of that, and later ones bring the profile up to date. */
@@ -52,9 +52,8 @@ export class Users {
     const known = this.#known.get(userId)
     if (known === undefined) return false
     const isSame = (displayName ?? userId) === known.displayName && avatar === known.avatar
-    return issuedAt === null
-      ? isSame && Date.now() < known.at + KNOWN_FOR_MS
-      : issuedAt < known.asOf || (issuedAt === known.asOf && isSame)
+    if (issuedAt !== null && issuedAt < known.asOf) return true
+    return isSame && (issuedAt === known.asOf || Date.now() < known.at + KNOWN_FOR_MS)
   }
 
   #remember ({ issuedAt }: Caller, { id, displayName, avatar, profileAt }: UserRow): void {
@@ -95,7 +94,8 @@ export function ensureUser (caller: Caller): Command<UserRow> {
       if (user === undefined) return addUser(unit, userId, displayName ?? userId, avatar, null, issuedAt ?? 0)
       const name = displayName ?? userId
       const issued = issuedAt ?? user.profileAt
-      if (issued >= user.profileAt && (name !== user.displayName || avatar !== user.avatar)) {
+      const isNews = name !== user.displayName || avatar !== user.avatar
+      if (issued > user.profileAt || (issued === user.profileAt && isNews)) {
         unit.changeUser(user, { displayName: name, avatar, profileAt: issued })
       }
       return user

@@ -347,9 +347,11 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#drop(topic)
   }
 
-  /** Forgets a topic that nobody follows. */
+  /** Forgets a topic that nobody follows; not with something in line, by which somebody may come in. */
   #drop (topic: Topic): void {
     if (topic.followed || this.#topics.get(topic.name) !== topic) return
+    // without a log a gap is never filled
+    if (!topic.idle && (this.#log !== undefined || !topic.hasGap)) return
     this.#topics.delete(topic.name)
     this.#active.delete(topic)
     this.#relay.unlistenTopic(topic.name)

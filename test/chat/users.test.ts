@@ -1,6 +1,8 @@
 import { test } from 'tap'
+import { Users } from '../../chat/users.js'
+import { Writer } from '../../store/writer.js'
 import { openEvents } from '../event-reader.js'
-import { baseUrl, build, buildListening, call, user } from '../helper.js'
+import { baseUrl, build, buildListening, call, travel, user } from '../helper.js'
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
 
@@ -32,13 +34,15 @@ test('the latest token tells the name, whether it comes with a call or a stream'
   t.match(await app.chat.user('alice'), { displayName: 'Newest' })
 })
 
-test('another node has changed the name: a later token changes it back', async t => {
+test('another node has changed the name: a later token changes it back, a minute after the last', async t => {
+  const clock = travel(t)
   const app = await build(t)
   const named = (name: string, age: number) => user(app, 'alice', { name, iat: seconds() - age })
   await named('Ann', 300).arrive()
   await app.chatDatabase.transaction(async sql => {
     await sql.execute('UPDATE chat_users SET display_name = ?, profile_at = ? WHERE id = ?', 'Anna', (seconds() - 200) * 1000, 'alice')
   })
+  await clock.advance(61_000)
   t.match(await named('Ann', 100).ok('GET', '/api/chat/me'), { displayName: 'Ann' })
 })
 
@@ -50,4 +54,15 @@ test('whom the host names last has that name, whether it comes with a call or a 
   t.equal(await nameOf('Ann'), 'Ann')
   await (await openEvents(t, `${baseUrl(app)}/api/sse`, { 'x-name': 'Anna' })).next('connected')
   t.equal(await nameOf('Ann'), 'Ann')
+})
+
+test('what a token confirms, an older one does not change', async t => {
+  const app = await build(t)
+  const named = (name: string, age: number) => user(app, 'alice', { name, iat: seconds() - age })
+  await named('Ann', 300).arrive()
+  const other = new Users(new Writer(app.chatDatabase, () => {}))
+  const caller = (displayName: string, age: number) => ({ userId: 'alice', displayName, avatar: null, issuedAt: (seconds() - age) * 1000, expiresAt: null })
+  await other.ensure(caller('Ann', 100))
+  await new Users(new Writer(app.chatDatabase, () => {})).ensure(caller('Older', 200))
+  t.match(await app.chat.user('alice'), { displayName: 'Ann' })
 })

@@ -156,7 +156,7 @@ test('ending: told why, closed, forgotten', async (t) => {
   hub.emit(note(1, 'a'))
   await hub.endAll('shutdown')
   t.equal(hub.streamCount, 0)
-  t.equal(hub.topicCount, 0, 'no topic is left')
+  await eventually(() => hub.topicCount === 0)
   t.match(sinks[2]!.events.at(-1), { type: 'disconnect', data: { reason: 'shutdown', retryAfterMs: Number } })
   t.match(sinks[2]!.text, /^retry: \d+$/m)
   const late = new MemorySink()
@@ -282,6 +282,30 @@ test('who has left is not brought in again by a join that is heard of late, or t
   hub.received(back, undefined)
   await eventually(() => numbers(sink).length >= 3)
   t.strictSame(numbers(sink), [1, 2, 3])
+})
+
+test('the only follower leaves, and somebody comes in, in one transaction or as the follower goes', async (t) => {
+  for (const how of ['leaves', 'closes'] as const) {
+    const hub = start(t)
+    const log = new MemoryLog<Events>()
+    await hub.useLog(log)
+    const [leaving, coming] = [new MemorySink(), new MemorySink()]
+    const stream = hub.open({ id: 'u', userId: 'u', sink: leaving, all: true, echo: true, expiresAt: null })
+    hub.open({ id: 'v', userId: 'v', sink: coming, all: true, echo: true, expiresAt: null })
+    const emit = (...emissions: Array<Emission<Events>>): void => {
+      const logged = emissions.map(emission => log.append(emission))
+      hub.emit(...logged)
+      for (const { position } of logged) hub.settle(position!)
+    }
+    emit({ ...note(1, 'a'), joins: ['u'] })
+    await eventually(() => numbers(leaving).length === 1)
+    emit(...how === 'leaves' ? [{ ...note(2, 'a'), leaves: 'u' }] : [], { ...note(3, 'a'), joins: ['v'] })
+    if (how === 'closes') stream.destroy()
+    await eventually(() => numbers(coming).length === 1)
+    emit(note(4, 'a'))
+    await eventually(() => numbers(coming).length === 2)
+    t.strictSame(numbers(coming), [3, 4], how)
+  }
 })
 
 test('a text that is deleted while somebody catches up does not come from a kept page', async (t) => {
