@@ -44,8 +44,9 @@ export class Job {
   framesFor (stream: Stream): readonly Frame[] {
     const part = this.#parts.get(stream.userId)
     if (part === undefined && !this.#senders.has(stream.userId)) return this.frames
-    const frames = this.frames.filter((frame, index) =>
-      (part === undefined || (index >= part.from && index <= part.to)) && isFor(frame, stream))
+    // by a join come in streams of all topics: one of this topic is let in by what the database has, and gets all of it
+    const from = stream.all ? part?.from ?? 0 : 0
+    const frames = this.frames.filter((frame, index) => index >= from && index <= (part?.to ?? Infinity) && isFor(frame, stream))
     return frames.length === this.frames.length ? this.frames : frames
   }
 

@@ -284,6 +284,19 @@ test('who has left is not brought in again by a join that is heard of late, or t
   t.strictSame(numbers(sink), [1, 2, 3])
 })
 
+test('by a join comes in a stream of all topics; one of the topic that is there already misses nothing before it', async (t) => {
+  const hub = start(t)
+  const log = new MemoryLog<Events>()
+  await hub.useLog(log)
+  const [one, all] = [new MemorySink(), new MemorySink()]
+  // resumed, on a node that hasn't heard yet that the user is back
+  hub.follow(hub.open({ id: 'o', userId: 'u', sink: one, all: false, echo: true, expiresAt: null }), 'a', 0, hub.position)
+  hub.open({ id: 'a', userId: 'u', sink: all, all: true, echo: true, expiresAt: null })
+  for (const emission of [note(1, 'a'), { ...note(2, 'a'), joins: ['u'] }, note(3, 'a')]) hub.received(log.append(emission), undefined)
+  await eventually(() => numbers(one).length >= 2 && numbers(all).length === 2)
+  t.strictSame([numbers(one), numbers(all)], [[1, 2, 3], [2, 3]])
+})
+
 test('the only follower leaves, and somebody comes in, in one transaction or as the follower goes', async (t) => {
   for (const how of ['leaves', 'closes'] as const) {
     const hub = start(t)
