@@ -67,7 +67,6 @@ export class Chat {
   readonly #lease: Lease
   readonly #clock: Clock
   readonly #options: ChatOptions
-  /** Whom we know, and since when that is known. */
   readonly #users: Users
   readonly #typing = new Map<string, Alarm>()
   readonly #background = new Set<Promise<unknown>>()
