@@ -1,3 +1,4 @@
+import regexp from 'eslint-plugin-regexp'
 import neostandard, { plugins } from 'neostandard'
 
 export default [
@@ -6,6 +7,14 @@ export default [
     filesTs: ['**/*.tsx'],
     ignores: ['dist/**', 'dist.building/**', 'prisma/generated/**', '.tap/**', 'web/dist/**']
   }),
+  {
+    // A pattern that backtracks, or starts again at each character, costs quadratic time on text from outside.
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential', ignoreSticky: false }]
+    }
+  },
   {
     files: ['**/*.ts', '**/*.tsx'],
     plugins: { '@typescript-eslint': plugins['typescript-eslint'].plugin },

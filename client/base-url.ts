@@ -20,8 +20,11 @@ export function defaultBaseUrl (): string {
 }
 
 /** The base URL of the options, without a trailing slash; it may hold a path. */
-export const baseUrlOf = (options: { baseUrl?: string | undefined }): string =>
-  (options.baseUrl ?? defaultBaseUrl()).replace(/\/+$/, '')
+export function baseUrlOf (options: { baseUrl?: string | undefined }): string {
+  let url = options.baseUrl ?? defaultBaseUrl()
+  while (url.endsWith('/')) url = url.slice(0, -1)
+  return url
+}
 
 /** `?a=1&b=2` of what is set; empty when nothing is. */
 export function queryOf (parameters: Record<string, string | number | boolean | null | undefined>): string {

@@ -67,11 +67,22 @@ export default async function routes (app: FastifyInstance, options: PageOptions
 function send ({ headers: { 'if-none-match': known, 'accept-encoding': accepted } }: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
   const { type, etag, cacheControl, bytes, gzipped } = file
   reply.headers({ ...headers, ETag: etag, 'Cache-Control': cacheControl, Vary: 'Accept-Encoding' })
-  if (known?.split(/\s*,\s*/).some(tag => tag === etag || tag === '*') === true) return reply.code(304).send()
+  if (listOf(known).some(tag => tag === etag || tag === '*')) return reply.code(304).send()
   reply.type(type)
-  return /\bgzip\b(?!;\s*q=0(\.0*)?(,|$))/.test(String(accepted))
+  return acceptsGzip(accepted)
     ? reply.header('Content-Encoding', 'gzip').send(gzipped)
     : reply.send(bytes)
+}
+
+/** The elements of a header's comma-separated list (RFC 9110, 5.6.1). The page's own tags hold no comma. */
+const listOf = (header: string | string[] | undefined): string[] => String(header ?? '').split(',').map(element => element.trim())
+
+/** `gzip` with a weight above 0 (RFC 9110, 12.5.3); without a weight it is 1. */
+function acceptsGzip (header: string | string[] | undefined): boolean {
+  return listOf(header).some(element => {
+    const [coding, weight] = element.toLowerCase().split(';').map(part => part.trim())
+    return coding === 'gzip' && !(weight?.startsWith('q=') === true && Number(weight.slice(2)) === 0)
+  })
 }
 
 async function readPage (directory: string, options: PageOptions): Promise<Map<string, PageFile>> {

@@ -58,7 +58,12 @@ t.test('HEAD, ETag and gzip', async (t) => {
   t.equal(head.headers.etag, whole.headers.etag)
   t.equal(gzipped.headers['content-encoding'], 'gzip')
   t.equal(gunzipSync(gzipped.rawPayload).toString(), whole.body)
-  t.equal((await app.inject({ url: '/', headers: { 'accept-encoding': 'gzip;q=0' } })).headers['content-encoding'], undefined)
+  for (const [accepted, encoding] of [
+    ['gzip;q=0', undefined], ['gzip ; q=0.000', undefined], ['br, gzip;q=0', undefined], ['notgzip', undefined], ['', undefined],
+    ['GZIP', 'gzip'], ['br;q=1.0, gzip;q=0.001', 'gzip'], ['br,gzip ,deflate', 'gzip']
+  ] as const) {
+    t.equal((await app.inject({ url: '/', headers: { 'accept-encoding': accepted } })).headers['content-encoding'], encoding, accepted)
+  }
   const unchanged = await app.inject({ url: '/', headers: { 'if-none-match': `"other", ${String(whole.headers.etag)}` } })
   t.equal(unchanged.statusCode, 304)
   t.equal(unchanged.body, '')

@@ -81,7 +81,7 @@ test('every durable event has an id, and its number in the conversation\'s log',
     else t.match(id, ID, type)
   }
 
-  const replay = await bob.openStream(t, { conversationId: group, echo: 'true', lastEventId: live[0]!.id!.replace(/\d+$/, '0') })
+  const replay = await bob.openStream(t, { conversationId: group, echo: 'true', lastEventId: live[0]!.id!.replace(/(?<=\.)\d+$/, '0') })
   const replayed = (await replay.until(marked)).filter(({ data }) => data.eventSeq !== undefined)
   t.strictSame(replayed.map(({ type }) => type), expected)
   const now = (await app.inject({ url: `/api/chat/conversations/${group}/messages`, headers: { authorization: `Bearer ${bob.token}` } })).json().messages[0]
@@ -158,7 +158,7 @@ test('a position that can\'t be placed is answered with reset, and then the stre
   ]
   const cases: Array<[string, string | undefined, string]> = [
     ['rubbish', id, 'unreadable'], ['x'.repeat(3000), id, 'unreadable'], ['1', id, 'unreadable'], ['null', id, 'unreadable'], [`${one}.1`, id, 'unreadable'],
-    [`${one}9999`, id, 'ahead'], [one.replace(/\d+$/, '99999999999999999999'), id, 'unreadable'],
+    [`${one}9999`, id, 'ahead'], [one.replace(/(?<=\.)\d+$/, '99999999999999999999'), id, 'unreadable'],
     [foreignGroup, id, 'foreign'], [otherDatabase, id, 'foreign'], [all, id, 'foreign'],
     ['rubbish', undefined, 'unreadable'], [`${all}99`, undefined, 'ahead'], [one, undefined, 'foreign'], [otherDatabaseAll, undefined, 'foreign']
   ]
