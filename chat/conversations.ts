@@ -3,6 +3,7 @@ import { chatError } from '../errors.js'
 import { isoTime } from '../schemas/common.js'
 import { MAX_PARTICIPANTS, type Role } from '../schemas/conversations.js'
 import type { DurableEvents } from '../schemas/events.js'
+import { shownName } from '../schemas/names.js'
 import type { ConversationRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import { endTyping } from './typing.js'
@@ -50,7 +51,7 @@ export function createGroup (userId: string, title: string | null, participantId
     apply (unit) {
       if (memberIds.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
       const users = usersOf(unit, memberIds)
-      const conversation = unit.addConversation({ id: conversationId, type: 'group', title, createdBy: userId })
+      const conversation = unit.addConversation({ id: conversationId, type: 'group', title: title === null ? null : shownName(title), createdBy: userId })
       for (const user of users) unit.addParticipant(conversation, user, user.id === userId ? 'owner' : 'member')
       tellCreated(unit, conversation, memberIds)
       return { conversationId, created: true }

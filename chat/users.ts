@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { chatError, isChatError } from '../errors.js'
 import { UserId } from '../schemas/common.js'
+import { shownName } from '../schemas/names.js'
 import type { Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { assertValid } from './validation.js'
@@ -33,14 +34,17 @@ export class Users {
   }
 
   /** Costs nothing when nothing is new. @throws VALIDATION_FAILED */
-  async ensure (caller: Caller): Promise<void> {
+  async ensure (told: Caller): Promise<void> {
+    if (this.#isKnown(told)) return
+    const caller = withShownName(told)
     if (this.#isKnown(caller)) return
     assertValid(UserId, caller.userId)
     this.#remember(caller, await this.#writer.write(ensureUser(caller)))
   }
 
   /** Carries out a caller's command, in the transaction that makes them known. @throws VALIDATION_FAILED, and as the command does */
-  async writeAs<Result> (caller: Caller, command: Command<Result>): Promise<Result> {
+  async writeAs<Result> (told: Caller, command: Command<Result>): Promise<Result> {
+    const caller = withShownName(told)
     if (this.#isKnown(caller)) return await this.#writer.write(command)
     assertValid(UserId, caller.userId)
     const { user, settle } = await this.#writer.write(asCaller(caller, command))
@@ -60,6 +64,10 @@ export class Users {
     this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt), at: Date.now() })
   }
 }
+
+/** A host says a name in whatever form it has it. */
+const withShownName = (caller: Caller): Caller =>
+  ({ ...caller, displayName: caller.displayName === null ? null : shownName(caller.displayName) })
 
 /** Makes the caller known even if the command is refused. */
 function asCaller<Result> (caller: Caller, command: Command<Result>): Command<{ user: UserRow, settle: () => Result }> {
@@ -112,7 +120,7 @@ export function registerUser (userId: string, displayName: string, passwordHash:
     apply (unit) {
       if (unit.user(userId) !== undefined) throw chatError('USER_EXISTS')
       // the second, since a token's `iat` is one: the first token is no older than the name
-      return addUser(unit, userId, displayName, null, passwordHash, Math.floor(unit.now / 1000) * 1000)
+      return addUser(unit, userId, shownName(displayName) ?? userId, null, passwordHash, Math.floor(unit.now / 1000) * 1000)
     }
   }
 }

@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
 import type { Caller } from '../chat/users.js'
 import { chatError } from '../errors.js'
+import { isUserId, shownName } from '../schemas/names.js'
 
 /** One of `secret`, `publicKey` and `jwksUrl` says how tokens are verified; what is configured pins the algorithms. */
 export interface JwtOptions {
@@ -50,8 +51,6 @@ const VERIFIED_CHARS = 16 * 1024 * 1024
 const VERIFIED_TTL_MS = 600_000
 /** The last instant that a Date can tell (ECMA-262, 21.4.1.1), in epoch milliseconds. */
 export const LAST_INSTANT_MS = 8.64e15
-
-const USER_ID = /^[^\u0000-\u001f\u007f-\u009f\ud800-\udfff]{1,128}$/u
 
 async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<void> {
   const { secret, publicKey, jwksUrl, issuer, audience } = options
@@ -149,23 +148,18 @@ function refusal (error: unknown): Error {
 /** @throws UNAUTHORIZED when the claims make no caller; TOKEN_EXPIRED without leeway */
 function callerOf (claims: Record<string, unknown>): Caller {
   const { sub, name, picture, exp, iat } = claims
-  if (typeof sub !== 'string' || !USER_ID.test(sub)) throw chatError('UNAUTHORIZED')
+  if (typeof sub !== 'string' || !isUserId(sub)) throw chatError('UNAUTHORIZED')
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
   // NumericDate may have a fraction, and be further than a Date goes
   const expiresAt = Math.min(Math.floor(exp * 1000), LAST_INSTANT_MS)
   if (expiresAt <= Date.now()) throw chatError('TOKEN_EXPIRED')
   return {
     userId: sub,
-    displayName: typeof name === 'string' ? cleanName(name) : null,
+    displayName: typeof name === 'string' ? shownName(name) : null,
     avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
     issuedAt: typeof iat === 'number' && Number.isFinite(iat) ? Math.floor(Math.min(iat * 1000, Date.now())) : null,
     expiresAt
   }
-}
-
-function cleanName (name: string): string | null {
-  const clean = Array.from(name.replace(/[\u0000\ud800-\udfff]/gu, '')).slice(0, 200).join('')
-  return clean === '' ? null : clean
 }
 
 export function isWebUrl (url: string): boolean {

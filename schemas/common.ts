@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { TSchema } from 'typebox'
+import { ACCOUNT_ID_PATTERN, NAME_MAX, USER_ID_MAX, USER_ID_PATTERN } from './names.js'
 
 /**
  * Lengths count Unicode code points, as JSON Schema does (draft 2020-12 validation, 6.3.1). Patterns are matched with
@@ -12,10 +13,18 @@ const withoutControls = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]*$'
 export const WellFormed = (options: { minLength?: number, maxLength: number, description?: string }) =>
   Type.String({ ...options, pattern: wellFormed })
 
-export const UserId = Type.String({ minLength: 1, maxLength: 128, pattern: withoutControls, description: 'The `sub` of the user\'s token' })
+export const UserId = Type.String({ minLength: 1, maxLength: USER_ID_MAX, pattern: USER_ID_PATTERN, description: 'The `sub` of the user\'s token' })
+/** The id of a new account; ids that tokens bring are not so narrow. */
+export const AccountId = Type.String({
+  minLength: 1,
+  maxLength: USER_ID_MAX,
+  pattern: ACCOUNT_ID_PATTERN,
+  description: 'No white space at its ends; no control, bidi or zero-width character; not `.` or `..`'
+})
 export const ConversationId = Type.String({ minLength: 1, maxLength: 300, pattern: withoutControls })
 export const MessageId = Type.String({ minLength: 1, maxLength: 64, pattern: withoutControls })
-export const DisplayName = WellFormed({ minLength: 1, maxLength: 200 })
+/** Kept as `shownName` makes it. */
+export const DisplayName = WellFormed({ maxLength: NAME_MAX, description: 'Trimmed; where it shows nothing, the id takes its place' })
 
 /** ISO 8601, UTC, with milliseconds: `2026-01-15T10:30:00.000Z`. */
 export const Timestamp = Type.String({ examples: ['2026-01-15T10:30:00.000Z'], description: 'ISO 8601, UTC, with milliseconds' })

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { ConversationId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
 import { Message } from './messages.js'
+import { NAME_MAX } from './names.js'
 import { User } from './users.js'
 
 /** A group holds at most this many participants, its maker included. */
@@ -49,7 +50,7 @@ export const CreateConversationBody = Type.Unsafe<
 >(Type.Object({
   type: ConversationType,
   userId: Type.Optional(UserId),
-  title: Type.Optional(Nullable(WellFormed({ maxLength: 200 }))),
+  title: Type.Optional(Nullable(WellFormed({ maxLength: NAME_MAX, description: 'Trimmed; null where it shows nothing' }))),
   participantIds: Type.Optional(UserIds)
 }, {
   if: { properties: { type: { const: 'direct' } } },

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { DisplayName, Nullable, Timestamp, UserId, WellFormed } from './common.js'
+import { AccountId, DisplayName, Nullable, Timestamp, UserId, WellFormed } from './common.js'
 
 export const Profile = Type.Object({
   userId: UserId,
@@ -21,10 +21,10 @@ export const OnlineStatusAnswer = Type.Object({ userId: UserId, isOnline: Type.B
 export type OnlineStatusAnswer = Static<typeof OnlineStatusAnswer>
 
 const Password = WellFormed({ minLength: 8, maxLength: 128 })
-export const RegisterBody = Type.Object({ userId: UserId, password: Password, displayName: Type.Optional(DisplayName) })
+export const RegisterBody = Type.Object({ userId: AccountId, password: Password, displayName: Type.Optional(DisplayName) })
 export type RegisterBody = Static<typeof RegisterBody>
-export const LoginBody = RegisterBody
-export type LoginBody = RegisterBody
+export const LoginBody = Type.Object({ ...RegisterBody.properties, userId: UserId })
+export type LoginBody = Static<typeof LoginBody>
 
 export const Session = Type.Object({
   token: Type.String({ description: 'JWT' }),
