@@ -2,7 +2,7 @@ import type { AnyEmission } from './emission.js'
 
 /**
  * An event as it stands on the wire (HTML Living Standard, 9.2.6), made once for all streams. Names and ids are ours
- * and hold no line ends; the data is JSON on one line, since JSON.stringify escapes CR and LF.
+ * and hold no line ends; the data is JSON on one line (see `jsonLine`).
  */
 export interface Frame {
   /** From `event:` to the empty line. */
@@ -25,7 +25,12 @@ export function frameOf ({ type, data, id, seq, position, except, neverToThem = 
 export const isFor = ({ except, neverToThem }: Frame, { userId, echo }: { userId: string, echo: boolean }): boolean =>
   except !== userId || (echo && !neverToThem)
 
-export const eventText = (type: string, data: unknown): string => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`
+export const eventText = (type: string, data: unknown): string => `event: ${type}\ndata: ${jsonLine(data)}\n\n`
+
+/** JSON.stringify escapes CR and LF. Parsers that split by Unicode's line ends would also split at these, which it leaves. */
+const jsonLine = (data: unknown): string => JSON.stringify(data ?? null).replace(/[\u0085\u2028\u2029]/g, escaped)
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 export const withId = (id: string, text: string): string => `id: ${id}\n${text}`
 

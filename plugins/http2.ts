@@ -8,12 +8,6 @@ const LINGER_MS = 1000
 /** What an HTTP/2 response writes to; it tells what the response doesn't: that it is gone. */
 export const http2StreamOf = ({ raw }: FastifyReply): ServerHttp2Stream | undefined => (raw as { stream?: ServerHttp2Stream }).stream
 
-/** HTTP/2 has no such header (RFC 9113, 8.2.2), and Node.js warns of it. */
-export function dropConnectionHeader ({ raw }: FastifyReply): void {
-  const setHeader = raw.setHeader.bind(raw)
-  raw.setHeader = (name, value) => name.toLowerCase() === 'connection' ? raw : setHeader(name, value)
-}
-
 /** HTTP/2 connections with streams of events: without one they would stay, and hold up the closing of their server. */
 export class Http2Sessions {
   readonly #sockets = new Map<Http2Session, Socket>()

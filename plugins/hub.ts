@@ -7,7 +7,7 @@ import { ChunkedSink } from '../hub/chunked-sink.js'
 import { Hub, type HubOptions } from '../hub/hub.js'
 import type { Sink } from '../hub/stream.js'
 import type { ChatEvents } from '../schemas/events.js'
-import { dropConnectionHeader, http2StreamOf, Http2Sessions } from './http2.js'
+import { http2StreamOf, Http2Sessions } from './http2.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -64,8 +64,7 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
   // that of `inject` is none
   const socket = stream === undefined && raw.socket instanceof Socket ? raw.socket : undefined
   if (socket !== undefined) corkThisTurn(socket)
-  if (stream !== undefined) dropConnectionHeader(reply)
-  sse.call(reply, {})
+  withoutKeepAlive(reply, () => { sse.call(reply, {}) })
   Reflect.deleteProperty(reply, 'sseContext')
   if (stream !== undefined) {
     sessions.add(stream)
@@ -74,6 +73,17 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
   if (isSilent) socket?.setKeepAlive(true, KEEP_ALIVE_MS)
   socket?.setNoDelay(true)
   return ChunkedSink.over(raw)
+}
+
+/**
+ * fastify-sse-v2 says `Connection: keep-alive` to everybody: HTTP/2 has no such header (RFC 9113, 8.2.2), and a client that
+ * asked for `close`, or is told so while the server stops, would wait for that in vain. Node.js says what is right by itself.
+ */
+function withoutKeepAlive ({ raw }: FastifyReply, open: () => void): void {
+  const setHeader = raw.setHeader.bind(raw)
+  raw.setHeader = (name, value) => name.toLowerCase() === 'connection' && value === 'keep-alive' ? raw : setHeader(name, value)
+  open()
+  Reflect.deleteProperty(raw, 'setHeader')
 }
 
 /** The head and what greets the stream leave together, in one packet. */

@@ -26,13 +26,21 @@ export async function openSchemaEngine (
   adapterFactory: SqlMigrationAwareDriverAdapterFactory,
   schema: string
 ): Promise<SchemaEngine> {
-  engineModule ??= instantiate()
-  const { SchemaEngine } = await engineModule
+  const { SchemaEngine } = await loadEngine()
   return SchemaEngine.new(
     { datamodels: [['schema.prisma', schema]] },
     () => { /* it logs whole migrations */ },
     bindMigrationAwareSqlAdapterFactory(adapterFactory)
   )
+}
+
+/** Loaded once; a failure (no file handles left, say) isn't kept. */
+async function loadEngine (): Promise<typeof import('@prisma/schema-engine-wasm')> {
+  engineModule ??= instantiate().catch((error: unknown) => {
+    engineModule = undefined
+    throw error
+  })
+  return await engineModule
 }
 
 /**
