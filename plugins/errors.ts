@@ -57,8 +57,13 @@ export function notFound (_request: FastifyRequest, reply: FastifyReply): void {
 
 export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = refusalOf(error)
-  if (refusal.statusCode >= 500) request.log[refusal.code === 'UNAVAILABLE' ? 'warn' : 'error']({ err: refusal.cause ?? error }, refusal.message)
+  logFailure(error, refusal, request)
   answer(reply, refusal)
+}
+
+/** What a caller can't help is told to the log. */
+export function logFailure (error: FastifyError, refusal: ChatError, request: FastifyRequest): void {
+  if (refusal.statusCode >= 500) request.log[refusal.code === 'UNAVAILABLE' ? 'warn' : 'error']({ err: refusal.cause ?? error }, refusal.message)
 }
 
 /** What isn't HTTP, or breaks off (Node.js's `clientError`). Its bytes may hold a token and are not logged. */
@@ -73,7 +78,8 @@ export function answerClientError ({ code }: ConnectionError, socket: Socket): v
   socket.destroy()
 }
 
-function refusalOf (error: FastifyError): ChatError {
+/** The error in words of the catalogue. */
+export function refusalOf (error: FastifyError): ChatError {
   if (isChatError(error)) return error
   // an id that no conversation or message can have is none that there is
   if (error.validationContext === 'params') return chatError('NOT_FOUND')

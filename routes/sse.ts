@@ -1,11 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { StreamCaller } from '../chat/streams.js'
+import type { Admission, StreamCaller } from '../chat/streams.js'
 import { bearerToken } from '../plugins/auth.js'
-import { answerError } from '../plugins/errors.js'
-import { isChatError } from '../errors.js'
-import { disconnectText } from '../hub/stream.js'
+import { answerError, logFailure, refusalOf } from '../plugins/errors.js'
+import { disconnectText, type Sink } from '../hub/stream.js'
 import { StreamQuery } from '../schemas/streams.js'
 
 export interface SseOptions {
@@ -43,7 +42,7 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
         lastEventId: lastEventIdOf(request.headers, lastEventId),
         echo: echo === 'true' || echo === '1'
       })
-      admission.begin(reply.openEventStream())
+      begin(admission, request, reply.openEventStream())
     } finally {
       admitting--
     }
@@ -53,10 +52,27 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
     return maxStreams !== undefined && hub.streamCount + admitting >= maxStreams
   }
 
+  /** The head has been sent: what fails from here on can only end the stream. */
+  function begin (admission: Admission, request: FastifyRequest, sink: Sink): void {
+    try {
+      admission.begin(sink)
+    } catch (error) {
+      request.log.error({ err: error }, 'A stream could not begin')
+      sendAway(sink, 'unavailable')
+    }
+  }
+
+  /** Whatever isn't the caller's to mend is mended by coming back, a mistake of this program included. */
   function answerStreamError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-    if (isChatError(error, 'UNAVAILABLE')) turnAway(reply, hub.closing ? 'shutdown' : 'unavailable')
-    else if (isChatError(error, 'TOO_MANY_REQUESTS')) turnAway(reply, 'unavailable', (error.retryAfter ?? 0) * 1000)
-    else answerError(error, request, reply)
+    const refusal = refusalOf(error)
+    if (refusal.statusCode >= 500) {
+      logFailure(error, refusal, request)
+      turnAway(reply, hub.closing ? 'shutdown' : 'unavailable')
+    } else if (refusal.code === 'TOO_MANY_REQUESTS') {
+      turnAway(reply, 'unavailable', (refusal.retryAfter ?? 0) * 1000)
+    } else {
+      answerError(error, request, reply)
+    }
   }
 
   /** A token in the header counts before a ticket, and that before a token in the URL. */
@@ -69,7 +85,11 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   }
 
   function turnAway (reply: FastifyReply, reason: 'shutdown' | 'unavailable', wait = 0): void {
-    const sink = reply.openEventStream()
+    sendAway(reply.openEventStream(), reason, wait)
+  }
+
+  function sendAway (sink: Sink, reason: 'shutdown' | 'unavailable', wait = 0): void {
+    if (sink.destroyed || sink.writableEnded) return
     sink.write(disconnectText(reason, Math.ceil(wait) + (hub.retryAfterMs(reason) ?? 0)))
     sink.end()
   }

@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
-import pg from 'pg'
+import type pg from 'pg'
 import { PrismaClient } from '../prisma/generated/postgresql/client.js'
 import type { Database, DatabaseOptions } from './database.js'
 import { DEFAULT_SCHEMA, migrate } from './migrate.js'
-import { CommitUnknown, isDropped, isSilence, outageToRefusal } from './outage.js'
+import { CommitUnknown, isDropped, refusalOf } from './outage.js'
+import { RenewablePool } from './pool.js'
+import { consequencesOf } from './reading.js'
+import { inFlightOnce } from './once.js'
 import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
+import { checkWrites } from './write-check.js'
 
 /**
  * Ten nodes of these, and their connections for LISTEN, fit PostgreSQL's usual hundred. A node writes in one transaction
@@ -38,7 +42,7 @@ const RETRY_MS = 50
 export async function openPostgres (options: DatabaseOptions): Promise<Database> {
   const { connectionString, schema } = placeOf(options)
   const statements = new Statements()
-  const pool = new pg.Pool({
+  const pool = new RenewablePool({
     connectionString,
     fallback_application_name: 'fastify-sse-chat',
     max: options.poolSize ?? POOL_SIZE,
@@ -62,17 +66,18 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
   }
   const client = new PrismaClient({ adapter: factory })
   const read: Sql = {
-    query: async (sql, ...params) => await again(async () => await client.$queryRawUnsafe(statements.translate(sql).text, ...params)),
-    execute: async (sql, ...params) => await again(async () => await client.$executeRawUnsafe(statements.translate(sql).text, ...params))
+    query: async (sql, ...params) => await again(pool, async () => await client.$queryRawUnsafe(statements.translate(sql).text, ...params)),
+    execute: async (sql, ...params) => await again(pool, async () => await client.$executeRawUnsafe(statements.translate(sql).text, ...params))
   }
+  const transaction: Database['transaction'] = async work => await again(pool, async () => await transact(pool, statements, work))
   return {
     provider: 'postgresql',
     dialect: postgresDialect,
     identity,
     installation: `${identity}.${schema}`,
     read,
-    transaction: async work => await again(async () => await transact(pool, statements, work)),
-    ping: async () => { await read.query('SELECT position FROM chat_meta') },
+    transaction,
+    ping: inFlightOnce(async () => { await transaction(async sql => { await checkWrites(sql, postgresDialect) }) }),
     async close () {
       await client.$disconnect()
       await pool.end()
@@ -80,19 +85,26 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
   }
 }
 
-/** A broken connection has rolled back whatever it was in: once more, on another one. */
-async function again<T> (work: () => Promise<T>): Promise<T> {
+/** Once more on another connection, where that can help: nothing of the attempt before was written. */
+async function again<T> (pool: RenewablePool, work: () => Promise<T>): Promise<T> {
+  let renewed = false
   for (let attempt = 1; ; attempt++) {
     try {
-      return await outageToRefusal(work())
+      return await work()
     } catch (error) {
-      if (attempt === ATTEMPTS || !isDropped(error)) throw error
-      await sleep(RETRY_MS)
+      const { retry } = consequencesOf(error)
+      if (retry === undefined || renewed || attempt === ATTEMPTS) throw refusalOf(error)
+      if (retry === 'any') {
+        await sleep(RETRY_MS)
+      } else {
+        renewed = true
+        pool.renew()
+      }
     }
   }
 }
 
-async function transact<T> (pool: pg.Pool, statements: Statements, work: (sql: Sql) => Promise<T>): Promise<T> {
+async function transact<T> (pool: RenewablePool, statements: Statements, work: (sql: Sql) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let committing = false
   try {
@@ -100,14 +112,14 @@ async function transact<T> (pool: pg.Pool, statements: Statements, work: (sql: S
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
     const result = await work(sqlOver(client, statements))
     committing = true
-    await client.query('COMMIT')
+    const { command } = await client.query('COMMIT')
+    // what a COMMIT is answered after a statement has failed
+    if (command !== 'COMMIT') throw new Error(`The transaction was ended by ${command} instead of COMMIT`)
     client.release()
     return result
   } catch (error) {
-    // a server that gives no answer gives none to this, either
-    const rolledBack = !isSilence(error) && await client.query('ROLLBACK').then(() => true, () => false)
-    // what isn't surely clean goes
-    client.release(!rolledBack)
+    const clean = consequencesOf(error).keep === true && await client.query('ROLLBACK').then(() => true, () => false)
+    client.release(!clean)
     throw committing && isDropped(error) ? new CommitUnknown('The connection broke during the commit', { cause: error }) : error
   }
 }
