@@ -39,6 +39,8 @@ export class PostgresBus implements Bus {
   #listening = new Set<string>()
   #syncing: Promise<void> | undefined
   #client: pg.Client | undefined
+  /** Gives up the client's connection, for a new one. */
+  #lose: (error: unknown) => void = () => {}
   #connecting: Promise<void> | undefined
   #asked: Promise<unknown> = Promise.resolve()
   #retry: NodeJS.Timeout | undefined
@@ -145,6 +147,7 @@ export class PostgresBus implements Bus {
       await client.connect()
       // a notification lost in a crash is read from the log, so it needn't wait for the disk
       await this.#ask(client, 'SET synchronous_commit = off')
+      await this.#check(client)
       await this.#listenToAll(client)
     } catch (error) {
       return lose(error)
@@ -153,7 +156,8 @@ export class PostgresBus implements Bus {
     const again = this.#attempt > 0
     this.#attempt = 0
     this.#client = client
-    this.#probe = setInterval(() => { this.#ask(client, 'SELECT 1').catch(lose) }, PROBE_MS)
+    this.#lose = lose
+    this.#probe = setInterval(() => { this.#check(client).catch(lose) }, PROBE_MS)
     this.#probe.unref()
     // what has come to be wanted in the meantime
     void this.#sync()
@@ -196,9 +200,9 @@ export class PostgresBus implements Bus {
       try {
         await this.#change(client, 'LISTEN', missing)
         await this.#change(client, 'UNLISTEN', needless)
-      } catch {
-        // the connection is broken: the next one listens to all that is wanted
-        return
+      } catch (error) {
+        // the connection is broken, or may not do this: the next one listens to all that is wanted
+        return this.#failed(client, error)
       }
     }
   }
@@ -207,6 +211,15 @@ export class PostgresBus implements Bus {
   async #change (client: pg.Client, verb: 'LISTEN' | 'UNLISTEN', channels: Iterable<string>): Promise<void> {
     const statements = [...channels].map(channel => `${verb} ${channel}`)
     if (statements.length > 0) await this.#ask(client, statements.join(';'))
+  }
+
+  /** Rejects when nothing can be published: the server is away, is a standby, or refuses. */
+  async #check (client: pg.Client): Promise<void> {
+    await this.#ask(client, { text: 'SELECT pg_notify($1, $2)', values: [`${this.#prefix}probe`, ''] })
+  }
+
+  #failed (client: pg.Client, error: unknown): void {
+    if (client === this.#client) this.#lose(error)
   }
 
   /** One query at a time: the driver is about to stop queueing them. */
@@ -238,11 +251,16 @@ export class PostgresBus implements Bus {
     const pairs = [...payloads].flatMap(([carrier, list]) => list.map(({ text }) => [carrier, text] as const))
     const client = this.#client
     if (client === undefined) return
-    await this.#ask(client, {
-      name: 'chat_notify',
-      text: 'SELECT count(pg_notify(channel, payload)) FROM unnest($1::text[], $2::text[]) AS letters (channel, payload)',
-      values: [pairs.map(([carrier]) => carrier), pairs.map(([, payload]) => payload)]
-    })
+    try {
+      await this.#ask(client, {
+        name: 'chat_notify',
+        text: 'SELECT count(pg_notify(channel, payload)) FROM unnest($1::text[], $2::text[]) AS letters (channel, payload)',
+        values: [pairs.map(([carrier]) => carrier), pairs.map(([, payload]) => payload)]
+      })
+    } catch (error) {
+      // what was lost is read from the log; the next connection may do better
+      this.#failed(client, error)
+    }
   }
 
   #receive (payload: string): void {

@@ -17,6 +17,8 @@ export interface Link {
   unsubscribe(channels: string[]): Promise<void>
   /** Ends connections whose other end doesn't answer, so that they are made anew. */
   probe(): Promise<void>
+  /** Publishes nothing. Rejects when the server refuses that. */
+  check(channel: string): Promise<unknown>
   disconnect(): void
 }
 
@@ -107,6 +109,10 @@ class SingleLink implements Link {
     }))
   }
 
+  async check (channel: string): Promise<unknown> {
+    return await this.commands.publish(channel, '')
+  }
+
   disconnect (): void {
     for (const connection of this.#both) connection.disconnect()
   }
@@ -169,6 +175,10 @@ class ClusterLink implements Link {
     await Promise.all(this.commands.nodes('master').map(async node => {
       if (node.status === 'ready') await node.ping().catch(() => { node.disconnect(true) })
     }))
+  }
+
+  async check (channel: string): Promise<unknown> {
+    return await this.commands.spublish(channel, '')
   }
 
   disconnect (): void {

@@ -33,7 +33,7 @@ export class RedisBus implements Bus {
   readonly #outbox = new Outbox<Letter>(async letters => { await this.#publishAll(letters) })
   readonly #wanted = new Set<string>()
   #subscribing = new Set<string>()
-  #syncing: Promise<void> | undefined
+  #syncing: Promise<boolean> | undefined
   #link: Link | undefined
   #probe: NodeJS.Timeout | undefined
   #connected = false
@@ -80,7 +80,7 @@ export class RedisBus implements Bus {
 
   listen (channel: string): Promise<void> {
     this.#wanted.add(channel)
-    return this.#sync()
+    return this.#sync().then(() => {})
   }
 
   unlisten (channel: string): void {
@@ -115,8 +115,8 @@ export class RedisBus implements Bus {
     link.onDown(() => { this.#connected = false })
     this.#probe = setInterval(() => {
       void link.probe()
-      // a cluster may come back without saying so
-      void this.#up(link)
+      // a cluster may come back without saying so, and a server take away or give a right
+      void this.#passes(link).then(async passes => { if (passes) await this.#up(link) })
     }, PROBE_MS)
     this.#probe.unref()
     await new Promise<void>(resolve => {
@@ -134,12 +134,29 @@ export class RedisBus implements Bus {
     if (!link.isUp || this.#connected || this.#closed) return
     await this.#syncing
     this.#subscribing = new Set()
-    await this.#sync()
+    if (!await this.#passes(link) || !await this.#sync()) return
     if (!link.isUp || this.#connected || this.#closed) return
     this.#connected = true
     this.#complained = false
     if (this.#connectedBefore) this.#reconnected()
     this.#connectedBefore = true
+  }
+
+  /** Whether the server takes what is published: one that may only read, or refuses the user, answers a ping. */
+  async #passes (link: Link): Promise<boolean> {
+    if (!link.isUp) return false
+    try {
+      await link.check(`${this.prefix}probe`)
+      return true
+    } catch (error) {
+      this.#refused(error)
+      return false
+    }
+  }
+
+  #refused (error: unknown): void {
+    this.#connected = false
+    this.#complain(error)
   }
 
   #complain (error: unknown): void {
@@ -150,28 +167,31 @@ export class RedisBus implements Bus {
 
   // ---- channels
 
-  async #sync (): Promise<void> {
+  /** @returns whether all that is wanted is subscribed to */
+  async #sync (): Promise<boolean> {
     this.#syncing ??= this.#syncAll().finally(() => { this.#syncing = undefined })
-    await this.#syncing
+    return await this.#syncing
   }
 
-  async #syncAll (): Promise<void> {
+  async #syncAll (): Promise<boolean> {
     // all of one turn together
     await new Promise(resolve => setImmediate(resolve))
     while (this.#link?.isUp === true) {
       const missing = [...this.#wanted].filter(channel => !this.#subscribing.has(channel))
       const needless = [...this.#subscribing].filter(channel => !this.#wanted.has(channel))
-      if (missing.length === 0 && needless.length === 0) return
+      if (missing.length === 0 && needless.length === 0) return true
       for (const channel of missing) this.#subscribing.add(channel)
       for (const channel of needless) this.#subscribing.delete(channel)
       try {
         await this.#link.subscribe(missing.map(channel => this.prefix + channel))
         await this.#link.unsubscribe(needless.map(channel => this.prefix + channel))
-      } catch {
-        // the connection is broken: the next one subscribes to all that is wanted
-        return
+      } catch (error) {
+        // the connection is broken, or may not do this: another round subscribes to all that is wanted
+        this.#refused(error)
+        return false
       }
     }
+    return false
   }
 
   // ---- messages
