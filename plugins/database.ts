@@ -11,7 +11,7 @@ declare module 'fastify' {
 
 /** Opens the chat's database, migrated to the shipped version, and closes it with the app. */
 async function databasePlugin (app: FastifyInstance, options: DatabaseOptions): Promise<void> {
-  const database = await openDatabase(options)
+  const database = await openDatabase({ onTrouble: message => { app.log.error(`chat: ${message}`) }, ...options })
   app.decorate('chatDatabase', database)
   app.addHook('onClose', async () => { await database.close() })
 }

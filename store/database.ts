@@ -20,7 +20,7 @@ export interface Database {
    * during the commit) the outcome is unknown
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>
-  /** Rejects when the database doesn't answer. */
+  /** Rejects when the database doesn't answer, or would refuse a write. Writes nothing. */
   ping(): Promise<void>
   close(): Promise<void>
 }
@@ -32,6 +32,8 @@ export interface DatabaseOptions {
   schema?: string
   /** PostgreSQL: connections at most. Default 8. */
   poolSize?: number
+  /** SQLite: told what has happened to the database's files, and what to do. */
+  onTrouble?: (message: string) => void
 }
 
 /**
@@ -40,7 +42,7 @@ export interface DatabaseOptions {
  */
 export async function openDatabase (options: DatabaseOptions): Promise<Database> {
   // the driver that isn't used isn't loaded
-  if (options.url.startsWith('file:')) return await (await import('./sqlite.js')).openSqlite(options.url)
+  if (options.url.startsWith('file:')) return await (await import('./sqlite.js')).openSqlite(options)
   if (/^postgres(ql)?:\/\//.test(options.url)) return await (await import('./postgres.js')).openPostgres(options)
   throw new DatabaseError('The database URL must begin with file: or postgres://')
 }

@@ -9,7 +9,7 @@ import { RenewablePool } from './pool.js'
 import { consequencesOf } from './reading.js'
 import { inFlightOnce } from './once.js'
 import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
-import { checkWrites } from './write-check.js'
+import { writeCheck } from './write-check.js'
 
 /**
  * Ten nodes of these, and their connections for LISTEN, fit PostgreSQL's usual hundred. A node writes in one transaction
@@ -77,7 +77,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     installation: `${identity}.${schema}`,
     read,
     transaction,
-    ping: inFlightOnce(async () => { await transaction(async sql => { await checkWrites(sql, postgresDialect) }) }),
+    ping: inFlightOnce(async () => { await transaction(async sql => await sql.query(writeCheck)) }),
     async close () {
       await client.$disconnect()
       await pool.end()

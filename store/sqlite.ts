@@ -1,16 +1,23 @@
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import SqliteConnection from 'better-sqlite3'
 import { PrismaClient } from '../prisma/generated/sqlite/client.js'
-import type { Database } from './database.js'
+import type { Database, DatabaseOptions } from './database.js'
 import { DatabaseError, migrate } from './migrate.js'
+import { inFlightOnce } from './once.js'
 import { isLocked, outageToRefusal } from './outage.js'
+import { FileGuard } from './file-guard.js'
+import { SqliteFiles } from './sqlite-files.js'
 import { sqliteDialect, type Param, type Sql } from './sql.js'
+import { writeChecks } from './write-check.js'
 
 /** How long a write waits for another process that holds the lock, in milliseconds, before it is refused. */
 const LOCK_TIMEOUT_MS = 5000
+/** How long a readiness check does, in milliseconds: a lock that is held for longer is an outage. */
+const PING_LOCK_MS = 1500
+const FILES_CHECK_MS = 1000
 
 /**
  * SQLite: one connection writes and another reads, so that a read never sees what isn't committed yet (WAL gives it a
@@ -20,7 +27,7 @@ const LOCK_TIMEOUT_MS = 5000
  * A write transaction takes the lock when it begins; waiting for another process's is done here and not in SQLite's
  * busy handler, which would stop the event loop.
  */
-export async function openSqlite (url: string): Promise<Database> {
+export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions): Promise<Database> {
   const [path, query] = url.slice('file:'.length).replace(/^\/\/(?=\/)/, '').split('?', 2) as [string, string?]
   const file = resolve(path)
   const synchronous = new URLSearchParams(query).get('synchronous') === 'normal' ? 'NORMAL' : 'FULL'
@@ -29,16 +36,49 @@ export async function openSqlite (url: string): Promise<Database> {
   } catch (error) {
     throw new DatabaseError(`The folder of the database file ${path} can't be made (${(error as NodeJS.ErrnoException).code})`)
   }
+  // SQLite would make a new database, and delete the log with what another one's writers were told is safe
+  if (!existsSync(file) && sizeOf(`${file}-wal`) > 0) {
+    throw new DatabaseError(`The database file ${path} is gone, and ${path}-wal, which holds a part of it, is there: move the database back, or that file away`)
+  }
   const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))
 
-  const writer = new SqliteConnection(file, { timeout: 10 })
-  // another process that starts on a new file may be at the same; SQLite doesn't wait for that
-  for (const pragma of ['journal_mode = WAL', `synchronous = ${synchronous}`, 'cache_size = -16000']) await onceUnlocked(() => writer.pragma(pragma))
-  const write = preparedSql(writer)
-  const reader = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${file}`, timeout: 10 }) })
-  await reader.$queryRawUnsafe('PRAGMA query_only = ON')
-  await reader.$queryRawUnsafe('PRAGMA cache_size = -16000')
-  const read = prismaSql(reader)
+  let connections = await connect(file, synchronous)
+  const files = new SqliteFiles(file)
+  const guard = new FileGuard(files, {
+    onTrouble,
+    // closing the connections brings what is in the write-ahead log, which they have open, into the database
+    async renew () {
+      await disconnect(connections)
+      connections = await connect(file, synchronous)
+    },
+    isBusy: () => connections.writer.inTransaction
+  })
+  const timer = setInterval(() => { void guard.check() }, FILES_CHECK_MS)
+  timer.unref()
+
+  const read: Sql = {
+    query: async (sql, ...params) => {
+      await guard.assertIntact()
+      return await outageToRefusal(connections.reader.$queryRawUnsafe(sql, ...params))
+    },
+    execute: async (sql, ...params) => {
+      await guard.assertIntact()
+      return await outageToRefusal(connections.reader.$executeRawUnsafe(sql, ...params))
+    }
+  }
+
+  /** What a write needs, without writing. A transaction of this process has it already. */
+  function checkWrites (): void {
+    const { writer } = connections
+    if (writer.inTransaction) return
+    writer.exec('BEGIN IMMEDIATE')
+    try {
+      for (const statement of writeChecks) writer.prepare(statement).run()
+    } finally {
+      if (writer.inTransaction) writer.exec('ROLLBACK')
+    }
+    assertWritable(file)
+  }
 
   return {
     provider: 'sqlite',
@@ -47,9 +87,12 @@ export async function openSqlite (url: string): Promise<Database> {
     installation: identity,
     read,
     async transaction (work) {
+      await guard.assertIntact()
+      const { write } = connections
       await onceUnlocked(async () => await write.execute('BEGIN IMMEDIATE'))
       try {
         const result = await work(write)
+        guard.assertDatabase()
         await write.execute('COMMIT')
         return result
       } catch (error) {
@@ -58,31 +101,62 @@ export async function openSqlite (url: string): Promise<Database> {
         throw error
       }
     },
-    ping: async () => { await read.query('SELECT position FROM chat_meta') },
+    ping: inFlightOnce(async () => {
+      await guard.check()
+      await read.query('SELECT position FROM chat_meta')
+      await outageToRefusal(onceUnlocked(checkWrites, PING_LOCK_MS))
+    }),
     async close () {
-      await reader.$disconnect()
-      writer.close()
+      clearInterval(timer)
+      await guard.stop()
+      await disconnect(connections)
     }
   }
 }
 
+interface Connections {
+  writer: SqliteConnection.Database
+  write: Sql
+  reader: PrismaClient
+}
+
+async function connect (file: string, synchronous: 'NORMAL' | 'FULL'): Promise<Connections> {
+  const writer = new SqliteConnection(file, { timeout: 10 })
+  // another process that starts on a new file may be at the same; SQLite doesn't wait for that
+  for (const pragma of ['journal_mode = WAL', `synchronous = ${synchronous}`, 'cache_size = -16000']) await onceUnlocked(() => writer.pragma(pragma))
+  const reader = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${file}`, timeout: 10 }) })
+  for (const statement of ['PRAGMA query_only = ON', 'PRAGMA cache_size = -16000', 'SELECT position FROM chat_meta']) {
+    await onceUnlocked(async () => await reader.$queryRawUnsafe(statement))
+  }
+  return { writer, write: preparedSql(writer), reader }
+}
+
+async function disconnect ({ writer, reader }: Connections): Promise<void> {
+  await reader.$disconnect()
+  writer.close()
+}
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+
 /** Again and again while another process holds the lock. */
-async function onceUnlocked<T> (work: () => T | Promise<T>): Promise<T> {
-  const deadline = Date.now() + LOCK_TIMEOUT_MS
+async function onceUnlocked<T> (work: () => T | Promise<T>, timeoutMs = LOCK_TIMEOUT_MS): Promise<T> {
+  const deadline = performance.now() + timeoutMs
   for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
     try {
       return await work()
     } catch (error) {
-      if (!isLocked(error) || Date.now() >= deadline) throw error
+      if (!isLocked(error) || performance.now() >= deadline) throw error
       await sleep(wait)
     }
   }
 }
 
-function prismaSql (client: PrismaClient): Sql {
-  return {
-    query: async (sql: string, ...params: Param[]) => await outageToRefusal(client.$queryRawUnsafe(sql, ...params)),
-    execute: async (sql: string, ...params: Param[]) => await outageToRefusal(client.$executeRawUnsafe(sql, ...params))
+/** A file system that became read-only says so only when something is written. */
+function assertWritable (file: string): void {
+  try {
+    accessSync(file, constants.W_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') throw error
   }
 }
 

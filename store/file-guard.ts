@@ -1,0 +1,89 @@
+import { chatError } from '../errors.js'
+import type { FilesState, SqliteFiles } from './sqlite-files.js'
+
+export interface FileGuardOptions {
+  /** Told once what has happened to the files, and what to do; and when they are back. */
+  onTrouble: (message: string) => void
+  /** Closes all connections and opens new ones: the database has its name, and its write-ahead log has none. */
+  renew: () => Promise<void>
+  /** Whether a transaction is under way. */
+  isBusy: () => boolean
+}
+
+/** The database's files are not what is open. */
+class DatabaseFileError extends Error {
+  override name = 'DatabaseFileError'
+  readonly code = 'DATABASE_FILE'
+}
+
+const told: Record<Exclude<FilesState, 'intact' | 'journalMissing'>, (path: string) => string> = {
+  missing: path => `The database file ${path} was moved or deleted. Nothing is read or written until it is back: move it there again, with the files that end in -wal and -shm.`,
+  replaced: path => `Another file stands where the database file ${path} was. It isn't used: restart the server to use it, or move the file that was there back.`,
+  journalReplaced: path => `The files ${path}-wal or ${path}-shm were replaced while they were in use. Nothing is read or written: stop all programs that use the database, and start the server again.`
+}
+
+/**
+ * Keeps a SQLite database from being used while its files are not those that are open: what would be acknowledged then
+ * is lost when the process ends.
+ */
+export class FileGuard {
+  readonly #files: SqliteFiles
+  readonly #options: FileGuardOptions
+  #state: FilesState = 'intact'
+  #renewing: Promise<void> | undefined
+
+  constructor (files: SqliteFiles, options: FileGuardOptions) {
+    this.#files = files
+    this.#options = options
+  }
+
+  /** Looks at all files. Where only the write-ahead log is gone, brings what was in it into the database, and goes on. */
+  async check (): Promise<void> {
+    await this.#renewing
+    this.#see(this.#files.state())
+    if (this.#state !== 'journalMissing' || this.#options.isBusy()) return
+    await (this.#renewing ??= this.#renew().finally(() => { this.#renewing = undefined }))
+  }
+
+  /** Costs nothing while the files were there when they were last looked at. @throws UNAVAILABLE */
+  async assertIntact (): Promise<void> {
+    if (this.#state === 'intact' && this.#renewing === undefined) return
+    await this.check()
+    this.#assert()
+  }
+
+  /** Looks at the database file itself: before each commit. @throws UNAVAILABLE */
+  assertDatabase (): void {
+    const state = this.#files.databaseState()
+    if (state !== 'intact') this.#see(state)
+    this.#assert()
+  }
+
+  /** Resolves when nothing is under way. */
+  async stop (): Promise<void> {
+    await this.#renewing
+  }
+
+  async #renew (): Promise<void> {
+    try {
+      await this.#options.renew()
+      this.#files.renewJournals()
+      this.#see(this.#files.state())
+      this.#options.onTrouble(`The write-ahead log of ${this.#files.path} was removed while it was in use. What was in it was written to the database, and a new one was begun.`)
+    } catch (error) {
+      this.#options.onTrouble(`The write-ahead log of ${this.#files.path} was removed while it was in use, and no new one could be begun: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  #see (state: FilesState): void {
+    if (state === this.#state) return
+    if (state !== 'intact' && state !== 'journalMissing') this.#options.onTrouble(told[state](this.#files.path))
+    else if (this.#state !== 'journalMissing' && state === 'intact') this.#options.onTrouble(`The database file ${this.#files.path} is back.`)
+    this.#state = state
+  }
+
+  #assert (): void {
+    if (this.#state === 'intact' || this.#state === 'journalMissing') return
+    throw chatError('UNAVAILABLE', { cause: new DatabaseFileError(told[this.#state](this.#files.path)), retryAfter: 2 })
+  }
+}

@@ -1,0 +1,71 @@
+import { statSync } from 'node:fs'
+
+export type FilesState =
+  | 'intact'
+  /** Nothing has the database's name any more. */
+  | 'missing'
+  /** Another file has it. */
+  | 'replaced'
+  /** The database is there; its write-ahead log or that one's index is not, or is another file. */
+  | 'journalMissing' | 'journalReplaced'
+
+/**
+ * The files of an open SQLite database. SQLite goes on with files that were moved, replaced or deleted, since it has
+ * them open: all that it then acknowledges is gone when the process ends. So they are compared with what has their names.
+ *
+ * A file is known by device and inode, as in SQLite itself. While a connection is open, SQLite never removes or replaces
+ * the write-ahead log and its index, whoever else has the database open.
+ */
+export class SqliteFiles {
+  readonly path: string
+  readonly #database: string | undefined
+  #journals: ReadonlyMap<string, string>
+
+  /** Call it when a connection has read the database: the files are there then. */
+  constructor (path: string) {
+    this.path = path
+    this.#database = identityOf(path)
+    this.#journals = this.#findJournals()
+  }
+
+  /** The write-ahead log was begun anew, by connections that were opened anew. */
+  renewJournals (): void {
+    this.#journals = this.#findJournals()
+  }
+
+  #findJournals (): Map<string, string> {
+    return new Map([`${this.path}-wal`, `${this.path}-shm`].flatMap(path => {
+      const identity = identityOf(path)
+      return identity === undefined ? [] : [[path, identity] as const]
+    }))
+  }
+
+  /** Of the database file alone: one call to the operating system. */
+  databaseState (): FilesState {
+    const now = identityOf(this.path)
+    if (now === undefined) return 'missing'
+    return isOther(now, this.#database) ? 'replaced' : 'intact'
+  }
+
+  state (): FilesState {
+    const state = this.databaseState()
+    if (state !== 'intact') return state
+    const journals = [...this.#journals].map(([path, identity]) => ({ identity, now: identityOf(path) }))
+    if (journals.some(({ identity, now }) => now !== undefined && isOther(now, identity))) return 'journalReplaced'
+    return journals.some(({ now }) => now === undefined) ? 'journalMissing' : 'intact'
+  }
+}
+
+const UNSEEN = 'unseen'
+
+const isOther = (identity: string, known: string | undefined): boolean => identity !== known && identity !== UNSEEN && known !== UNSEEN
+
+/** Undefined: there is no such file. What else keeps it from being looked at is no sign that it is gone. */
+function identityOf (path: string): string | undefined {
+  try {
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`
+  } catch (error) {
+    return ['ENOTDIR', 'ESTALE'].includes((error as NodeJS.ErrnoException).code ?? '') ? undefined : UNSEEN
+  }
+}

@@ -1,0 +1,122 @@
+import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { build, buildListening, call, user, type User } from '../helper.js'
+import { eventually, temporaryFolder } from './process.js'
+
+interface Chat {
+  app: FastifyInstance
+  file: string
+  anna: User
+  ben: User
+  conversationId: string
+  logged: string[]
+}
+
+async function start (t: Test): Promise<Chat> {
+  const file = join(temporaryFolder(t), 'chat.db')
+  const logged: string[] = []
+  const log = new Writable({ write (line: Buffer, _encoding, done) { logged.push(line.toString()); done() } })
+  const app = await buildListening(t, { chat: { databaseUrl: `file:${file}` }, log })
+  const [anna, ben] = [user(app, 'anna'), user(app, 'ben')]
+  return { app, file, anna, ben, conversationId: await anna.direct(ben), logged }
+}
+
+const readiness = async (app: FastifyInstance): Promise<number> => (await call(app, 'GET', '/health/ready')).status
+
+/** What is answered while the database can't be used. */
+async function refuses (t: Test, { app, anna, ben, conversationId }: Chat, what: string): Promise<void> {
+  const write = await anna.call('POST', '/api/chat/messages', { conversationId, text: 'lost' })
+  t.match([write.status, write.body.code], [503, 'UNAVAILABLE'], `${what}: a write`)
+  t.ok(write.headers['retry-after'], 'says when to come again')
+  t.equal((await ben.call('GET', `/api/chat/conversations/${conversationId}/messages`)).status, 503, `${what}: a read`)
+  t.equal(await readiness(app), 503, `${what}: readiness`)
+  const stream = await ben.openStream(t, { conversationId })
+  t.equal(stream.status, 200)
+  t.match((await stream.next('disconnect')).data, { reason: 'unavailable' })
+  await stream.ended
+}
+
+/** It works again, and what was acknowledged is in the file that the next start opens. */
+async function works (t: Test, chat: Chat, texts: string[]): Promise<void> {
+  const { app, file, anna, ben, conversationId } = chat
+  await anna.send(conversationId, 'the last')
+  t.equal(await readiness(app), 200, 'ready')
+  const stream = await ben.stream(t, { conversationId })
+  t.ok(stream, 'streams are open to it')
+  await app.close()
+  const next = await build(t, { chat: { databaseUrl: `file:${file}` } })
+  const { messages } = await user(next, 'ben').ok<{ messages: Array<{ text: string }> }>('GET', `/api/chat/conversations/${conversationId}/messages`)
+  t.strictSame(messages.map(({ text }) => text), [...texts, 'the last'], 'all that was acknowledged is there after a restart, and nothing else')
+}
+
+await t.test('a database file that is moved while it is in use', async t => {
+  for (const suffixes of [[''], ['', '-wal', '-shm']]) {
+    const chat = await start(t)
+    const stream = await chat.ben.stream(t, { conversationId: chat.conversationId })
+    await chat.anna.send(chat.conversationId, 'before')
+    await stream.next('message')
+    for (const suffix of suffixes) renameSync(chat.file + suffix, `${chat.file}.moved${suffix}`)
+    await refuses(t, chat, `moved with ${suffixes.join()}`)
+    t.ok(chat.logged.some(line => line.includes('was moved or deleted')), 'the log says what to do')
+    t.notOk(existsSync(chat.file), 'no new file is made')
+    for (const suffix of suffixes) renameSync(`${chat.file}.moved${suffix}`, chat.file + suffix)
+    t.equal(await readiness(chat.app), 200)
+    await chat.anna.send(chat.conversationId, 'after')
+    t.equal((await stream.next('message')).data.text, 'after', 'the open stream goes on')
+    await works(t, chat, ['before', 'after'])
+  }
+})
+
+await t.test('a database file that is replaced, by a copy of itself even', async t => {
+  const chat = await start(t)
+  await chat.anna.send(chat.conversationId, 'before')
+  renameSync(chat.file, `${chat.file}.moved`)
+  copyFileSync(`${chat.file}.moved`, chat.file)
+  await refuses(t, chat, 'replaced')
+  t.ok(chat.logged.some(line => line.includes('Another file stands where')), 'the log says what to do')
+  renameSync(`${chat.file}.moved`, chat.file)
+  await works(t, chat, ['before'])
+})
+
+await t.test('a database file that is deleted', async t => {
+  const chat = await start(t)
+  rmSync(chat.file)
+  await refuses(t, chat, 'deleted')
+})
+
+await t.test('a start without the file, whose write-ahead log is there', async t => {
+  const chat = await start(t)
+  await chat.anna.send(chat.conversationId, 'before')
+  renameSync(chat.file, `${chat.file}.moved`)
+  await t.rejects(build(t, { chat: { databaseUrl: `file:${chat.file}` } }), /is gone, and .*-wal/, 'is refused: a new database would delete that')
+  renameSync(`${chat.file}.moved`, chat.file)
+  await works(t, chat, ['before'])
+})
+
+await t.test('it is noticed by itself, with nobody asking', async t => {
+  const chat = await start(t)
+  renameSync(chat.file, `${chat.file}.moved`)
+  await eventually('it is logged', () => chat.logged.some(line => line.includes('was moved or deleted')), 5000)
+  renameSync(`${chat.file}.moved`, chat.file)
+  await eventually('it is logged', () => chat.logged.some(line => line.includes('is back')), 5000)
+})
+
+await t.test('a write-ahead log that is removed: what is in it is kept, and writing goes on', async t => {
+  for (const suffixes of [['-wal'], ['-wal', '-shm']]) {
+    const chat = await start(t)
+    await chat.anna.send(chat.conversationId, 'before')
+    for (const suffix of suffixes) rmSync(chat.file + suffix)
+    await eventually('a new one was begun', () => existsSync(`${chat.file}-wal`), 5000)
+    await eventually('it is logged', () => chat.logged.some(line => line.includes('write-ahead log')), 5000)
+    // what a process that is killed now leaves
+    copyFileSync(chat.file, `${chat.file}.killed`)
+    copyFileSync(`${chat.file}-wal`, `${chat.file}.killed-wal`)
+    const left = await build(t, { chat: { databaseUrl: `file:${chat.file}.killed` } })
+    const { messages } = await user(left, 'ben').ok<{ messages: unknown[] }>('GET', `/api/chat/conversations/${chat.conversationId}/messages`)
+    t.equal(messages.length, 1, 'in the database')
+    await works(t, chat, ['before'])
+  }
+})
