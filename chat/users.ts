@@ -79,11 +79,12 @@ function asCaller<Result> (caller: Caller, command: Command<Result>): Command<{ 
     },
     apply (unit) {
       const user = ensure.apply(unit)
+      const before = unit.changes
       try {
         const result = command.apply(unit)
         return { user, settle: () => result }
       } catch (refusal) {
-        if (!isChatError(refusal)) throw refusal
+        if (!isChatError(refusal) || unit.changes > before) throw refusal
         return { user, settle: () => { throw refusal } }
       }
     }

@@ -9,7 +9,7 @@ import { RenewablePool } from './pool.js'
 import { consequencesOf } from './reading.js'
 import { inFlightOnce } from './once.js'
 import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
-import { writeCheck } from './write-check.js'
+import { inOne, writeChecks, type Column } from './write-check.js'
 
 /**
  * Ten nodes of these, and their connections for LISTEN, fit PostgreSQL's usual hundred. A node writes in one transaction
@@ -30,6 +30,7 @@ const IDLE_IN_TRANSACTION_MS = 3000
  * an import large ones, too.
  */
 const BY_KEY = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan'
+const COLUMNS = 'SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = ?'
 /** Attempts at what a broken connection has kept from happening. */
 const ATTEMPTS = 3
 const RETRY_MS = 50
@@ -69,6 +70,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     query: async (sql, ...params) => await again(pool, async () => await client.$queryRawUnsafe(statements.translate(sql).text, ...params)),
     execute: async (sql, ...params) => await again(pool, async () => await client.$executeRawUnsafe(statements.translate(sql).text, ...params))
   }
+  let check: string | undefined
   const transaction: Database['transaction'] = async work => await again(pool, async () => await transact(pool, statements, work))
   return {
     provider: 'postgresql',
@@ -77,7 +79,13 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     installation: `${identity}.${schema}`,
     read,
     transaction,
-    ping: inFlightOnce(async () => { await transaction(async sql => await sql.query(writeCheck)) }),
+    ping: inFlightOnce(async () => {
+      await transaction(async sql => {
+        const statement = check ?? inOne(writeChecks(await sql.query<Column>(COLUMNS, schema)))
+        await sql.query(statement)
+        check = statement
+      })
+    }),
     async close () {
       await client.$disconnect()
       await pool.end()

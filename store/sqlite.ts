@@ -11,13 +11,14 @@ import { isLocked, outageToRefusal } from './outage.js'
 import { FileGuard } from './file-guard.js'
 import { SqliteFiles } from './sqlite-files.js'
 import { sqliteDialect, type Param, type Sql } from './sql.js'
-import { writeChecks } from './write-check.js'
+import { writeChecks, type Column } from './write-check.js'
 
 /** How long a write waits for another process that holds the lock, in milliseconds, before it is refused. */
 const LOCK_TIMEOUT_MS = 5000
 /** How long a readiness check does, in milliseconds: a lock that is held for longer is an outage. */
 const PING_LOCK_MS = 1500
 const FILES_CHECK_MS = 1000
+const COLUMNS = 'SELECT m.name AS table_name, c.name AS column_name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = \'table\''
 
 /**
  * SQLite: one connection writes and another reads, so that a read never sees what isn't committed yet (WAL gives it a
@@ -43,6 +44,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
   const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))
 
   let connections = await connect(file, synchronous)
+  const checks = writeChecks(connections.writer.prepare<[], Column>(COLUMNS).all())
   const files = new SqliteFiles(file)
   const guard = new FileGuard(files, {
     onTrouble,
@@ -73,7 +75,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     if (writer.inTransaction) return
     writer.exec('BEGIN IMMEDIATE')
     try {
-      for (const statement of writeChecks) writer.prepare(statement).run()
+      for (const statement of checks) writer.prepare(statement).run()
     } finally {
       if (writer.inTransaction) writer.exec('ROLLBACK')
     }

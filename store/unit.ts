@@ -110,6 +110,8 @@ export class Unit {
   readonly emissions: Array<Emission<ChatEvents>> = []
   /** Number of this transaction in the event log, if it wrote to it. */
   position: number | undefined
+  /** How often anything was changed so far, or is to be told. */
+  changes = 0
 
   readonly #database: Database
   readonly #conversations = new Map<string, ConversationRow>()
@@ -203,16 +205,19 @@ export class Unit {
   // ---- changes
 
   addUser (user: UserRow): void {
+    this.changes++
     this.#users.set(user.id, user)
     this.#newUsers.add(user)
   }
 
   changeUser (user: UserRow, change: Partial<UserRow>): void {
+    this.changes++
     Object.assign(user, change)
     if (!this.#newUsers.has(user)) this.#changedUsers.add(user)
   }
 
   addConversation (row: Omit<ConversationRow, 'num' | 'messageSeq' | 'eventSeq' | 'participantCount' | 'createdAt' | 'updatedAt'>): ConversationRow {
+    this.changes++
     const conversation = { ...row, num: 0, messageSeq: 0, eventSeq: 0, participantCount: 0, createdAt: this.now, updatedAt: this.now }
     this.#conversations.set(conversation.id, conversation)
     this.#created.add(conversation)
@@ -221,6 +226,7 @@ export class Unit {
 
   /** Who joins starts with the marks at the last message. */
   addParticipant (conversation: ConversationRow, user: UserRow, role: Role): ParticipantRow {
+    this.changes++
     const mark = conversation.messageSeq
     const participant: ParticipantRow = {
       conversation,
@@ -243,11 +249,13 @@ export class Unit {
   }
 
   changeParticipant (participant: ParticipantRow, change: Partial<ParticipantRow>): void {
+    this.changes++
     Object.assign(participant, change)
     if (!this.#joined.has(participant)) this.#changed.add(participant)
   }
 
   removeParticipant (participant: ParticipantRow): void {
+    this.changes++
     const { conversation, userId } = participant
     this.#participants.get(conversation.id)?.delete(userId)
     this.#changed.delete(participant)
@@ -259,6 +267,7 @@ export class Unit {
 
   /** Gives the message its numbers: the conversation's next, and the sender's next. */
   addMessage (sender: ParticipantRow, { id, clientId, text, type }: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type'>): MessageRow {
+    this.changes++
     const { conversation } = sender
     conversation.messageSeq++
     sender.senderSeq++
@@ -282,21 +291,25 @@ export class Unit {
   }
 
   changeMessage (message: MessageRow, change: Partial<MessageRow>): void {
+    this.changes++
     Object.assign(message, change)
     this.#changedMessages.add(message)
   }
 
   openStream (stream: StreamRow): void {
+    this.changes++
     this.#placeStream(stream)
     this.#opened.add(stream)
   }
 
   changeStream (stream: StreamRow, change: Pick<StreamRow, 'expiresAt'>): void {
+    this.changes++
     Object.assign(stream, change)
     if (!this.#opened.has(stream)) this.#changedStreams.add(stream)
   }
 
   closeStream (userId: string, streamId: string): void {
+    this.changes++
     const stream = this.#streams.get(userId)?.get(streamId)
     if (stream !== undefined) {
       this.#streams.get(userId)?.delete(streamId)
@@ -319,6 +332,7 @@ export class Unit {
     about: { userId: string, messageSeq?: number, detail?: string },
     routing: Pick<Routing, 'except' | 'joins' | 'leaves'> = {}
   ): void {
+    this.changes++
     conversation.eventSeq++
     if (ACTIVITY.has(type)) conversation.updatedAt = this.now
     this.#touched.add(conversation)
@@ -331,11 +345,13 @@ export class Unit {
 
   /** Tells an ephemeral event to a conversation. */
   tell<T extends keyof EphemeralEvents> (conversation: ConversationRow, type: T, data: EphemeralEvents[T], except: string): void {
+    this.changes++
     this.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [conversation.id], except, after: conversation.eventSeq }))
   }
 
   /** Tells an ephemeral event about a user to everybody who shares a conversation with them, large groups apart. */
   tellContacts (userId: string, data: EphemeralEvents['onlineStatus']): void {
+    this.changes++
     const emission = { type: 'onlineStatus' as const, data, topics: [] as string[], except: userId, neverToThem: true }
     this.emissions.push(emission)
     this.#aboutUsers.push({ userId, emission })

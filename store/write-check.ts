@@ -1,22 +1,35 @@
 /** What is done to each table beside reading it: insert, update, delete. */
-const WRITES: ReadonlyArray<[table: string, column: string, writes: string]> = [
-  ['chat_users', 'id', 'iu'],
-  ['chat_conversations', 'id', 'iu'],
-  ['chat_participants', 'user_id', 'iud'],
-  ['chat_messages', 'id', 'iu'],
-  ['chat_events', 'seq', 'i'],
-  ['chat_nodes', 'id', 'iud'],
-  ['chat_streams', 'id', 'iud'],
-  ['chat_tickets', 'id', 'id'],
-  ['chat_counters', 'id', 'iud'],
-  ['chat_meta', 'position', 'u']
-]
+const WRITES: Readonly<Record<string, string>> = {
+  chat_users: 'iu',
+  chat_conversations: 'iu',
+  chat_participants: 'iud',
+  chat_messages: 'iu',
+  chat_events: 'i',
+  chat_nodes: 'iud',
+  chat_streams: 'iud',
+  chat_tickets: 'id',
+  chat_counters: 'iud',
+  chat_meta: 'u'
+}
 
-/** Statements that write no row, and need what writing needs: the tables, the rights, a session that may write. */
-export const writeChecks: readonly string[] = WRITES.flatMap(([table, column, writes]) => [
-  ...(writes.includes('i') ? [`INSERT INTO ${table} (${column}) SELECT ${column} FROM ${table} WHERE false`] : []),
-  ...(writes.includes('u') ? [`UPDATE ${table} SET ${column} = ${column} WHERE false`] : []),
-  ...(writes.includes('d') ? [`DELETE FROM ${table} WHERE false`] : [])
-])
-/** All of them at once, where the database can do that. */
-export const writeCheck = `WITH ${writeChecks.map((statement, index) => `w${index} AS (${statement})`).join(', ')} SELECT position FROM chat_meta`
+export interface Column { table_name: string, column_name: string }
+
+/**
+ * Statements that write no row, and need what writing needs: the tables with all of their columns, the rights, a session
+ * that may write. `columns` are those of the database as it was migrated.
+ */
+export function writeChecks (columns: readonly Column[]): string[] {
+  return Object.entries(WRITES).flatMap(([table, writes]) => {
+    const names = columns.filter(({ table_name: name }) => name === table).map(({ column_name: name }) => name)
+    const all = names.join(', ')
+    return [
+      ...(writes.includes('i') ? [`INSERT INTO ${table} (${all}) SELECT ${all} FROM ${table} WHERE false`] : []),
+      ...(writes.includes('u') ? [`UPDATE ${table} SET ${names.map(name => `${name} = ${name}`).join(', ')} WHERE false`] : []),
+      ...(writes.includes('d') ? [`DELETE FROM ${table} WHERE false`] : [])
+    ]
+  })
+}
+
+/** All of them as one statement, where the database can do that. */
+export const inOne = (statements: readonly string[]): string =>
+  `WITH ${statements.map((statement, index) => `w${index} AS (${statement})`).join(', ')} SELECT position FROM chat_meta`

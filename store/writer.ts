@@ -4,7 +4,7 @@ import type { ChatEvents } from '../schemas/events.js'
 import type { Database } from './database.js'
 import { gather } from './gather.js'
 import { Keys } from './keys.js'
-import { isConflict } from './outage.js'
+import { isConflict, isSingle } from './outage.js'
 import type { Sql } from './sql.js'
 import { Conflict, Unit } from './unit.js'
 
@@ -12,7 +12,10 @@ import { Conflict, Unit } from './unit.js'
 export interface Command<Result> {
   /** Names the rows that `apply` reads or changes. */
   needs(keys: Keys): void
-  /** Checks everything first, then changes the unit; throws a refusal before it has changed anything. */
+  /**
+   * Checks everything first, then changes the unit. A refusal that is thrown before anything was changed is the caller's
+   * alone; whatever else is thrown undoes the transaction, and other commands are tried again without this one.
+   */
   apply(unit: Unit): Result
 }
 
@@ -123,24 +126,41 @@ export class Writer {
   }
 
   async #commitAll (batch: Batch): Promise<void> {
-    try {
-      await this.#commit(batch)
-    } catch (error) {
-      if (batch.length === 1 || isChatError(error, 'UNAVAILABLE')) {
-        for (const { reject } of batch) reject(error)
-      } else {
-        // one of them can't be written: each alone, so that the others are
-        for (const waiting of batch) await this.#commit([waiting]).catch(waiting.reject)
-      }
+    const error = await this.#commit(batch)
+    if (error === undefined) return
+    if (batch.length === 1 || !isOfOne(error.thrown)) return rejectAll(batch, error.thrown)
+    // one of them can't be written: each alone, so that the others are
+    for (const [index, waiting] of batch.entries()) {
+      const alone = await this.#commit([waiting])
+      if (alone === undefined) continue
+      if (!isOfOne(alone.thrown)) return rejectAll(batch.slice(index), alone.thrown)
+      waiting.reject(alone.thrown)
     }
   }
 
-  async #commit (batch: Batch): Promise<void> {
-    const { outcomes, unit } = await whileConflicting(async () =>
-      await this.#database.transaction(async sql => await decide(this.#database, sql, batch)))
-    this.#committed({ emissions: unit.emissions, position: unit.position })
+  /** @returns what kept it from being committed */
+  async #commit (batch: Batch): Promise<{ thrown: unknown } | undefined> {
+    let decided: Decided
+    try {
+      decided = await whileConflicting(async () =>
+        await this.#database.transaction(async sql => await decide(this.#database, sql, batch)))
+    } catch (thrown) {
+      return { thrown }
+    }
+    const { unit: { emissions, position }, outcomes } = decided
+    this.#committed({ emissions, position })
     outcomes.forEach((settle, index) => { settle(batch[index]!) })
+    return undefined
   }
+}
+
+interface Decided { unit: Unit, outcomes: Array<(waiting: Waiting) => void> }
+
+/** Whether the error may be about one command of a group, and not about the database. */
+const isOfOne = (error: unknown): boolean => !isChatError(error, 'UNAVAILABLE') || isSingle(error.cause)
+
+function rejectAll (batch: Batch, error: unknown): void {
+  for (const { reject } of batch) reject(error)
 }
 
 /** Again when another transaction was in the way: then nothing of this one was written. */
@@ -155,15 +175,17 @@ async function whileConflicting<T> (transact: () => Promise<T>): Promise<T> {
   }
 }
 
-async function decide (database: Database, sql: Sql, batch: Batch): Promise<{ unit: Unit, outcomes: Array<(waiting: Waiting) => void> }> {
+async function decide (database: Database, sql: Sql, batch: Batch): Promise<Decided> {
   const keys = new Keys()
   for (const { command } of batch) command.needs(keys)
   const unit = await Unit.load(database, sql, keys)
   const outcomes = batch.map(({ command }) => {
+    const before = unit.changes
     try {
       const result = command.apply(unit) as never
       return ({ resolve }: Waiting) => { resolve(result) }
     } catch (error) {
+      if (!isChatError(error) || unit.changes > before) throw error
       return ({ reject }: Waiting) => { reject(error) }
     }
   })
