@@ -29,5 +29,17 @@ export default [
       // `void promise` says that nobody waits for it.
       'no-void': ['error', { allowAsStatement: true }]
     }
+  },
+  {
+    // What lasts is measured by a monotonic clock, and nodes share the database's: see time.ts.
+    files: ['*.ts', '{chat,hub,plugins,routes,schemas,store}/**/*.ts'],
+    ignores: ['time.ts'],
+    rules: {
+      'no-restricted-syntax': ['error',
+        { selector: "MemberExpression[object.name='Date'][property.name='now']", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' },
+        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' },
+        { selector: "CallExpression[callee.name='Date']", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' }
+      ]
+    }
   }
 ]

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { ConfigError, readConfig, type Config } from './config.js'
 import { DatabaseError } from './store/database.js'
+import { elapsedMs } from './time.js'
 
 /** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
 const SHUTDOWN_MS = 9000
@@ -40,8 +41,8 @@ async function main (): Promise<void> {
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
     // streams are told to go; requests in flight, and new ones while those last, are answered
     await app.hub.endAll('shutdown')
-    const deadline = Date.now() + DRAIN_MS
-    while (inFlight() > 0 && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+    const deadline = elapsedMs() + DRAIN_MS
+    while (inFlight() > 0 && elapsedMs() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
     // what isn't over by now would hold up the closing of the database
     app.server.closeAllConnections()
     await app.close()

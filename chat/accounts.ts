@@ -68,9 +68,9 @@ export class Accounts {
   }
 
   async #refuseGuessing (key: string): Promise<void> {
-    const failures = await this.#counters.get(key)
+    const failures = await this.#counters.get(key, WINDOW_MS)
     if (failures !== undefined && failures.count >= FAILURES_MAX) {
-      throw chatError('TOO_MANY_FAILURES', { retryAfter: Math.max(1, Math.ceil((failures.expiresAt - Date.now()) / 1000)) })
+      throw chatError('TOO_MANY_FAILURES', { retryAfter: Math.max(1, Math.ceil(failures.leftMs / 1000)) })
     }
   }
 

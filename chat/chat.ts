@@ -16,21 +16,23 @@ import {
 import { OnlineStatusBody, type OnlineStatusAnswer, type User } from '../schemas/users.js'
 import { Counters } from '../store/counters.js'
 import { DatabaseError, type Database } from '../store/database.js'
+import { clampDeadlines } from '../store/deadlines.js'
 import type { Followable } from '../store/followable.js'
 import { Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import { Writer, type Command } from '../store/writer.js'
+import { elapsedMs } from '../time.js'
 import { Accounts } from './accounts.js'
 import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
 import { decodeListCursor, encodeListCursor } from './list-cursor.js'
-import { closeDeadNodes, Lease } from './lease.js'
+import { closeDeadNodes, Lease, LEASE_MS } from './lease.js'
 import { chatLog } from './log.js'
 import { deleteMessage, editMessage, sendMessage, type MessagePlace } from './messages.js'
 import { ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline } from './presence.js'
 import { pruneEvents } from './retention.js'
 import { markMessage, markRead } from './receipts.js'
 import { Streams } from './streams.js'
-import { Tickets } from './tickets.js'
+import { TICKET_MS, Tickets } from './tickets.js'
 import { lapseTyping, setTyping, stopUncoveredTyping, TYPING_LAPSE_MS } from './typing.js'
 import { Users, type Caller } from './users.js'
 import { assertPossible, assertValid } from './validation.js'
@@ -70,6 +72,8 @@ export class Chat {
   readonly #users: Users
   readonly #typing = new Map<string, Alarm>()
   readonly #background = new Set<Promise<unknown>>()
+  /** Steps of the database's clock that deadlines have been moved after. */
+  #stepsSeen = 0
   #closed = false
 
   constructor (database: Database, hub: Hub<ChatEvents>, options: ChatOptions = {}) {
@@ -84,9 +88,10 @@ export class Chat {
       if (position !== undefined) this.hub.settle(position)
     })
     this.#users = new Users(this.#writer)
-    this.#lease = new Lease(this.#writer, this.#clock, () => this.streams.open())
+    this.#lease = new Lease(this.#writer, this.#clock, database.clock, () => this.streams.open())
     this.streams = new Streams({
       identity: database.identity,
+      clock: database.clock,
       nodeId: this.#lease.nodeId,
       maxPerUser: maxStreamsPerUser,
       hub: this.hub,
@@ -98,17 +103,18 @@ export class Chat {
     })
     this.counters = new Counters(database, this.#writer)
     this.accounts = new Accounts(this.#queries, this.#writer, this.counters)
-    this.tickets = new Tickets(this.#writer)
+    this.tickets = new Tickets(this.#writer, database.clock)
   }
 
   /** Takes a place among the nodes, and begins to keep house. */
   async start (): Promise<void> {
     await whenAvailable(async () => { await this.hub.useLog(chatLog(this.#queries, this.#database.identity), this.streams) })
+    await whenAvailable(async () => { await this.#clampDeadlines() })
     await whenAvailable(async () => { await this.#lease.start() })
     this.#repeat(HOUSEKEEPING_MS, async () => { await this.#keepHouse() })
     this.#repeat(PRUNING_MS, async () => { await this.counters.prune() })
     const days = this.#options.eventRetentionDays
-    if (days !== undefined) this.#repeat(PRUNING_MS, async () => { await pruneEvents(this.#writer, days) })
+    if (days !== undefined) this.#repeat(PRUNING_MS, async () => { await pruneEvents(this.#writer, this.#database.clock, days) })
   }
 
   /** Lets writes that have begun finish; hub and database stay open. */
@@ -278,12 +284,23 @@ export class Chat {
 
   /** What other nodes' alarms would have ended, had they lived. */
   async #keepHouse (): Promise<void> {
-    const now = Date.now()
-    await closeDeadNodes(this.#queries, this.#writer)
-    const typing = await this.#queries.lapsedTyping(now)
+    const { clock } = this.#database
+    if (clock.steps !== this.#stepsSeen) await this.#clampDeadlines()
+    await closeDeadNodes(this.#queries, this.#writer, clock)
+    const typing = await this.#queries.lapsedTyping(clock.ticks())
     await Promise.all(typing.map(async ({ conversationId, userId }) => await this.#writer.write(lapseTyping(conversationId, userId))))
-    const online = await this.#queries.lapsedOnline(now)
+    const online = await this.#queries.lapsedOnline(clock.ticks())
     await Promise.all(online.map(async userId => await this.#writer.write(settleOnline(userId))))
+  }
+
+  /** A deadline never lasts longer than it may, though the clock was set back since it was written. */
+  async #clampDeadlines (): Promise<void> {
+    const { clock } = this.#database
+    const { steps } = clock
+    await this.#writer.beside(async sql => {
+      await clampDeadlines(sql, clock.ticks(), { typing: TYPING_LAPSE_MS, online: ONLINE_LEASE_MS, lease: LEASE_MS, ticket: TICKET_MS })
+    })
+    this.#stepsSeen = steps
   }
 
   #later (command: Command<void>): void {
@@ -314,12 +331,12 @@ export class Chat {
 
 /** A start waits for a database in trouble, as migrating does: whoever starts servers needn't try again. */
 async function whenAvailable (work: () => Promise<void>): Promise<void> {
-  for (const deadline = Date.now() + START_MS; ;) {
+  for (const deadline = elapsedMs() + START_MS; ;) {
     try {
       return await work()
     } catch (error) {
       if (!isChatError(error, 'UNAVAILABLE')) throw error
-      if (Date.now() > deadline) throw new DatabaseError('The database is locked, full or away')
+      if (elapsedMs() > deadline) throw new DatabaseError('The database is locked, full or away')
       await sleep(200)
     }
   }

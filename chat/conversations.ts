@@ -162,9 +162,9 @@ function usersOf (unit: Unit, ids: string[]): Array<NonNullable<ReturnType<Unit[
 function tellCreated (unit: Unit, conversation: ConversationRow, joins: string[]): void {
   const { id, type, title, createdBy } = conversation
   unit.log(conversation, 'conversationCreated',
-    { conversationId: id, type, title, createdBy, timestamp: isoTime(unit.now) }, { userId: createdBy }, { joins })
+    { conversationId: id, type, title, createdBy, timestamp: isoTime(unit.nowIn(conversation)) }, { userId: createdBy }, { joins })
 }
 
 function participantEvent (unit: Unit, { conversation, userId, displayName, role }: ParticipantRow): Omit<DurableEvents['participantJoined'], 'eventSeq'> {
-  return { conversationId: conversation.id, userId, displayName, role, timestamp: isoTime(unit.now) }
+  return { conversationId: conversation.id, userId, displayName, role, timestamp: isoTime(unit.nowIn(conversation)) }
 }

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Clock, Alarm } from '../hub/clock.js'
 import type { Queries } from '../store/queries.js'
+import type { SharedClock } from '../store/shared-clock.js'
 import type { Sql } from '../store/sql.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
 import { closeDeadStream, openStream } from './presence.js'
 
 /** A process whose lease lapses is taken for dead, and its streams for closed. */
-const LEASE_MS = 20_000
+export const LEASE_MS = 20_000
 const RENEW_MS = 5000
 /** Streams that are counted again together. */
 const RECOUNTED = 256
@@ -23,6 +24,7 @@ export class Lease {
   readonly nodeId = randomUUID()
   readonly #writer: Writer
   readonly #clock: Clock
+  readonly #shared: SharedClock
   readonly #openStreams: () => StreamRow[]
   /** Open here, and not in the database. */
   #uncounted = new Set<StreamRow>()
@@ -30,9 +32,10 @@ export class Lease {
   #renewing: Promise<void> | undefined
   #stopped = false
 
-  constructor (writer: Writer, clock: Clock, openStreams: () => StreamRow[]) {
+  constructor (writer: Writer, clock: Clock, shared: SharedClock, openStreams: () => StreamRow[]) {
     this.#writer = writer
     this.#clock = clock
+    this.#shared = shared
     this.#openStreams = openStreams
   }
 
@@ -56,14 +59,14 @@ export class Lease {
     ours.delete(this.nodeId)
     await this.#writer.run(async sql => {
       await sql.execute('UPDATE chat_nodes SET expires_at = 0 WHERE id = ?', this.nodeId)
-      await sql.execute(DELETE_EMPTY, this.nodeId, Date.now())
+      await sql.execute(DELETE_EMPTY, this.nodeId, this.#shared.ticks())
     })
   }
 
   async #register (sql: Sql): Promise<void> {
     await sql.execute(`INSERT INTO chat_nodes (id, host, pid, expires_at) VALUES (?, ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
-    this.nodeId, hostname(), process.pid, Date.now() + LEASE_MS)
+    this.nodeId, hostname(), process.pid, this.#shared.ticks() + LEASE_MS)
   }
 
   #renewLater (): void {
@@ -82,7 +85,7 @@ export class Lease {
 
   async #renewOnce (): Promise<void> {
     const lapsed = await this.#writer.beside(async sql => {
-      const now = Date.now()
+      const now = this.#shared.ticks()
       if (await sql.execute('UPDATE chat_nodes SET expires_at = ? WHERE id = ? AND expires_at > ?', now + LEASE_MS, this.nodeId, now) > 0) return false
       // taken for dead: begin again
       await sql.execute('DELETE FROM chat_nodes WHERE id = ?', this.nodeId)
@@ -109,10 +112,10 @@ export class Lease {
 const DELETE_EMPTY = 'DELETE FROM chat_nodes WHERE id = ? AND expires_at <= ? AND NOT EXISTS (SELECT 1 FROM chat_streams WHERE node_id = chat_nodes.id)'
 
 /** What dead processes have left is closed as if they had done it. */
-export async function closeDeadNodes (queries: Queries, writer: Writer): Promise<void> {
-  for (const { nodeId, streams } of await queries.deadNodes(Date.now())) {
+export async function closeDeadNodes (queries: Queries, writer: Writer, clock: SharedClock): Promise<void> {
+  for (const { nodeId, streams } of await queries.deadNodes(clock.ticks())) {
     await Promise.all(streams.map(async ({ id, userId }) => await writer.write(closeDeadStream(userId, id))))
-    await writer.beside(async sql => await sql.execute(DELETE_EMPTY, nodeId, Date.now()))
+    await writer.beside(async sql => await sql.execute(DELETE_EMPTY, nodeId, clock.ticks()))
   }
 }
 

@@ -64,8 +64,9 @@ export function editMessage ({ messageId, conversationId }: MessagePlace, userId
   return ofSender(messageId, conversationId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
     if (message.text === text) return
-    unit.changeMessage(message, { text, editedAt: unit.now, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
-    tellChange(unit, 'messageUpdated', message, userId, participants)
+    const editedAt = changeInstant(unit, message)
+    unit.changeMessage(message, { text, editedAt, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
+    tellChange(unit, 'messageUpdated', message, userId, participants, editedAt)
   })
 }
 
@@ -73,8 +74,9 @@ export function editMessage ({ messageId, conversationId }: MessagePlace, userId
 export function deleteMessage ({ messageId, conversationId }: MessagePlace, userId: string): Command<Message> {
   return ofSender(messageId, conversationId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) return
-    unit.changeMessage(message, { text: '', deletedAt: unit.now, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
-    tellChange(unit, 'messageDeleted', message, userId, participants)
+    const deletedAt = changeInstant(unit, message)
+    unit.changeMessage(message, { text: '', deletedAt, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
+    tellChange(unit, 'messageDeleted', message, userId, participants, deletedAt)
   })
 }
 
@@ -97,8 +99,13 @@ function ofSender (messageId: string, conversationId: string, userId: string,
   }
 }
 
-function tellChange (unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[]): void {
+/** Now, but no earlier than the message, and later than each change before. */
+function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: MessageRow): number {
+  return Math.max(unit.nowIn(conversation), createdAt, (editedAt ?? 0) + 1)
+}
+
+function tellChange (unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number): void {
   const sender = participants.find(participant => participant.userId === message.senderId)!
   unit.log(message.conversation, type, renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants)),
-    { userId, messageSeq: message.seq })
+    { userId, messageSeq: message.seq, at })
 }

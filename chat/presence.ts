@@ -27,7 +27,7 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
       unit.openStream(stream)
       if (user.onlineUntil !== null) unit.changeUser(user, { onlineUntil: null })
       if (!user.isHidden && !user.isOnline) {
-        unit.changeUser(user, { isOnline: true, lastSeen: unit.now })
+        unit.changeUser(user, { isOnline: true, lastSeen: seenNow(unit, user) })
         tellOnlineStatus(unit, user)
       }
     }
@@ -66,7 +66,7 @@ export function closeStream (userId: string, streamId: string): Command<{ last: 
       const user = unit.user(userId)
       const last = unit.streamsOf(userId).length === 0
       if (user !== undefined && last && !user.isHidden) {
-        unit.changeUser(user, { onlineUntil: unit.now + ONLINE_GRACE_MS, lastSeen: unit.now })
+        unit.changeUser(user, { onlineUntil: unit.ticks + ONLINE_GRACE_MS, lastSeen: seenNow(unit, user) })
       }
       return { last }
     }
@@ -130,8 +130,8 @@ export function setOnline (userId: string, isOnline: boolean): Command<OnlineSta
       unit.changeUser(user, {
         isOnline,
         isHidden: !isOnline,
-        onlineUntil: isOnline && unit.streamsOf(userId).length === 0 ? unit.now + ONLINE_LEASE_MS : null,
-        lastSeen: isOnline || before ? unit.now : user.lastSeen
+        onlineUntil: isOnline && unit.streamsOf(userId).length === 0 ? unit.ticks + ONLINE_LEASE_MS : null,
+        lastSeen: isOnline || before ? seenNow(unit, user) : user.lastSeen
       })
       if (before !== isOnline) tellOnlineStatus(unit, user)
       return { userId, isOnline, lastSeen: lastSeenOf(user) }
@@ -147,7 +147,7 @@ export function settleOnline (userId: string): Command<void> {
     },
     apply (unit) {
       const user = unit.user(userId)
-      if (user?.onlineUntil == null || user.onlineUntil > unit.now) return
+      if (user?.onlineUntil == null || user.onlineUntil > unit.ticks) return
       const before = user.isOnline
       unit.changeUser(user, { onlineUntil: null, isOnline: !user.isHidden && unit.streamsOf(userId).length > 0 })
       if (before !== user.isOnline) tellOnlineStatus(unit, user)
@@ -155,8 +155,11 @@ export function settleOnline (userId: string): Command<void> {
   }
 }
 
+/** When a user was last seen never goes back. */
+const seenNow = (unit: Unit, { lastSeen }: Pick<UserRow, 'lastSeen'>): number => Math.max(unit.now, lastSeen ?? 0)
+
 export const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
 
 function tellOnlineStatus (unit: Unit, user: UserRow): void {
-  unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(unit.now) })
+  unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user)) })
 }

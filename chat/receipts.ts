@@ -57,6 +57,6 @@ function moveMark (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, se
 function tellReceipt (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, message: MessageRow): void {
   const { conversation, userId } = reader
   unit.log(conversation, 'statusUpdate',
-    { messageId: message.id, status, conversationId: conversation.id, userId, timestamp: isoTime(unit.now) },
+    { messageId: message.id, status, conversationId: conversation.id, userId, timestamp: isoTime(unit.nowIn(conversation)) },
     { userId, messageSeq: message.seq, detail: status })
 }

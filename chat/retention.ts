@@ -1,3 +1,4 @@
+import type { SharedClock } from '../store/shared-clock.js'
 import type { Writer } from '../store/writer.js'
 
 /** Events deleted in one transaction: writers wait no longer than that. */
@@ -9,8 +10,9 @@ const DAY_MS = 86_400_000
  * resumed any more (`reset`).
  * @returns how many were deleted
  */
-export async function pruneEvents (writer: Writer, days: number): Promise<number> {
-  const before = Date.now() - days * DAY_MS
+export async function pruneEvents (writer: Writer, clock: SharedClock, days: number): Promise<number> {
+  // the clock that doesn't step: once it was set a month ahead, all would be gone
+  const before = clock.ticks() - days * DAY_MS
   for (let pruned = 0; ;) {
     const step = await writer.run(async sql => {
       const rows = await sql.query<{ conversation: number, seq: number, position: bigint }>(

@@ -10,6 +10,7 @@ import type { Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { isOrphan } from '../store/outage.js'
+import type { SharedClock } from '../store/shared-clock.js'
 import { isoTimeOrNull } from '../store/rendering.js'
 import { timeOrderedId } from './ids.js'
 import { closeStream, closeStreamIfCounted, isLater, openStream, openStreamOf, renewStream } from './presence.js'
@@ -36,6 +37,7 @@ export interface Admission {
 
 export interface StreamsOptions {
   identity: string
+  clock: SharedClock
   nodeId: string
   maxPerUser: number
   hub: Hub<ChatEvents>
@@ -254,7 +256,7 @@ export class Streams {
     const data: StreamEvents['connected'] = {
       message: resumed ? 'Resumed' : 'Connected',
       conversationId,
-      timestamp: isoTime(Date.now()),
+      timestamp: isoTime(this.#options.clock.now()),
       streamId: stream.id,
       userId: stream.userId,
       heartbeatMs: this.#options.hub.limits.heartbeatMs,

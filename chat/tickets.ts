@@ -2,11 +2,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import { chatError } from '../errors.js'
 import { isoTime } from '../schemas/common.js'
 import type { Ticket } from '../schemas/streams.js'
+import type { SharedClock } from '../store/shared-clock.js'
 import type { Writer } from '../store/writer.js'
 import type { Caller } from './users.js'
 
 /** A ticket is good for so long, once, in milliseconds. */
-const TICKET_MS = 30_000
+export const TICKET_MS = 30_000
 
 /** What stands behind a ticket: who asked for it, and what for. */
 export interface TicketHolder {
@@ -22,26 +23,28 @@ const keyOf = (ticket: string): string => createHash('sha256').update(ticket).di
 /** One-time stand-ins for a token in a stream's URL, where URLs are logged and remembered. Only their hashes are kept. */
 export class Tickets {
   readonly #writer: Writer
+  readonly #clock: SharedClock
 
-  constructor (writer: Writer) {
+  constructor (writer: Writer, clock: SharedClock) {
     this.#writer = writer
+    this.#clock = clock
   }
 
   async issue ({ userId, expiresAt }: Pick<Caller, 'userId' | 'expiresAt'>, conversationId: string | null): Promise<Ticket> {
     const ticket = randomBytes(24).toString('base64url')
-    const until = Date.now() + TICKET_MS
+    const now = this.#clock.ticks()
     await this.#writer.beside(async sql => {
-      await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', Date.now())
+      await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', now)
       await sql.execute('INSERT INTO chat_tickets (id, user_id, conversation_id, expires_at, token_expires_at) VALUES (?, ?, ?, ?, ?)',
-        keyOf(ticket), userId, conversationId, until, expiresAt)
+        keyOf(ticket), userId, conversationId, now + TICKET_MS, expiresAt)
     })
-    return { ticket, expiresAt: isoTime(until) }
+    return { ticket, expiresAt: isoTime(this.#clock.now() + TICKET_MS) }
   }
 
   /** @throws INVALID_TICKET when it is unknown, used, expired, or for something else */
   async redeem (ticket: string, conversationId: string | null): Promise<TicketHolder> {
     const [row] = await this.#writer.beside(async sql => await sql.query<Record<string, never>>(
-      'DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING user_id, conversation_id, token_expires_at', keyOf(ticket), Date.now()))
+      'DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING user_id, conversation_id, token_expires_at', keyOf(ticket), this.#clock.ticks()))
     if (row === undefined || (row.conversation_id !== null && row.conversation_id !== conversationId)) throw chatError('INVALID_TICKET')
     return {
       userId: row.user_id!,

@@ -18,7 +18,7 @@ export function setTyping (conversationId: string, userId: string, isTyping: boo
       if (typist === undefined) throw chatError('NOT_FOUND')
       if (isTyping) {
         if (typist.typingUntil === null) tellTyping(unit, typist, true)
-        unit.changeParticipant(typist, { typingUntil: unit.now + TYPING_LAPSE_MS })
+        unit.changeParticipant(typist, { typingUntil: unit.ticks + TYPING_LAPSE_MS })
       } else {
         endTyping(unit, typist)
       }
@@ -35,7 +35,7 @@ export function lapseTyping (conversationId: string, userId: string): Command<vo
     },
     apply (unit) {
       const typist = unit.participant(conversationId, userId)
-      if (typist?.typingUntil != null && typist.typingUntil <= unit.now) endTyping(unit, typist)
+      if (typist?.typingUntil != null && typist.typingUntil <= unit.ticks) endTyping(unit, typist)
     }
   }
 }
@@ -64,5 +64,5 @@ export function endTyping (unit: Unit, typist: ParticipantRow): void {
 
 function tellTyping (unit: Unit, { conversation, userId, displayName }: ParticipantRow, isTyping: boolean): void {
   unit.tell(conversation, 'typing',
-    { userId, displayName, isTyping, conversationId: conversation.id, timestamp: isoTime(unit.now) }, userId)
+    { userId, displayName, isTyping, conversationId: conversation.id, timestamp: isoTime(unit.nowIn(conversation)) }, userId)
 }

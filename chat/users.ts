@@ -4,6 +4,7 @@ import { UserId } from '../schemas/common.js'
 import { shownName } from '../schemas/names.js'
 import type { Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
+import { elapsedMs } from '../time.js'
 import { assertValid } from './validation.js'
 
 /** Who calls, as the token (or the host's `authenticate`) tells. Instants are epoch milliseconds. */
@@ -57,11 +58,11 @@ export class Users {
     if (known === undefined) return false
     const isSame = (displayName ?? userId) === known.displayName && avatar === known.avatar
     if (issuedAt !== null && issuedAt < known.asOf) return true
-    return isSame && (issuedAt === known.asOf || Date.now() < known.at + KNOWN_FOR_MS)
+    return isSame && (issuedAt === known.asOf || elapsedMs() < known.at + KNOWN_FOR_MS)
   }
 
   #remember ({ issuedAt }: Caller, { id, displayName, avatar, profileAt }: UserRow): void {
-    this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt), at: Date.now() })
+    this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt), at: elapsedMs() })
   }
 }
 

@@ -1,3 +1,5 @@
+import { elapsedMs } from '../time.js'
+
 /** How exact the clock is, in milliseconds. */
 const TICK_MS = 50
 /** How many ticks it looks ahead for the next alarm. */
@@ -21,7 +23,7 @@ export class Clock {
 
   /** Calls `ring` once, `ms` milliseconds from now or a little later. */
   after (ms: number, ring: () => void): Alarm {
-    const now = performance.now()
+    const now = elapsedMs()
     const tick = tickAt(now + Math.max(0, ms)) + 1
     const alarm = { tick, ring }
     let set = this.#alarms.get(tick)
@@ -53,12 +55,12 @@ export class Clock {
   #wait (tick: number): void {
     clearTimeout(this.#timer)
     this.#next = Math.min(tick, this.#last + AHEAD)
-    this.#timer = setTimeout(() => { this.#ring() }, Math.max(0, this.#next * TICK_MS - performance.now()))
+    this.#timer = setTimeout(() => { this.#ring() }, Math.max(0, this.#next * TICK_MS - elapsedMs()))
     this.#timer.unref()
   }
 
   #ring (): void {
-    const now = tickAt(performance.now())
+    const now = tickAt(elapsedMs())
     while (this.#last < now) {
       const set = this.#alarms.get(++this.#last)
       if (set === undefined) continue

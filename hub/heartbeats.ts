@@ -1,3 +1,4 @@
+import { elapsedMs } from '../time.js'
 import type { Alarm, Clock } from './clock.js'
 
 /** Groups that beat one after the other: one wakes an idle process up for many streams, and holds it up for few. */
@@ -30,7 +31,7 @@ export class Heartbeats {
   /** @returns the set to delete it from */
   add (stream: Beating): Set<Beating> {
     if (this.#alarm === undefined) {
-      this.#dueAt = performance.now()
+      this.#dueAt = elapsedMs()
       this.#wait()
     }
     // those who have just beaten: their turn is a whole round away
@@ -41,11 +42,11 @@ export class Heartbeats {
 
   #wait (): void {
     this.#dueAt += this.#slotMs
-    this.#alarm = this.#clock.after(this.#dueAt - performance.now(), () => { this.#ring() })
+    this.#alarm = this.#clock.after(this.#dueAt - elapsedMs(), () => { this.#ring() })
   }
 
   #ring (): void {
-    const now = performance.now()
+    const now = elapsedMs()
     // after a pause of the process all whose turn has passed
     const passed = Math.floor((now - this.#dueAt) / this.#slotMs)
     for (let slots = Math.min(passed + 1, this.#slots.length); slots > 0; slots--) this.#ringOne()

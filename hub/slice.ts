@@ -1,3 +1,5 @@
+import { elapsedMs } from '../time.js'
+
 /**
  * How long one turn of the event loop may write, in milliseconds: a large audience is served in slices, so that nobody waits for
  * it. Shorter ones are worse for everybody: whatever is sent meanwhile needs some turns until it is told.
@@ -15,7 +17,7 @@ const BYTES_PER_MS = 1024 * 1024
  * a megabyte, and thirty of those to 100 ms.
  */
 export class Slice {
-  readonly #end = performance.now() + SLICE_MS
+  readonly #end = elapsedMs() + SLICE_MS
   #unseen = 0
   #owed = 0
 
@@ -33,6 +35,6 @@ export class Slice {
   get isOver (): boolean {
     if (this.#unseen < LOOK_BYTES) return false
     this.#unseen = 0
-    return performance.now() + this.#owed > this.#end
+    return elapsedMs() + this.#owed > this.#end
   }
 }

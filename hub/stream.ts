@@ -1,3 +1,4 @@
+import { elapsedMs, wallClockMs } from '../time.js'
 import type { Alarm, Clock } from './clock.js'
 import { eventText, HEARTBEAT, withId, type Frame } from './frame.js'
 import type { Heartbeats } from './heartbeats.js'
@@ -23,7 +24,7 @@ export interface StreamOptions {
   all: boolean
   /** Whether the user's own events come back. */
   echo: boolean
-  /** Epoch milliseconds; null: never. */
+  /** Epoch milliseconds by the wall clock; null: never. */
   expiresAt: number | null
 }
 
@@ -49,7 +50,7 @@ export interface Progress {
   sent: number
   /** Its user followed rightly when the topic was here: a later leave is not history, but shuts them out. */
   entitledAt: number
-  /** When it fell behind, by `performance.now()`. */
+  /** When it fell behind, by `elapsedMs`. */
   since: number
   /** They have left, and not come back as far as it has read. */
   away: boolean
@@ -81,7 +82,6 @@ export class Stream {
   readonly userId: string
   readonly all: boolean
   readonly echo: boolean
-  readonly openedAt = Date.now()
   /** Everything it follows. */
   readonly topics = new Set<Topic>()
   /** What it has to read from the log before it can follow live. Of most streams, most of the time, nothing. */
@@ -98,9 +98,11 @@ export class Stream {
   readonly #sink: Sink
   readonly #owner: StreamOwner
   #expiresAt: number | null
+  /** The wall clock less `elapsedMs` when it was opened: later steps don't make it last longer or shorter. */
+  readonly #epoch = wallClockMs() - elapsedMs()
   #written = 0
   #taken = 0
-  #progressAt = Date.now()
+  #progressAt = elapsedMs()
   #ending = false
   #closed = false
   readonly #beating: Set<unknown>
@@ -204,14 +206,19 @@ export class Stream {
 
   #watchExpiry (): void {
     if (this.#expiresAt === null) return
-    const left = this.#expiresAt - Date.now()
+    const left = this.#msUntil(this.#expiresAt)
     this.#expiry = this.#owner.clock.after(Math.min(left > EXPIRING_MS ? left - EXPIRING_MS : left, 2 ** 31), () => {
       if (!this.open || this.#expiresAt === null) return
-      if (this.#expiresAt <= Date.now()) return this.#owner.expired(this)
-      const soon = this.#expiresAt - Date.now() <= EXPIRING_MS
+      const left = this.#msUntil(this.#expiresAt)
+      if (left <= 0) return this.#owner.expired(this)
+      const soon = left <= EXPIRING_MS
       this.#watchExpiry()
       if (soon) this.#owner.expiring(this)
     })
+  }
+
+  #msUntil (instant: number): number {
+    return instant - this.#epoch - elapsedMs()
   }
 
   fallBehind (topic: Topic, progress: Progress): void {
@@ -239,7 +246,7 @@ export class Stream {
   /** While something is unsent, looks now and then whether the peer takes any of it. */
   #watchBacklog (): void {
     if (this.#backlogCheck !== undefined || this.#closed) return
-    this.#progressAt = Date.now()
+    this.#progressAt = elapsedMs()
     this.#taken = this.#written - this.#sink.writableLength
     this.#checkBacklogLater()
   }
@@ -252,7 +259,7 @@ export class Stream {
       const waiting = this.#sink.writableLength
       if (waiting === 0) return this.#wake()
       const taken = this.#written - waiting
-      const now = Date.now()
+      const now = elapsedMs()
       if (taken > this.#taken) this.#progressAt = now
       this.#taken = taken
       const idle = now - this.#progressAt

@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache'
 import type { Caller } from '../chat/users.js'
 import { chatError } from '../errors.js'
 import { isUserId, shownName } from '../schemas/names.js'
+import { wallClockMs } from '../time.js'
 
 /** One of `secret`, `publicKey` and `jwksUrl` says how tokens are verified; what is configured pins the algorithms. */
 export interface JwtOptions {
@@ -85,7 +86,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   })
   const verify = async (token: string): Promise<Caller> => {
     const known = verified.get(token)
-    if (known !== undefined && known.expiresAt! > Date.now()) return known
+    if (known !== undefined && known.expiresAt! > wallClockMs()) return known
     let claims: Record<string, unknown>
     try {
       claims = await jwt.verify<Record<string, unknown>>(token)
@@ -108,7 +109,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
 
     issue ({ userId, displayName, avatar }) {
       if (asymmetric) throw new Error('tokens are issued by whoever holds the private key')
-      const expiresAt = Math.floor(Date.now() / 1000) + TOKEN_TTL_S
+      const expiresAt = Math.floor(wallClockMs() / 1000) + TOKEN_TTL_S
       const claims = { sub: userId, name: displayName, ...(avatar === null ? {} : { picture: avatar }), exp: expiresAt, ...(issuer === undefined ? {} : { iss: issuer }), ...(audience === undefined ? {} : { aud: audience }) }
       return { token: jwt.sign(claims), expiresAt: expiresAt * 1000 }
     }
@@ -152,12 +153,12 @@ function callerOf (claims: Record<string, unknown>): Caller {
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
   // NumericDate may have a fraction, and be further than a Date goes
   const expiresAt = Math.min(Math.floor(exp * 1000), LAST_INSTANT_MS)
-  if (expiresAt <= Date.now()) throw chatError('TOKEN_EXPIRED')
+  if (expiresAt <= wallClockMs()) throw chatError('TOKEN_EXPIRED')
   return {
     userId: sub,
     displayName: typeof name === 'string' ? shownName(name) : null,
     avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
-    issuedAt: typeof iat === 'number' && Number.isFinite(iat) ? Math.floor(Math.min(iat * 1000, Date.now())) : null,
+    issuedAt: typeof iat === 'number' && Number.isFinite(iat) ? Math.floor(Math.min(iat * 1000, wallClockMs())) : null,
     expiresAt
   }
 }

@@ -5,6 +5,7 @@ import { chatError } from '../errors.js'
 import { RedisBus } from '../hub/buses/redis.js'
 import type { Count } from '../store/counters.js'
 import { bearerToken } from './auth.js'
+import { LocalCounters } from './local-counters.js'
 import { countInRedis } from './redis-counters.js'
 
 export interface LimitsOptions {
@@ -26,11 +27,12 @@ const CALLERS_MAX = 100_000
  * `Retry-After`). `config: { rateLimit: false }` leaves a route alone. While calls can't be counted, they pass.
  */
 async function limitsPlugin (app: FastifyInstance, { perMinute }: LimitsOptions): Promise<void> {
-  const count = sharedCount(app)
+  const local = new LocalCounters(CALLERS_MAX)
+  const count = sharedCount(app) ?? (async (key, windowMs) => local.add(key, windowMs))
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: WINDOW_MS,
-    ...(count === undefined ? { cache: CALLERS_MAX } : { store: storeOf(count) }),
+    store: storeOf(count),
     skipOnError: true,
     keyGenerator: async request => await userOf(app, request) ?? `address:${request.ip}`,
     errorResponseBuilder: (_request, { ttl }) => chatError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
@@ -48,7 +50,7 @@ function storeOf (count: CountCall): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
     incr (key: string, callback: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number): void {
       inTime(count(key, windowMs)).then(
-        now => { callback(null, { current: now.count, ttl: Math.max(1, now.expiresAt - Date.now()) }) },
+        now => { callback(null, { current: now.count, ttl: Math.max(1, now.leftMs) }) },
         (error: Error) => { callback(error) })
     }
 

@@ -10,5 +10,5 @@ return { count, redis.call('PTTL', KEYS[1]) }`
 export async function countInRedis ({ commands, prefix }: RedisBus, key: string, windowMs: number): Promise<Count> {
   if (commands === undefined) throw new Error('Redis is away')
   const [count, ttl] = await commands.eval(ADD, 1, `${prefix}calls:${key}`, windowMs) as [number, number]
-  return { count, expiresAt: Date.now() + ttl }
+  return { count, leftMs: ttl }
 }

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { Database } from './database.js'
+import { CLOCK_ERROR_MS } from './deadlines.js'
 import type { Sql } from './sql.js'
 import type { Writer } from './writer.js'
 
 /** What has been counted in a window that ends by itself. */
 export interface Count {
   count: number
-  /** Epoch milliseconds. */
-  expiresAt: number
+  /** Milliseconds until the window ends. */
+  leftMs: number
 }
+
+/** A window that ends later than one that begins now was begun by another clock. Two parameters: now, and how wrong that may be. */
+const IS_OPEN = 'chat_counters.expires_at > ? AND chat_counters.expires_at <= excluded.expires_at + ?'
 
 interface Waiting {
   id: string
@@ -40,16 +44,17 @@ export class Counters {
     })
   }
 
-  /** Undefined when no window is open. */
-  async get (key: string): Promise<Count | undefined> {
+  /** What has been counted in the window that is open, if one is. */
+  async get (key: string, windowMs: number): Promise<Count | undefined> {
+    const now = this.#database.clock.ticks()
     const [row] = await this.#database.read.query<{ count: number, expires_at: bigint }>(
-      'SELECT count, expires_at FROM chat_counters WHERE id = ? AND expires_at > ?', idOf(key), Date.now())
-    return row === undefined ? undefined : { count: Number(row.count), expiresAt: Number(row.expires_at) }
+      'SELECT count, expires_at FROM chat_counters WHERE id = ? AND expires_at > ? AND expires_at <= ?', idOf(key), now, now + windowMs + CLOCK_ERROR_MS)
+    return row === undefined ? undefined : { count: Number(row.count), leftMs: Number(row.expires_at) - now }
   }
 
   /** Deletes what is over. */
   async prune (): Promise<void> {
-    await this.#writer.beside(async sql => await sql.execute('DELETE FROM chat_counters WHERE expires_at <= ?', Date.now()))
+    await this.#writer.beside(async sql => await sql.execute('DELETE FROM chat_counters WHERE expires_at <= ?', this.#database.clock.ticks()))
   }
 
   async #run (): Promise<void> {
@@ -61,9 +66,9 @@ export class Counters {
         const counts = await this.#writer.beside(async sql => await this.#count(sql, batch))
         // the first of those with one key has the least number
         for (const { id, resolve } of batch.toReversed()) {
-          const { count, expiresAt } = counts.get(id)!
-          resolve({ count, expiresAt })
-          counts.set(id, { count: count - 1, expiresAt })
+          const { count, leftMs } = counts.get(id)!
+          resolve({ count, leftMs })
+          counts.set(id, { count: count - 1, leftMs })
         }
       } catch (error) {
         for (const { reject } of batch) reject(error)
@@ -73,7 +78,7 @@ export class Counters {
   }
 
   async #count (sql: Sql, batch: Waiting[]): Promise<Map<string, Count>> {
-    const now = Date.now()
+    const now = this.#database.clock.ticks()
     const more = new Map<string, { count: number, windowMs: number }>()
     for (const { id, windowMs } of batch) more.set(id, { count: (more.get(id)?.count ?? 0) + 1, windowMs })
     // in one order on every node, so that they don't wait for each other
@@ -82,10 +87,10 @@ export class Counters {
       `INSERT INTO chat_counters (id, count, expires_at)
        SELECT * FROM ${this.#database.dialect.table({ id: 'text', count: 'int', expires_at: 'bigint' })} k WHERE true
        ON CONFLICT (id) DO UPDATE SET
-         count = CASE WHEN chat_counters.expires_at > ? THEN chat_counters.count ELSE 0 END + excluded.count,
-         expires_at = CASE WHEN chat_counters.expires_at > ? THEN chat_counters.expires_at ELSE excluded.expires_at END
-       RETURNING id, count, expires_at`, JSON.stringify(rows), now, now)
-    return new Map(counted.map(({ id, count, expires_at: expiresAt }) => [id, { count: Number(count), expiresAt: Number(expiresAt) }]))
+         count = CASE WHEN ${IS_OPEN} THEN chat_counters.count ELSE 0 END + excluded.count,
+         expires_at = CASE WHEN ${IS_OPEN} THEN chat_counters.expires_at ELSE excluded.expires_at END
+       RETURNING id, count, expires_at`, JSON.stringify(rows), now, CLOCK_ERROR_MS, now, CLOCK_ERROR_MS)
+    return new Map(counted.map(({ id, count, expires_at: expiresAt }) => [id, { count: Number(count), leftMs: Number(expiresAt) - now }]))
   }
 }
 

@@ -1,4 +1,5 @@
 import { DatabaseError, type Provider } from './migrate.js'
+import type { SharedClock } from './shared-clock.js'
 import type { Dialect, Sql } from './sql.js'
 
 export { DatabaseError, DatabaseVersionError } from './migrate.js'
@@ -11,6 +12,8 @@ export interface Database {
   identity: string
   /** The identity with the place of the tables: what a copy of them elsewhere doesn't share. */
   installation: string
+  /** The clock that all nodes on this database share. */
+  clock: SharedClock
   /** Reads what is committed. @throws UNAVAILABLE when the database is in trouble */
   read: Sql
   /**

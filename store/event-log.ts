@@ -9,19 +9,27 @@ export interface EventRow {
   userId: string
   messageSeq: number | null
   detail: string | null
+  createdAt: number
 }
 
-const EVENT = { conversation: 'int', seq: 'int', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text' } as const
-const COUNTERS = { num: 'int', updated_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' } as const
+/** A conversation whose counters are written; `active` moves it to the top of the list. */
+export interface Touched {
+  conversation: ConversationRow
+  active: boolean
+}
+
+const EVENT = { conversation: 'int', seq: 'int', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint' } as const
+const COUNTERS = { num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' } as const
 
 const NEXT_POSITION = 'UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position'
 
 const insertEvents = ({ table }: Dialect, position: string, from = ''): string =>
   `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, created_at)
-   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, ? FROM ${table(EVENT)} k${from} WHERE true`
+   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.created_at FROM ${table(EVENT)} k${from} WHERE true`
 
 const updateCounters = ({ table }: Dialect, position: string, from = ''): string =>
-  `UPDATE chat_conversations SET position = ${position}, updated_at = k.updated_at, message_seq = k.message_seq,
+  `UPDATE chat_conversations SET position = ${position}, activity = CASE WHEN k.active THEN ${position} ELSE chat_conversations.activity END,
+     updated_at = k.updated_at, logged_at = k.logged_at, message_seq = k.message_seq,
      event_seq = k.event_seq, participant_count = k.participant_count
    FROM ${table(COUNTERS)} k${from} WHERE chat_conversations.num = k.num`
 
@@ -31,18 +39,18 @@ const updateCounters = ({ table }: Dialect, position: string, from = ''): string
  * The position's row is every writer's, on every node: it is locked from here to the commit. So this comes last, and is
  * one statement where the database can do that, which leaves one round trip in between.
  */
-export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], conversations: Iterable<ConversationRow>, now: number): Promise<number> {
-  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail }) => [conversation.num, seq, type, userId, messageSeq, detail]))
-  const counterRows = JSON.stringify([...conversations].map(row => [row.num, row.updatedAt, row.messageSeq, row.eventSeq, row.participantCount]))
+export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], touched: Touched[]): Promise<number> {
+  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, createdAt }) => [conversation.num, seq, type, userId, messageSeq, detail, createdAt]))
+  const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) => [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
   if (dialect.writesInWith) {
     const [row] = await sql.query<{ position: bigint }>(
       `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect, 'next.position', ', next')})
-       ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`, now, eventRows, counterRows)
+       ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`, eventRows, counterRows)
     return Number(row!.position)
   }
   const [row] = await sql.query<{ position: bigint }>(NEXT_POSITION)
   const position = Number(row!.position)
-  await sql.execute(insertEvents(dialect, '?'), position, now, eventRows)
-  await sql.execute(updateCounters(dialect, '?'), position, counterRows)
+  await sql.execute(insertEvents(dialect, '?'), position, eventRows)
+  await sql.execute(updateCounters(dialect, '?'), position, position, counterRows)
   return position
 }

@@ -5,6 +5,7 @@ import {
   isDriverAdapterError, type SqlDriverAdapter, type SqlDriverAdapterFactory,
   type SqlMigrationAwareDriverAdapterFactory, type SqlQueryable
 } from '@prisma/driver-adapter-utils'
+import { elapsedMs } from '../time.js'
 import { isAway } from './outage.js'
 import { allTables, migrationList, openSchemaEngine, type Provider } from './schema-engine.js'
 
@@ -61,10 +62,10 @@ export async function migrate (
 ): Promise<MigrateResult> {
   const directory = options.migrations ?? new URL(`../prisma/${provider}/migrations/`, import.meta.url)
   const shipped = await migrationNames(directory)
-  const deadline = Date.now() + (options.lockTimeoutMs ?? 60_000)
+  const deadline = elapsedMs() + (options.lockTimeoutMs ?? 60_000)
   const schema = options.schema ?? DEFAULT_SCHEMA
 
-  const giveUp = Date.now() + (options.awayTimeoutMs ?? 15_000)
+  const giveUp = elapsedMs() + (options.awayTimeoutMs ?? 15_000)
   for (;;) {
     let adapter: SqlDriverAdapter | undefined
     try {
@@ -74,7 +75,7 @@ export async function migrate (
         : await migratePostgres(adapter, schema, shipped, directory, deadline)
     } catch (error) {
       if (error instanceof DatabaseError) throw error
-      if (provider === 'sqlite' || !isAway(error) || Date.now() > giveUp) throw databaseError(provider, error)
+      if (provider === 'sqlite' || !isAway(error) || elapsedMs() > giveUp) throw databaseError(provider, error)
     } finally {
       await adapter?.dispose().catch(() => { /* it is gone already */ })
     }
@@ -125,7 +126,7 @@ async function migratePostgres (
   // holder committed, whatever the host's default is.
   const transaction = await adapter.startTransaction('READ COMMITTED')
   try {
-    await query(transaction, 'SELECT set_config($1, $2, true)', 'lock_timeout', String(Math.max(deadline - Date.now(), 1)))
+    await query(transaction, 'SELECT set_config($1, $2, true)', 'lock_timeout', String(Math.max(deadline - elapsedMs(), 1)))
     await query(transaction, 'SELECT set_config($1, $2, true)', 'statement_timeout', '0')
     // Prisma's own key, so that a `prisma migrate deploy` by hand waits, too.
     await execute(transaction, 'SELECT pg_advisory_xact_lock(72707369)')
@@ -294,7 +295,7 @@ async function whenFree<T> (deadline: number, run: () => Promise<T>): Promise<T>
       return await run()
     } catch (error) {
       if (!isBusy(error)) throw error
-      if (Date.now() > deadline) {
+      if (elapsedMs() > deadline) {
         throw new DatabaseError('The SQLite database is locked by another process', { cause: error })
       }
       await sleep(randomInt(5, 25))

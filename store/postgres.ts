@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type pg from 'pg'
 import { PrismaClient } from '../prisma/generated/postgresql/client.js'
+import { elapsedMs } from '../time.js'
 import type { Database, DatabaseOptions } from './database.js'
 import { DEFAULT_SCHEMA, migrate } from './migrate.js'
 import { CommitUnknown, isDropped, refusalOf } from './outage.js'
 import { RenewablePool } from './pool.js'
 import { consequencesOf } from './reading.js'
 import { inFlightOnce } from './once.js'
+import { PostgresClock, type ClockColumns } from './shared-clock.js'
 import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
 import { inOne, writeChecks, type Column } from './write-check.js'
 
@@ -34,6 +36,8 @@ const COLUMNS = 'SELECT table_name::text, column_name::text FROM information_sch
 /** Attempts at what a broken connection has kept from happening. */
 const ATTEMPTS = 3
 const RETRY_MS = 50
+/** Answers that the clock is set by at the start: the quickest counts. */
+const CLOCK_READINGS = 3
 
 /**
  * PostgreSQL: one pool under Prisma's adapter. Reads are Prisma's; write transactions take a connection of the pool
@@ -77,6 +81,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     dialect: postgresDialect,
     identity,
     installation: `${identity}.${schema}`,
+    clock: await openClock(read),
     read,
     transaction,
     ping: inFlightOnce(async () => {
@@ -91,6 +96,16 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
       await pool.end()
     }
   }
+}
+
+async function openClock (read: Sql): Promise<PostgresClock> {
+  const clock = new PostgresClock()
+  for (let reading = 0; reading < CLOCK_READINGS; reading++) {
+    const askedAt = elapsedMs()
+    const [row] = await read.query<ClockColumns>(`SELECT ${clock.columns}`)
+    clock.observe(row!, askedAt)
+  }
+  return clock
 }
 
 /** Once more on another connection, where that can help: nothing of the attempt before was written. */

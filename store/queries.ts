@@ -5,6 +5,7 @@ import { LISTED_PARTICIPANTS, type Conversation, type Participant } from '../sch
 import type { DurableEventType } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import type { User } from '../schemas/users.js'
+import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
 import { findAllFollowables, findFollowables, type Followable } from './followable.js'
 import { gather } from './gather.js'
@@ -23,6 +24,9 @@ export interface LoggedEvent {
   message: Message | null
 }
 
+/** A place in a user's list of conversations, which is ordered by latest activity and number. */
+export interface ListPlace { activity: number, num: number }
+
 type Row = Record<string, never>
 
 const num = Number
@@ -31,6 +35,8 @@ const ranks: MessageStatus[] = ['sent', 'delivered', 'read']
 
 const MESSAGE = `m.id AS message_id, m.conversation, m.seq AS message_seq, m.sender_id, m.client_id, m.text, m.type AS message_type,
   m.created_at AS sent_at, m.edited_at, m.deleted_at, s.display_name AS sender_name, s.avatar AS sender_avatar`
+/** Position of a conversation's latest activity. A version without that column moves `updated_at` past `logged_at`. */
+const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.activity END'
 const SEQ_MAX = 2_147_483_647
 /** Keys that are looked up by one query. */
 const BATCH_MAX = 1000
@@ -128,22 +134,25 @@ export class Queries {
   }
 
   /** A user's conversations, latest activity first, from below a place in that order. */
-  async conversations (userId: string, below: { updatedAt: number, num: number } | undefined, limit: number): Promise<{ conversations: Conversation[], next: { updatedAt: number, num: number } | undefined }> {
-    const from = below ?? { updatedAt: Number.MAX_SAFE_INTEGER, num: 0 }
+  async conversations (userId: string, below: ListPlace | undefined, limit: number): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
+    const from = below ?? { activity: Number.MAX_SAFE_INTEGER, num: 0 }
     const rows = await this.#query(
-      conversations(`p.user_id = ? AND (c.updated_at < ? OR (c.updated_at = ? AND c.num < ?))
-        ORDER BY c.updated_at DESC, c.num DESC LIMIT ?`), userId, from.updatedAt, from.updatedAt, from.num, limit + 1)
+      conversations(`p.user_id = ? AND (${ACTIVITY} < ? OR (${ACTIVITY} = ? AND c.num < ?))
+        ORDER BY ${ACTIVITY} DESC, c.num DESC LIMIT ?`), userId, from.activity, from.activity, from.num, limit + 1)
     const page = rows.slice(0, limit)
     const last = page.at(-1)
     return {
       conversations: await this.#renderConversations(page, LISTED_PARTICIPANTS),
-      next: rows.length > limit && last !== undefined ? { updatedAt: num(last.updated_at), num: num(last.num) } : undefined
+      next: rows.length > limit && last !== undefined ? { activity: num(last.activity), num: num(last.num) } : undefined
     }
   }
 
-  /** Number of the newest transaction in the event log. */
+  /** Number of the newest transaction in the event log. Asked every second, and sets the database's clock. */
   async position (): Promise<number> {
-    const [row] = await this.#query('SELECT position FROM chat_meta WHERE id = 1')
+    const { clock } = this.#database
+    const askedAt = elapsedMs()
+    const [row] = await this.#query(`SELECT position, ${clock.columns} FROM chat_meta WHERE id = 1`)
+    clock.observe({ clock: row!.clock }, askedAt)
     return num(row!.position)
   }
 
@@ -167,17 +176,26 @@ export class Queries {
    * left first.
    */
   async joinedSince (position: number): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {
-    const from = 'FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation JOIN chat_participants p ON p.conversation = e.conversation'
     const rows = await this.#query(
-      `SELECT c.id, p.user_id, e.seq AS seq, e.position AS position ${from} AND p.user_id = e.user_id
-       WHERE e.position > ? AND e.type = 'participantJoined'
+      `SELECT e.conversation, c.id, e.type, e.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
+       FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+       LEFT JOIN chat_participants p ON p.conversation = e.conversation AND p.user_id = e.user_id
+       WHERE e.position > ? AND e.type IN ('participantJoined', 'participantLeft')
        UNION ALL
-       SELECT c.id, p.user_id, e.seq AS seq, e.position AS position ${from}
-       WHERE e.position > ? AND e.type = 'conversationCreated' AND (p.joined_at = e.created_at OR
-         (SELECT x.type FROM chat_events x WHERE x.conversation = e.conversation AND x.user_id = p.user_id
-          AND x.type IN ('participantJoined', 'participantLeft') ORDER BY x.seq LIMIT 1) = 'participantLeft')
+       SELECT e.conversation, c.id, e.type, p.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
+       FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation JOIN chat_participants p ON p.conversation = e.conversation
+       WHERE e.position > ? AND e.type = 'conversationCreated'
        ORDER BY position, seq`, position, position)
-    return rows.map(row => ({ conversationId: row.id!, userId: row.user_id!, seq: num(row.seq) }))
+    // what followed the creation was after that position, too
+    const joinedFirst = new Map<string, boolean>()
+    for (const { conversation, type, user_id: userId } of rows) {
+      const key = `${num(conversation)} ${String(userId)}`
+      if (type !== 'conversationCreated' && !joinedFirst.has(key)) joinedFirst.set(key, type === 'participantJoined')
+    }
+    return rows
+      .filter(({ conversation, type, user_id: userId, participant }) => participant !== null && (type === 'participantJoined' ||
+        (type === 'conversationCreated' && joinedFirst.get(`${num(conversation)} ${String(userId)}`) !== true)))
+      .map(row => ({ conversationId: row.id!, userId: row.user_id!, seq: num(row.seq) }))
   }
 
   /** A page of a conversation's log, ascending, with each message as it is now. */
@@ -374,11 +392,11 @@ const conversations = (which: string): string => `SELECT k.*,
    ORDER BY o.seq DESC LIMIT 1) AS own,
   (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id AND o.seq <= k.read_seq
    ORDER BY o.seq DESC LIMIT 1) AS own_read, ${MESSAGE}
-  FROM (SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, c.message_seq AS message_count, c.participant_count, p.user_id, p.read_seq
+  FROM (SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq AS message_count, c.participant_count, p.user_id, p.read_seq
     FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${which}) k
   LEFT JOIN chat_messages m ON m.conversation = k.num AND m.seq = k.message_count
   LEFT JOIN chat_users s ON s.id = m.sender_id
-  ORDER BY k.updated_at DESC, k.num DESC`
+  ORDER BY k.activity DESC, k.num DESC`
 
 const userOf = (row: Row): User => ({
   userId: row.user_id!,

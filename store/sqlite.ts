@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import SqliteConnection from 'better-sqlite3'
 import { PrismaClient } from '../prisma/generated/sqlite/client.js'
+import { elapsedMs } from '../time.js'
 import type { Database, DatabaseOptions } from './database.js'
 import { DatabaseError, migrate } from './migrate.js'
 import { inFlightOnce } from './once.js'
@@ -11,6 +12,7 @@ import { isLocked, outageToRefusal } from './outage.js'
 import { FileGuard } from './file-guard.js'
 import { SqliteFiles } from './sqlite-files.js'
 import { sqliteDialect, type Param, type Sql } from './sql.js'
+import { openSqliteClock } from './sqlite-clock.js'
 import { writeChecks, type Column } from './write-check.js'
 
 /** How long a write waits for another process that holds the lock, in milliseconds, before it is refused. */
@@ -82,27 +84,30 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     assertWritable(file)
   }
 
+  const transaction: Database['transaction'] = async work => {
+    await guard.assertIntact()
+    const { write } = connections
+    await onceUnlocked(async () => await write.execute('BEGIN IMMEDIATE'))
+    try {
+      const result = await work(write)
+      guard.assertDatabase()
+      await write.execute('COMMIT')
+      return result
+    } catch (error) {
+      // some errors (a full disk) have rolled back already
+      await write.execute('ROLLBACK').catch(() => {})
+      throw error
+    }
+  }
+
   return {
     provider: 'sqlite',
     dialect: sqliteDialect,
     identity,
     installation: identity,
+    clock: await openSqliteClock(connections.write, transaction),
     read,
-    async transaction (work) {
-      await guard.assertIntact()
-      const { write } = connections
-      await onceUnlocked(async () => await write.execute('BEGIN IMMEDIATE'))
-      try {
-        const result = await work(write)
-        guard.assertDatabase()
-        await write.execute('COMMIT')
-        return result
-      } catch (error) {
-        // some errors (a full disk) have rolled back already
-        await write.execute('ROLLBACK').catch(() => {})
-        throw error
-      }
-    },
+    transaction,
     ping: inFlightOnce(async () => {
       await guard.check()
       await read.query('SELECT position FROM chat_meta')
@@ -142,12 +147,12 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 
 /** Again and again while another process holds the lock. */
 async function onceUnlocked<T> (work: () => T | Promise<T>, timeoutMs = LOCK_TIMEOUT_MS): Promise<T> {
-  const deadline = performance.now() + timeoutMs
+  const deadline = elapsedMs() + timeoutMs
   for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
     try {
       return await work()
     } catch (error) {
-      if (!isLocked(error) || performance.now() >= deadline) throw error
+      if (!isLocked(error) || elapsedMs() >= deadline) throw error
       await sleep(wait)
     }
   }

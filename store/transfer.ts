@@ -18,7 +18,7 @@ const tables: Table[] = [
   {
     name: 'chat_conversations',
     key: ['num'],
-    columns: { num: 'int', id: 'text', type: 'text', title: 'text', created_by: 'text', created_at: 'bigint', updated_at: 'bigint', message_seq: 'int', event_seq: 'int', pruned_seq: 'int', position: 'bigint', pruned_position: 'bigint', participant_count: 'int' }
+    columns: { num: 'int', id: 'text', type: 'text', title: 'text', created_by: 'text', created_at: 'bigint', updated_at: 'bigint', activity: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', pruned_seq: 'int', position: 'bigint', pruned_position: 'bigint', participant_count: 'int' }
   },
   {
     name: 'chat_participants',
@@ -52,7 +52,7 @@ export class TransferError extends Error {
  * @throws {TransferError} when the source is in use, or the target isn't empty
  */
 export async function transfer (source: Database, target: Database): Promise<Record<string, number>> {
-  const [running] = await source.read.query('SELECT 1 FROM chat_nodes WHERE expires_at > ?', Date.now())
+  const [running] = await source.read.query('SELECT 1 FROM chat_nodes WHERE expires_at > ?', source.clock.ticks())
   if (running !== undefined) throw new TransferError('A server is running on the source (or has just crashed): stop it, wait half a minute, and try again')
   return await target.transaction(async sql => {
     // keeps a server that starts meanwhile waiting

@@ -16,6 +16,8 @@ export interface ConversationRow {
   createdBy: string
   createdAt: number
   updatedAt: number
+  /** Instant of the newest event. */
+  loggedAt: number
   messageSeq: number
   eventSeq: number
   participantCount: number
@@ -104,8 +106,10 @@ const PARTICIPANT_COLUMNS = { conversation: 'int', user_id: 'text', role: 'text'
  * the rows of the map; `flush` writes all of it, each kind with one statement, however many commands there were.
  */
 export class Unit {
-  /** Epoch milliseconds of all that this transaction does. */
-  readonly now = Date.now()
+  /** Epoch milliseconds at which all of this happens, to be shown; in a conversation see `nowIn`. */
+  readonly now: number
+  /** The same moment by the clock of deadlines (see `SharedClock`). */
+  readonly ticks: number
   /** What to tell once it is committed, in the order of the commands. */
   readonly emissions: Array<Emission<ChatEvents>> = []
   /** Number of this transaction in the event log, if it wrote to it. */
@@ -126,6 +130,8 @@ export class Unit {
   readonly #lastOfOthers = new Map<string, MessageRow>()
 
   readonly #touched = new Set<ConversationRow>()
+  readonly #active = new Set<ConversationRow>()
+  readonly #instants = new Map<ConversationRow, number>()
   readonly #created = new Set<ConversationRow>()
   readonly #changed = new Set<ParticipantRow>()
   readonly #joined = new Set<ParticipantRow>()
@@ -142,6 +148,8 @@ export class Unit {
 
   private constructor (database: Database) {
     this.#database = database
+    this.now = database.clock.now()
+    this.ticks = database.clock.ticks()
   }
 
   /** Loads and locks what the commands named; conversations first, then users, each in one order on every node. */
@@ -167,6 +175,19 @@ export class Unit {
 
   participant (conversationId: string, userId: string): ParticipantRow | undefined {
     return this.#participants.get(conversationId)?.get(userId)
+  }
+
+  /**
+   * Epoch milliseconds at which what this transaction does in a conversation happens: later than all that earlier ones did
+   * there, whatever the clock says. So instants are in the order of commits.
+   */
+  nowIn (conversation: ConversationRow): number {
+    let now = this.#instants.get(conversation)
+    if (now === undefined) {
+      now = Math.max(this.now, conversation.loggedAt + 1, conversation.updatedAt + 1)
+      this.#instants.set(conversation, now)
+    }
+    return now
   }
 
   /** All participants of a conversation whose crowd was named in the keys. */
@@ -216,9 +237,10 @@ export class Unit {
     if (!this.#newUsers.has(user)) this.#changedUsers.add(user)
   }
 
-  addConversation (row: Omit<ConversationRow, 'num' | 'messageSeq' | 'eventSeq' | 'participantCount' | 'createdAt' | 'updatedAt'>): ConversationRow {
+  addConversation (row: Omit<ConversationRow, 'num' | 'messageSeq' | 'eventSeq' | 'participantCount' | 'createdAt' | 'updatedAt' | 'loggedAt'>): ConversationRow {
     this.changes++
-    const conversation = { ...row, num: 0, messageSeq: 0, eventSeq: 0, participantCount: 0, createdAt: this.now, updatedAt: this.now }
+    const conversation = { ...row, num: 0, messageSeq: 0, eventSeq: 0, participantCount: 0, createdAt: this.now, updatedAt: this.now, loggedAt: 0 }
+    this.#instants.set(conversation, this.now)
     this.#conversations.set(conversation.id, conversation)
     this.#created.add(conversation)
     return conversation
@@ -232,7 +254,7 @@ export class Unit {
       conversation,
       userId: user.id,
       role,
-      joinedAt: this.now,
+      joinedAt: this.nowIn(conversation),
       joinedSeq: mark,
       deliveredSeq: mark,
       readSeq: mark,
@@ -280,7 +302,7 @@ export class Unit {
       clientId,
       text,
       type,
-      createdAt: this.now,
+      createdAt: this.nowIn(conversation),
       editedAt: null,
       deletedAt: null,
       firstTextHash: null
@@ -323,24 +345,29 @@ export class Unit {
 
   /**
    * Writes a durable event to the conversation's log, and tells it once committed. `about` is what the log keeps of it:
-   * the user who did it or whom it is about, the message it points at, a status or role.
+   * the user who did it or whom it is about, the message it points at, a status or role; `at` where that is later than `nowIn`.
    */
   log<T extends DurableEventType> (
     conversation: ConversationRow,
     type: T,
     data: Omit<DurableEvents[T], 'eventSeq'>,
-    about: { userId: string, messageSeq?: number, detail?: string },
+    about: { userId: string, messageSeq?: number, detail?: string, at?: number },
     routing: Pick<Routing, 'except' | 'joins' | 'leaves'> = {}
   ): void {
     this.changes++
     conversation.eventSeq++
-    if (ACTIVITY.has(type)) conversation.updatedAt = this.now
+    const createdAt = about.at ?? this.nowIn(conversation)
+    conversation.loggedAt = Math.max(conversation.loggedAt, createdAt)
+    if (ACTIVITY.has(type)) {
+      conversation.updatedAt = createdAt
+      this.#active.add(conversation)
+    }
     this.#touched.add(conversation)
     const seq = conversation.eventSeq
     const numbered = { ...data, eventSeq: seq } as ChatEvents[T]
     const emission = emissionOf<ChatEvents, T>(type, numbered, { topics: [conversation.id], seq, ...routing })
     this.emissions.push(emission)
-    this.#events.push({ row: { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null }, emission })
+    this.#events.push({ row: { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null, createdAt }, emission })
   }
 
   /** Tells an ephemeral event to a conversation. */
@@ -381,7 +408,7 @@ export class Unit {
 
   async #loadConversations (sql: Sql, ids: string[]): Promise<void> {
     const rows = await sql.query<Record<string, never>>(
-      `SELECT num, id, type, title, created_by, created_at, updated_at, message_seq, event_seq, participant_count
+      `SELECT num, id, type, title, created_by, created_at, updated_at, logged_at, message_seq, event_seq, participant_count
        FROM chat_conversations WHERE id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)
        ORDER BY num ${this.#database.dialect.lock}`, JSON.stringify(ids.map(id => [id])))
     for (const row of rows) {
@@ -393,6 +420,7 @@ export class Unit {
         createdBy: row.created_by!,
         createdAt: Number(row.created_at),
         updatedAt: Number(row.updated_at),
+        loggedAt: Number(row.logged_at),
         messageSeq: Number(row.message_seq),
         eventSeq: Number(row.event_seq),
         participantCount: Number(row.participant_count)
@@ -546,7 +574,7 @@ export class Unit {
       `SELECT s.id, s.node_id, s.user_id, s.conversation_id, s.expires_at
        FROM chat_streams s JOIN chat_nodes n ON n.id = s.node_id
        WHERE n.expires_at > ? AND s.user_id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
-      this.now, JSON.stringify(userIds.map(id => [id])))
+      this.ticks, JSON.stringify(userIds.map(id => [id])))
     for (const row of rows) {
       this.#placeStream({ id: row.id!, nodeId: row.node_id!, userId: row.user_id!, conversationId: row.conversation_id!, expiresAt: numberOrNull(row.expires_at) })
     }
@@ -662,7 +690,8 @@ export class Unit {
 
   async #appendEvents (sql: Sql): Promise<void> {
     const rows = this.#events.map(({ row }) => row)
-    const position = this.position = await appendEvents(sql, this.#database.dialect, rows, this.#touched, this.now)
+    const touched = [...this.#touched].map(conversation => ({ conversation, active: this.#active.has(conversation) }))
+    const position = this.position = await appendEvents(sql, this.#database.dialect, rows, touched)
     for (const { row: { conversation }, emission } of this.#events) {
       emission.position = position
       emission.id = cursorOfTopic(this.#database.identity, conversation.num, emission.seq!)

@@ -1,6 +1,7 @@
 import { chatError, isChatError } from '../errors.js'
 import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
+import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
 import { gather } from './gather.js'
 import { Keys } from './keys.js'
@@ -84,7 +85,7 @@ export class Writer {
   async #enqueue<Result> (task: Waiting['task']): Promise<Result> {
     return await new Promise<Result>((resolve, reject) => {
       if (this.#closed) return reject(chatError('UNAVAILABLE', { retryAfter: 1 }))
-      this.#queue.push({ task, since: Date.now(), resolve, reject })
+      this.#queue.push({ task, since: elapsedMs(), resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -98,7 +99,7 @@ export class Writer {
   async #run (): Promise<void> {
     while (this.#queue.length > 0) {
       await gather(() => this.#queue.length, BATCH_MAX)
-      const expired = Date.now() - WAIT_MAX_MS
+      const expired = elapsedMs() - WAIT_MAX_MS
       const batch: Batch = []
       let waiting = this.#queue.shift()
       for (; waiting !== undefined; waiting = this.#queue.shift()) {

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { wallClockMs } from '../time.js'
+import type { Database } from './database.js'
+import { machineMs, SqliteClock } from './shared-clock.js'
+import type { Sql } from './sql.js'
+
+/** No node's lease is further ahead than this, in milliseconds; one that seems so was taken before the machine's start. */
+const LEASE_MAX_MS = 60_000
+
+/**
+ * Opens the clock that all processes on the file share. The offset that stands in the file is kept as long as the machine's
+ * monotonic clock is the one it was made for; else it is taken anew from the wall clock.
+ */
+export async function openSqliteClock (sql: Sql, transaction: Database['transaction']): Promise<SqliteClock> {
+  const boot = bootId()
+  // usually it is there, and no lock is needed
+  const offset = await keptOffset(sql, boot) ?? await transaction(async () => {
+    const kept = await keptOffset(sql, boot)
+    if (kept !== undefined) return kept
+    const taken = wallClockMs() - Math.floor(machineMs())
+    await sql.execute('UPDATE chat_meta SET clock_boot = ?, clock_offset = ? WHERE id = 1', boot, taken)
+    return taken
+  })
+  return new SqliteClock(offset)
+}
+
+/** The file's offset, if it is for this start of the machine. */
+async function keptOffset (sql: Sql, boot: string): Promise<number | undefined> {
+  const [meta] = await sql.query<{ clock_boot: string | null, clock_offset: number }>('SELECT clock_boot, clock_offset FROM chat_meta WHERE id = 1')
+  if (meta!.clock_boot !== boot) return undefined
+  const offset = Number(meta!.clock_offset)
+  return boot !== '' || await isInUse(sql, offset) ? offset : undefined
+}
+
+/** Names this start of the machine; empty where that isn't known (it is on Linux). */
+function bootId (): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+/** Whether a process lives by this offset: then it is right. */
+async function isInUse (sql: Sql, offset: number): Promise<boolean> {
+  const ticks = Math.floor(machineMs()) + offset
+  const [node] = await sql.query('SELECT 1 FROM chat_nodes WHERE expires_at > ? AND expires_at <= ?', ticks, ticks + LEASE_MAX_MS)
+  return node !== undefined
+}
