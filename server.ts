@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import type { FastifyInstance } from 'fastify'
 import { ConfigError, readConfig, type Config } from './config.js'
+import { PackageError } from './packages.js'
 import { DatabaseError } from './store/database.js'
 import { elapsedMs } from './time.js'
 
@@ -76,7 +77,7 @@ main().catch((error: unknown) => {
 
 /** What can be expected to go wrong is one line. */
 function reasonOf (error: unknown): string {
-  if (error instanceof ConfigError || error instanceof DatabaseError) return error.message
+  if (error instanceof ConfigError || error instanceof DatabaseError || error instanceof PackageError) return error.message
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') return 'PORT must be a free port: it is in use'
   if (code === 'EACCES') return 'PORT must be a port that this user may open'

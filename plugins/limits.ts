@@ -1,6 +1,7 @@
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { countedAddress } from '../chat/address.js'
 import { chatError } from '../errors.js'
 import { RedisBus } from '../hub/buses/redis.js'
 import type { Count } from '../store/counters.js'
@@ -34,7 +35,7 @@ async function limitsPlugin (app: FastifyInstance, { perMinute }: LimitsOptions)
     timeWindow: WINDOW_MS,
     store: storeOf(count),
     skipOnError: true,
-    keyGenerator: async request => await userOf(app, request) ?? `address:${request.ip}`,
+    keyGenerator: async request => await userOf(app, request) ?? `address:${countedAddress(request.ip)}`,
     errorResponseBuilder: (_request, { ttl }) => chatError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
   })
 }

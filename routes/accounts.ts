@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { whenGone } from '../plugins/gone.js'
 import { isoTime } from '../schemas/common.js'
 import { LoginBody, RegisterBody, Session, type User } from '../schemas/users.js'
 
 /** Users with passwords, for a server that issues its own tokens. */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { accounts } = app.chat
+  await accounts.load()
 
   const sessionOf = (user: User): Session => {
     const { token, expiresAt } = app.chatAuth.issue(user)
@@ -13,11 +15,12 @@ const routes: FastifyPluginAsyncTypebox = async app => {
 
   app.post('/register', {
     schema: { summary: 'Make an account', security: [], body: RegisterBody, response: { 201: Session } }
-  }, async ({ body }, reply) => await reply.code(201).send(sessionOf(await accounts.register(body))))
+  }, async ({ body, ip }, reply) =>
+    await reply.code(201).send(sessionOf(await accounts.register(body, { address: ip, signal: whenGone(reply) }))))
 
   app.post('/login', {
     schema: { summary: 'Get a token for an account', security: [], body: LoginBody, response: { 200: Session } }
-  }, async ({ body, ip }) => sessionOf(await accounts.login(body, ip)))
+  }, async ({ body, ip }, reply) => sessionOf(await accounts.login(body, { address: ip, signal: whenGone(reply) })))
 }
 
 export default routes

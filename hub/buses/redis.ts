@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
+import { loadPackage } from '../../packages.js'
 import type { Bus } from '../bus.js'
 import { backoffMs } from './backoff.js'
 import { Outbox } from './outbox.js'
@@ -48,8 +49,9 @@ export class RedisBus implements Bus {
     this.prefix = `chat:${createHash('sha256').update(options.installation).digest('hex').slice(0, 20)}:`
   }
 
-  /** Connects; when that takes too long, goes on trying in the background. */
+  /** Connects; when that takes too long, goes on trying in the background. @throws {PackageError} when the driver is absent */
   async open (): Promise<void> {
+    await loadPackage('ioredis', 'The option redisUrl (REDIS_URL)', async () => await import('ioredis'))
     const gaveUp = new AbortController()
     await Promise.race([this.#start(), sleep(PATIENCE_MS, undefined, { signal: gaveUp.signal, ref: false })])
     gaveUp.abort()
