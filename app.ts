@@ -3,15 +3,17 @@ import fp from 'fastify-plugin'
 import type { Bus } from './hub/bus.js'
 import authPlugin, { type JwtOptions } from './plugins/auth.js'
 import busPlugin from './plugins/bus.js'
-import callerPlugin, { type HostAuthenticate } from './plugins/caller.js'
+import callerPlugin from './plugins/caller.js'
 import chatPlugin from './plugins/chat.js'
 import databasePlugin from './plugins/database.js'
 import docsPlugin from './plugins/docs.js'
 import errorsPlugin from './plugins/errors.js'
-import hubPlugin from './plugins/hub.js'
+import type { HostAuthenticate } from './plugins/host-caller.js'
+import hubPlugin, { hubBounds } from './plugins/hub.js'
 import limitsPlugin from './plugins/limits.js'
 import { describeRequest } from './plugins/logging.js'
 import metricsPlugin from './plugins/metrics.js'
+import { checkJwt, checkNumbers, checkTypes, OptionError, type Bounds } from './plugins/options.js'
 import validationPlugin from './plugins/validation.js'
 import accountRoutes from './routes/accounts.js'
 import conversationRoutes from './routes/conversations.js'
@@ -117,11 +119,34 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   }
 }
 
-function checkOptions ({ jwt, authenticate, accounts }: ChatAppOptions): void {
+type Numbers = { [Name in keyof ChatAppOptions]-?: NonNullable<ChatAppOptions[Name]> extends number ? Name : never }[keyof ChatAppOptions]
+
+/** What each option that is a number may be. */
+const bounds: Record<Numbers, Bounds> = {
+  heartbeatMs: hubBounds.heartbeatMs,
+  staleAfterMs: hubBounds.staleAfterMs,
+  streamBufferBytes: hubBounds.bufferBytes,
+  maxStreamsPerUser: { minimum: 1 },
+  maxStreams: { minimum: 1 },
+  eventRetentionDays: { minimum: 0, isFraction: true },
+  rateLimitPerMinute: { minimum: 1 }
+}
+
+/** Before any work, so that nothing is opened for options that can't be. @throws {OptionError} */
+function checkOptions (options: ChatAppOptions): void {
+  const { jwt, authenticate, accounts, databaseUrl, redisUrl, bus } = options
   if ((jwt === undefined) === (authenticate === undefined)) throw new Error('fastify-sse-chat: give one of the options jwt and authenticate')
+  checkTypes(options, 'function', ['authenticate'])
+  checkTypes(options, 'boolean', ['accounts', 'page', 'health', 'metrics', 'docs'])
+  checkTypes(options, 'string', ['prefix', 'databaseUrl', 'databaseSchema', 'redisUrl'])
+  checkNumbers(options, bounds)
   if (accounts === true && (jwt?.secret === undefined || jwt.publicKey !== undefined || jwt.jwksUrl !== undefined)) {
     throw new Error('fastify-sse-chat: accounts need jwt.secret, and no other key')
   }
+  if (jwt !== undefined) checkJwt(jwt)
+  if (databaseUrl !== undefined && !/^(file:(?!$)|postgres(ql)?:\/\/)/.test(databaseUrl)) throw new OptionError('databaseUrl', 'a URL that begins with file: or postgres://')
+  if (redisUrl !== undefined && !/^rediss?:\/\//.test(redisUrl)) throw new OptionError('redisUrl', 'a redis:// URL')
+  if (bus !== undefined && typeof bus?.publish !== 'function') throw new OptionError('bus', 'a Bus')
 }
 
 /** Without what is undefined, as exact optional properties want it. */

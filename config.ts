@@ -1,8 +1,10 @@
-import { createPublicKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ChatAppOptions } from './app.js'
 import type { JwtOptions } from './plugins/auth.js'
+import { isProviderUrl, pemOf } from './plugins/options.js'
+import { isGoodPem, PUBLIC_KEYS } from './plugins/public-key.js'
 
 /** The standalone server's configuration, read from the environment: each variable here once, with its default. */
 export interface Config {
@@ -74,12 +76,12 @@ function readJwt (env: Env, production: boolean, databaseUrl: string): JwtOption
   if (publicKey !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_PUBLIC_KEY must be unset when JWT_JWKS_URL is set: one of them verifies')
   if (secret !== undefined && Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET must be 32 bytes or more')
   if (publicKey !== undefined) {
-    const pem = publicKey.replaceAll('\\n', '\n')
-    if (!isPublicKey(pem)) throw new ConfigError('JWT_PUBLIC_KEY must be a PEM public key: RSA (2048 bits or more), EC P-256 or Ed25519')
+    const pem = pemOf(publicKey)
+    if (!isGoodPem(pem)) throw new ConfigError(`JWT_PUBLIC_KEY must be ${PUBLIC_KEYS}`)
     return defined({ publicKey: pem, ...common })
   }
   if (jwksUrl !== undefined) {
-    if (!isUrl(jwksUrl, ['http:', 'https:'])) throw new ConfigError('JWT_JWKS_URL must be an http(s) URL')
+    if (!isProviderUrl(jwksUrl)) throw new ConfigError('JWT_JWKS_URL must be an http(s) URL without user and password')
     return defined({ jwksUrl, ...common })
   }
   if (secret !== undefined) return defined({ secret, ...common })
@@ -175,17 +177,6 @@ function origins (env: Env): string[] {
 
 function isUrl (value: string, protocols: string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol)
-}
-
-function isPublicKey (pem: string): boolean {
-  if (!pem.includes('PUBLIC KEY')) return false
-  try {
-    const { asymmetricKeyType, asymmetricKeyDetails } = createPublicKey(pem)
-    if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
-    return asymmetricKeyType === 'ed25519' || (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1')
-  } catch {
-    return false
-  }
 }
 
 function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {

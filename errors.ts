@@ -28,5 +28,6 @@ export function chatError (code: ErrorCode, options: ChatErrorOptions = {}): Cha
 /** Whether the error is a refusal out of the catalogue, with this code if one is given. */
 export function isChatError (error: unknown, code?: ErrorCode): error is ChatError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' &&
-    (code === undefined ? error.code in errorCatalogue : error.code === code)
+    'statusCode' in error && typeof error.statusCode === 'number' &&
+    (code === undefined ? Object.hasOwn(errorCatalogue, error.code) : error.code === code)
 }

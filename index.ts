@@ -6,7 +6,7 @@
  */
 export { default, default as chat, type ChatAppOptions } from './app.js'
 export { default as authPlugin, type JwtOptions } from './plugins/auth.js'
-export type { HostAuthenticate, HostCaller } from './plugins/caller.js'
+export type { HostAuthenticate, HostCaller } from './plugins/host-caller.js'
 export { default as databasePlugin } from './plugins/database.js'
 export { default as hubPlugin } from './plugins/hub.js'
 

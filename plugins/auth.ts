@@ -1,18 +1,20 @@
-import { KeyObject } from 'node:crypto'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { JWTHeaderParameters } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Caller } from '../chat/users.js'
-import { chatError } from '../errors.js'
+import { chatError, isChatError } from '../errors.js'
 import { isUserId, shownName } from '../schemas/names.js'
 import { wallClockMs } from '../time.js'
+import type { KeyProvider } from './key-provider.js'
+import { checkJwt, pemOf } from './options.js'
 
 /** One of `secret`, `publicKey` and `jwksUrl` says how tokens are verified; what is configured pins the algorithms. */
 export interface JwtOptions {
   /** HS256; 32 bytes or more. The only one that can also issue tokens. */
   secret?: string
-  /** PEM (SPKI): RS256, ES256 or EdDSA, by the kind of key. `\n` may stand for line ends. */
+  /** PEM (SPKI): RS256 (2,048 bits or more), ES256 or EdDSA, by the kind of key. `\n` may stand for line ends. */
   publicKey?: string
   /** Where an identity provider publishes its keys (RFC 7517). */
   jwksUrl?: string
@@ -38,6 +40,8 @@ export interface ChatAuth {
   authenticate(request: FastifyRequest): Promise<Caller>
   /** Who holds the token. @throws as `authenticate` */
   verify(token: string): Promise<Caller>
+  /** The keys of `jwksUrl`, as far as they are known. */
+  readonly keys?: Pick<KeyProvider, 'ageMs' | 'isUsable' | 'isAway' | 'errors'>
   /** Issues a token. @throws Error unless it is a `secret` that verifies */
   issue(user: { userId: string, displayName: string, avatar: string | null }): { token: string, expiresAt: number }
 }
@@ -48,27 +52,41 @@ const TOKEN_TTL_S = 86_400
 /** Verified tokens that are remembered: so many, of so many characters in all. */
 const VERIFIED_MAX = 20_000
 const VERIFIED_CHARS = 16 * 1024 * 1024
-/** How long a token is good without being looked at again, as far as it lasts: keys may be withdrawn. In milliseconds. */
-const VERIFIED_TTL_MS = 600_000
+/** How far the clock of whoever issues tokens may be ahead, in milliseconds: leeway for `nbf` and `iat`. `exp` has none. */
+const LEEWAY_MS = 5000
 /** The last instant that a Date can tell (ECMA-262, 21.4.1.1), in epoch milliseconds. */
 export const LAST_INSTANT_MS = 8.64e15
 
 async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<void> {
+  checkJwt(options)
   const { secret, publicKey, jwksUrl, issuer, audience } = options
   const asymmetric = publicKey !== undefined || jwksUrl !== undefined
-  if (!asymmetric && secret === undefined) throw new Error('jwt needs one of secret, publicKey and jwksUrl')
-  if (!asymmetric && Buffer.byteLength(secret!) < 32) throw new Error('jwt.secret must be 32 bytes or more')
+
+  // fast-jwt's own cache would hash the token for each call
+  const verified = new LRUCache<string, Caller>({
+    max: VERIFIED_MAX,
+    maxSize: VERIFIED_CHARS,
+    sizeCalculation: (_caller, token) => token.length
+  })
+  let generation = 0
+  const keys = jwksUrl === undefined
+    ? undefined
+    : await keyProvider(app, jwksUrl, () => {
+      generation++
+      verified.clear()
+    })
 
   // a namespace, so that a host's own @fastify/jwt isn't in the way
   await app.register(fastifyJwt, {
     namespace: 'chat',
     secret: (publicKey !== undefined
-      ? { public: publicKey.replaceAll('\\n', '\n') }
-      : jwksUrl !== undefined
-        ? { public: await keyFetcher(jwksUrl) }
+      ? { public: pemOf(publicKey) }
+      : keys !== undefined
+        ? { public: keyFetcher(keys) }
         : secret!) as FastifyJWTOptions['secret'],
     verify: {
       algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
+      clockTolerance: LEEWAY_MS,
       // a claim that isn't there is not checked otherwise
       requiredClaims: ['sub', 'exp', ...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
       ...(issuer === undefined ? {} : { allowedIss: issuer }),
@@ -77,16 +95,11 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   } as FastifyJWTOptions)
   const jwt = app.jwt.chat
 
-  // fast-jwt's own cache would hash the token for each call
-  const verified = new LRUCache<string, Caller>({
-    max: VERIFIED_MAX,
-    maxSize: VERIFIED_CHARS,
-    sizeCalculation: (_caller, token) => token.length,
-    ttl: VERIFIED_TTL_MS
-  })
   const verify = async (token: string): Promise<Caller> => {
+    await keys?.freshen()
     const known = verified.get(token)
     if (known !== undefined && known.expiresAt! > wallClockMs()) return known
+    const verifiedBy = generation
     let claims: Record<string, unknown>
     try {
       claims = await jwt.verify<Record<string, unknown>>(token)
@@ -94,11 +107,13 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
       throw refusal(error)
     }
     const caller = callerOf(claims)
-    verified.set(token, caller)
+    // a key that was withdrawn in the meantime
+    if (verifiedBy === generation) verified.set(token, caller)
     return caller
   }
 
   app.decorate('chatAuth', {
+    ...(keys === undefined ? {} : { keys }),
     verify,
 
     async authenticate ({ headers }) {
@@ -121,29 +136,39 @@ export function bearerToken (authorization: string | undefined): string | undefi
   return authorization === undefined ? undefined : /^Bearer +([^\s]+)$/i.exec(authorization)?.[1]
 }
 
-/** Keys by `kid`, fetched when an unknown one comes, and no more often than every five seconds. */
-async function keyFetcher (url: string): Promise<(token: { header: Record<string, string> }) => Promise<string>> {
-  const { createRemoteJWKSet } = await import('jose')
-  const find = createRemoteJWKSet(new URL(url), { cooldownDuration: 5000, timeoutDuration: 5000 })
-  const pems = new WeakMap<object, string>()
-  return async ({ header }) => {
-    const key = await find({ ...header, alg: header.alg ?? '' })
-    let pem = pems.get(key)
-    if (pem === undefined) {
-      pem = KeyObject.from(key).export({ type: 'spki', format: 'pem' }).toString()
-      pems.set(key, pem)
+/** The keys of `jwksUrl`. While they can't be fetched, the log says so once. */
+async function keyProvider (app: FastifyInstance, url: string, onChange: () => void): Promise<KeyProvider> {
+  // who has no key provider doesn't load what it takes
+  const { KeyProvider } = await import('./key-provider.js')
+  const keys = new KeyProvider({
+    url,
+    onChange,
+    onTrouble: reason => {
+      if (reason === undefined) app.log.info('chat: the key provider is back')
+      else app.log.warn(`chat: the key provider is away: ${reason}. The keys that it gave stay good for 24 hours`)
     }
+  })
+  app.addHook('onReady', async () => { keys.start() })
+  app.addHook('onClose', async () => { keys.stop() })
+  return keys
+}
+
+function keyFetcher (keys: KeyProvider): (token: { header: JWTHeaderParameters }) => Promise<string> {
+  return async ({ header }) => {
+    // no key is looked for, and no provider asked, for what is never accepted
+    if (!ASYMMETRIC.some(alg => alg === header.alg)) throw chatError('UNAUTHORIZED')
+    const pem = await keys.pemFor(header)
+    if (pem === undefined) throw chatError('UNAUTHORIZED')
     return pem
   }
 }
 
 function refusal (error: unknown): Error {
   const chain = [error, (error as { originalError?: unknown }).originalError, (error as { cause?: unknown }).cause]
-  const codes = chain.map(link => (link as { code?: unknown } | undefined)?.code)
-  if (codes.includes('FAST_JWT_EXPIRED')) return chatError('TOKEN_EXPIRED')
-  const keysAway = codes.includes('FAST_JWT_KEY_FETCHING_ERROR') &&
-    !codes.some(code => typeof code === 'string' && /^ERR_JWKS_(NO_MATCHING_KEY|MULTIPLE)|^ERR_JOSE_NOT_SUPPORTED/.test(code))
-  return keysAway ? chatError('UNAVAILABLE', { cause: error, retryAfter: 2 }) : chatError('UNAUTHORIZED')
+  const ours = chain.find(link => isChatError(link, 'UNAVAILABLE'))
+  if (ours !== undefined) return ours as Error
+  const isExpired = chain.some(link => (link as { code?: unknown } | undefined)?.code === 'FAST_JWT_EXPIRED')
+  return chatError(isExpired ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED')
 }
 
 /** @throws UNAUTHORIZED when the claims make no caller; TOKEN_EXPIRED without leeway */
@@ -151,14 +176,18 @@ function callerOf (claims: Record<string, unknown>): Caller {
   const { sub, name, picture, exp, iat } = claims
   if (typeof sub !== 'string' || !isUserId(sub)) throw chatError('UNAUTHORIZED')
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
+  if (iat !== undefined && (typeof iat !== 'number' || !Number.isFinite(iat))) throw chatError('UNAUTHORIZED')
+  const now = wallClockMs()
   // NumericDate may have a fraction, and be further than a Date goes
   const expiresAt = Math.min(Math.floor(exp * 1000), LAST_INSTANT_MS)
-  if (expiresAt <= wallClockMs()) throw chatError('TOKEN_EXPIRED')
+  if (expiresAt <= now) throw chatError('TOKEN_EXPIRED')
+  const issuedAt = iat === undefined ? null : Math.floor(iat * 1000)
+  if (issuedAt !== null && issuedAt > now + LEEWAY_MS) throw chatError('UNAUTHORIZED')
   return {
     userId: sub,
     displayName: typeof name === 'string' ? shownName(name) : null,
     avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
-    issuedAt: typeof iat === 'number' && Number.isFinite(iat) ? Math.floor(Math.min(iat * 1000, wallClockMs())) : null,
+    issuedAt: issuedAt === null ? null : Math.min(Math.max(issuedAt, 0), now),
     expiresAt
   }
 }

@@ -23,13 +23,14 @@ const frameworkCodes: Record<string, ErrorCode> = {
 }
 
 /** What others throw (a host's `authenticate`) keeps its status. */
-const statusCodes: Record<number, ErrorCode> = {
+export const statusCodes: Record<number, ErrorCode> = {
   401: 'UNAUTHORIZED',
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   413: 'BODY_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
-  429: 'TOO_MANY_REQUESTS'
+  429: 'TOO_MANY_REQUESTS',
+  503: 'UNAVAILABLE'
 }
 
 const clientErrorCodes: Record<string, ErrorCode> = {

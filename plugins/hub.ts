@@ -7,6 +7,7 @@ import { ChunkedSink } from '../hub/chunked-sink.js'
 import { Hub, type HubOptions } from '../hub/hub.js'
 import type { Sink } from '../hub/stream.js'
 import type { ChatEvents } from '../schemas/events.js'
+import { checkNumbers, type Bounds } from './options.js'
 import { http2StreamOf, Http2Sessions } from './http2.js'
 
 declare module 'fastify' {
@@ -26,8 +27,16 @@ declare module 'fastify' {
  */
 const KEEP_ALIVE_MS = 30_000
 
+/** What the hub's options may be. */
+export const hubBounds = {
+  heartbeatMs: { minimum: 100 },
+  staleAfterMs: { minimum: 100 },
+  bufferBytes: { minimum: 1024 }
+} satisfies Record<string, Bounds>
+
 /** Decorates the hub. Its streams end when the app begins to close, since open connections would hold that up. */
 async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<void> {
+  checkNumbers(options, hubBounds)
   const sse = await sseMethod(app)
   const hub = new Hub<ChatEvents>(options)
   app.decorate('hub', hub)

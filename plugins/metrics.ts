@@ -27,10 +27,18 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   gauge('chat_streams', 'Open streams', () => hub.streamCount)
   gauge('chat_topics', 'Conversations that are followed', () => hub.topicCount)
   gauge('chat_bus_connected', 'Whether the bus to other nodes passes messages', () => Number(hub.busConnected))
-  for (const [key, [name, help]] of Object.entries(counters) as Array<[keyof HubCounters, [string, string]]>) {
+  const counter = (name: string, help: string, value: () => number): void => {
     let seen = 0
     // eslint-disable-next-line no-new -- a metric registers itself
-    new Counter({ name, help, registers: [registry], collect () { this.inc(hub.counters[key] - seen); seen = hub.counters[key] } })
+    new Counter({ name, help, registers: [registry], collect () { this.inc(value() - seen); seen = value() } })
+  }
+  for (const [key, [name, help]] of Object.entries(counters) as Array<[keyof HubCounters, [string, string]]>) {
+    counter(name, help, () => hub.counters[key])
+  }
+  const keys = app.hasDecorator('chatAuth') ? app.chatAuth.keys : undefined
+  if (keys !== undefined) {
+    gauge('chat_jwks_age_seconds', 'Age of the key provider\'s keys; infinite before the first', () => keys.ageMs / 1000)
+    counter('chat_jwks_errors_total', 'Fetches of the key provider\'s keys that failed', () => keys.errors)
   }
   const seconds = new Histogram({
     name: 'chat_request_duration_seconds',

@@ -1,18 +1,29 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { ChatAuth } from '../plugins/auth.js'
 
 const Liveness = Type.Object({ status: Type.Literal('ok') })
 const Readiness = Type.Object({
   status: Type.Union([Type.Literal('ready'), Type.Literal('not ready')]),
-  checks: Type.Object({ database: Type.Boolean(), bus: Type.Boolean(), draining: Type.Boolean() })
+  checks: Type.Object({
+    database: Type.Boolean(),
+    bus: Type.Boolean(),
+    draining: Type.Boolean(),
+    keys: Type.Optional(Type.Boolean({ description: 'With a key provider: whether tokens can be verified' }))
+  }),
+  keyProvider: Type.Optional(Type.Object({
+    status: Type.Union([Type.Literal('up'), Type.Literal('away')]),
+    keysAgeSeconds: Type.Union([Type.Integer(), Type.Null()], { description: 'Keys stay good for a day while the provider is away; null: there are none yet' })
+  }))
 })
 
 /** How long the database has to answer, in milliseconds. */
 const PING_MS = 2000
 
-/** Liveness (the process answers) and readiness (database and bus answer, and it isn't about to stop). */
+/** Liveness (the process answers) and readiness (database and bus answer, tokens can be verified, and it isn't about to stop). */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat, hub } = app
+  const keys = app.hasDecorator('chatAuth') ? app.chatAuth.keys : undefined
 
   app.get('/live', {
     logLevel: 'warn',
@@ -25,10 +36,18 @@ const routes: FastifyPluginAsyncTypebox = async app => {
     config: { rateLimit: false },
     schema: { summary: 'Whether the service can do its work', security: [], response: { 200: Readiness, 503: Readiness } }
   }, async (_request, reply) => {
-    const checks = { database: await answers(chat.ping()), bus: hub.busConnected, draining: hub.closing }
-    const ready = checks.database && checks.bus && !checks.draining
-    return await reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', checks })
+    const checks = { database: await answers(chat.ping()), bus: hub.busConnected, draining: hub.closing, ...(keys === undefined ? {} : { keys: keys.isUsable }) }
+    const ready = checks.database && checks.bus && !checks.draining && checks.keys !== false
+    return await reply.code(ready ? 200 : 503).send({
+      status: ready ? 'ready' : 'not ready',
+      checks,
+      ...(keys === undefined ? {} : { keyProvider: statusOf(keys) })
+    })
   })
+}
+
+function statusOf ({ isAway, ageMs }: NonNullable<ChatAuth['keys']>): { status: 'up' | 'away', keysAgeSeconds: number | null } {
+  return { status: isAway ? 'away' : 'up', keysAgeSeconds: Number.isFinite(ageMs) ? Math.floor(ageMs / 1000) : null }
 }
 
 async function answers (work: Promise<void>): Promise<boolean> {

@@ -1,0 +1,88 @@
+import type { FastifyRequest } from 'fastify'
+import type { Caller } from '../chat/users.js'
+import { chatError, isChatError } from '../errors.js'
+import { isUserId, shownName } from '../schemas/names.js'
+import { wallClockMs } from '../time.js'
+import { isWebUrl, LAST_INSTANT_MS } from './auth.js'
+import { statusCodes } from './errors.js'
+
+/** A host's own way to tell who calls. */
+export interface HostCaller {
+  userId: string
+  displayName?: string | null | undefined
+  /** http(s) URL. */
+  avatar?: string | null | undefined
+  /** Epoch milliseconds at which the caller has to be named anew, and streams end; none: never. */
+  expiresAt?: number | null | undefined
+}
+
+/** Nobody who is known. */
+export type HostNobody = null | undefined | false | '' | 0
+
+/**
+ * Says who calls. What is falsy refuses the request with 401. A thrown error with a `statusCode` (or `status`) from 400 to 499, or
+ * 503, keeps it; any other is a 500. What else is given is a mistake of the host's: a 500, and the log names its cause.
+ */
+export type HostAuthenticate = (request: FastifyRequest) => HostCaller | HostNobody | Promise<HostCaller | HostNobody>
+
+/** Asks the host who calls. @throws UNAUTHORIZED, TOKEN_EXPIRED; an error that names the option `authenticate` */
+export async function askHost (authenticate: HostAuthenticate, request: FastifyRequest): Promise<Caller> {
+  let answer: unknown
+  try {
+    answer = await authenticate(request)
+  } catch (error) {
+    throw refusalOf(error)
+  }
+  if (answer === undefined || answer === null || answer === false || answer === '' || answer === 0) throw chatError('UNAUTHORIZED')
+  const { userId, displayName, avatar, expiresAt } = hostCallerOf(answer)
+  if (!isUserId(userId)) {
+    request.log.warn('chat: the option authenticate gave a userId that is none: 1 to 128 characters, no control characters, not "." or ".."')
+    throw chatError('UNAUTHORIZED')
+  }
+  if (expiresAt != null && expiresAt <= wallClockMs()) throw chatError('TOKEN_EXPIRED')
+  return {
+    userId,
+    displayName: displayName == null ? null : shownName(displayName),
+    avatar: avatar != null && isWebUrl(avatar) ? avatar : null,
+    issuedAt: null,
+    expiresAt: expiresAt == null || expiresAt > LAST_INSTANT_MS ? null : Math.floor(expiresAt)
+  }
+}
+
+/** @throws Error that says what is wrong, and shows no value: it may be a secret */
+function hostCallerOf (answer: unknown): HostCaller {
+  if (typeof answer !== 'object' || answer === null) throw new AnswerError(`it gave a ${typeof answer}`)
+  const { userId, displayName, avatar, expiresAt } = answer as Record<keyof HostCaller, unknown>
+  if (typeof userId !== 'string') throw new AnswerError(`its userId is ${kindOf(userId)}`)
+  if (displayName != null && typeof displayName !== 'string') throw new AnswerError(`its displayName is ${kindOf(displayName)}`)
+  if (avatar != null && typeof avatar !== 'string') throw new AnswerError(`its avatar is ${kindOf(avatar)}`)
+  if (expiresAt != null && (typeof expiresAt !== 'number' || Number.isNaN(expiresAt))) throw new AnswerError(`its expiresAt is ${kindOf(expiresAt)}`)
+  return { userId, displayName, avatar, expiresAt }
+}
+
+class AnswerError extends Error {
+  override name = 'AnswerError'
+
+  constructor (what: string) {
+    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds) }, or null for nobody; ${what}`)
+  }
+}
+
+function kindOf (value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  return Number.isNaN(value) ? 'NaN' : `of type ${typeof value}`
+}
+
+/** What a host throws may be anything, and have a `code` that means something else to it. */
+function refusalOf (error: unknown): Error {
+  if (isChatError(error)) return error
+  const { statusCode, status } = (error ?? {}) as { statusCode?: unknown, status?: unknown }
+  const refused = [statusCode, status].find(isRefusal)
+  if (refused === undefined) return new Error('fastify-sse-chat: the option authenticate threw', { cause: error })
+  const refusal = chatError(statusCodes[refused] ?? 'BAD_REQUEST', { cause: error })
+  refusal.statusCode = refused
+  return refusal
+}
+
+const isRefusal = (status: unknown): status is number =>
+  typeof status === 'number' && Number.isInteger(status) && ((status >= 400 && status < 500) || status === 503)

@@ -1,0 +1,70 @@
+import type { JwtOptions } from './auth.js'
+import { isGoodPem, PUBLIC_KEYS } from './public-key.js'
+
+/** An option can't be: the message is one line that names it and what it must be. */
+export class OptionError extends Error {
+  override name = 'OptionError'
+
+  constructor (name: string, mustBe: string) {
+    super(`fastify-sse-chat: the option ${name} must be ${mustBe}`)
+  }
+}
+
+export interface Bounds {
+  minimum: number
+  /** Not an integer, and above the minimum. */
+  isFraction?: boolean
+}
+
+/** What a timer takes. */
+const MAXIMUM = 2 ** 31 - 1
+
+/** @throws {OptionError} unless each option with bounds is absent or a number within them */
+export function checkNumbers (options: object, bounds: Record<string, Bounds>): void {
+  for (const [name, { minimum, isFraction = false }] of Object.entries(bounds)) {
+    const value: unknown = Reflect.get(options, name)
+    if (value === undefined) continue
+    const fits = typeof value === 'number' && value <= MAXIMUM && (isFraction ? value > minimum : Number.isInteger(value) && value >= minimum)
+    if (!fits) throw new OptionError(name, isFraction ? `a number above ${minimum}` : `an integer from ${minimum} to ${MAXIMUM}`)
+  }
+}
+
+const types = {
+  boolean: (value: unknown) => typeof value === 'boolean',
+  function: (value: unknown) => typeof value === 'function',
+  string: (value: unknown) => typeof value === 'string'
+}
+
+/** @throws {OptionError} unless each of these is absent or of this type */
+export function checkTypes (options: object, type: keyof typeof types, names: string[]): void {
+  for (const name of names) {
+    const value: unknown = Reflect.get(options, name)
+    if (value !== undefined && !types[type](value)) throw new OptionError(name, `a ${type}`)
+  }
+}
+
+/** @throws {OptionError} unless a token can be verified with these */
+export function checkJwt (jwt: JwtOptions): void {
+  if (typeof jwt !== 'object' || jwt === null) throw new OptionError('jwt', 'an object: { secret | publicKey | jwksUrl, issuer, audience }')
+  const { secret, publicKey, jwksUrl } = jwt
+  for (const name of ['secret', 'publicKey', 'jwksUrl', 'issuer', 'audience'] as const) {
+    const value: unknown = jwt[name]
+    if (value !== undefined && (typeof value !== 'string' || value === '')) throw new OptionError(`jwt.${name}`, 'a string that is not empty')
+  }
+  if (publicKey !== undefined && jwksUrl !== undefined) throw new OptionError('jwt.publicKey', 'absent where jwt.jwksUrl is given: one of them verifies')
+  if (publicKey !== undefined && !isGoodPem(pemOf(publicKey))) throw new OptionError('jwt.publicKey', PUBLIC_KEYS)
+  if (jwksUrl !== undefined && !isProviderUrl(jwksUrl)) throw new OptionError('jwt.jwksUrl', 'an http(s) URL without user and password')
+  if (publicKey !== undefined || jwksUrl !== undefined) return
+  if (secret === undefined) throw new OptionError('jwt', 'given one of secret, publicKey and jwksUrl')
+  if (Buffer.byteLength(secret) < 32) throw new OptionError('jwt.secret', '32 bytes or more')
+}
+
+/** A PEM may come with `\n` for its line ends, as environments have it. */
+export const pemOf = (text: string): string => text.replaceAll('\\n', '\n')
+
+/** Whether keys can be fetched there: `fetch` takes no user and password in a URL. */
+export function isProviderUrl (url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { protocol, username, password } = new URL(url)
+  return ['http:', 'https:'].includes(protocol) && username === '' && password === ''
+}

@@ -1,0 +1,22 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+
+/** The keys that verify RS256, ES256 and EdDSA, in words for whoever configures one. */
+export const PUBLIC_KEYS = 'a PEM public key: RSA (2048 bits or more), EC P-256 or Ed25519'
+/** NIST SP 800-131A: shorter RSA keys don't protect signatures any more. */
+const RSA_BITS_MIN = 2048
+
+export function isGoodKey ({ type, asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+  if (type !== 'public') return false
+  if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= RSA_BITS_MIN
+  return asymmetricKeyType === 'ed25519' || (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1')
+}
+
+/** Whether the text is a PEM of a public key that is good enough. */
+export function isGoodPem (pem: string): boolean {
+  if (!pem.includes('PUBLIC KEY')) return false
+  try {
+    return isGoodKey(createPublicKey(pem))
+  } catch {
+    return false
+  }
+}
