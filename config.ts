@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { ChatAppOptions } from './app.js'
 import type { JwtOptions } from './plugins/auth.js'
@@ -161,8 +162,16 @@ function trustProxy (env: Env): boolean | string {
   const value = text(env, 'TRUST_PROXY')
   if (value === undefined) return false
   if (/^(on|off|true|false)$/i.test(value)) return flag(env, 'TRUST_PROXY', false)
-  if (/^[0-9a-fA-F.:/, ]+$/.test(value) || /^(loopback|linklocal|uniquelocal)$/.test(value)) return value
-  throw new ConfigError('TRUST_PROXY must be on, off, or addresses of proxies, separated by commas')
+  if (value.split(',').every(proxy => isProxy(proxy.trim()))) return value
+  throw new ConfigError('TRUST_PROXY must be off, on, or addresses of proxies (10.0.0.7, 10.0.0.0/8, loopback, uniquelocal), separated by commas')
+}
+
+/** An address, a range of them, or a name that Fastify has for some. */
+function isProxy (proxy: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(proxy)) return true
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(proxy) ?? []
+  const version = isIP(address)
+  return version !== 0 && (bits === undefined || (Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128)))
 }
 
 function origins (env: Env): string[] {

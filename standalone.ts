@@ -17,6 +17,9 @@ export async function buildServer (config: Config, options: Pick<FastifyServerOp
     frameworkErrors: (error, request, reply) => { answerError(error, request, reply) },
     ...options
   })
+  if (config.trustProxy === true) {
+    app.log.warn('TRUST_PROXY=on: every client can name any address as its own, so that limits by address hold nobody up. Name the proxies instead')
+  }
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(notFound)
   if (config.corsOrigins.length > 0) {

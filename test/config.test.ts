@@ -60,6 +60,13 @@ await t.test('values', async t => {
     { chat: { jwt: { jwksUrl: 'https://id.example/keys', issuer: 'https://id.example', audience: 'chat' }, accounts: false } })
 })
 
+await t.test('who is believed about addresses', async t => {
+  for (const [value, trustProxy] of [['on', true], ['off', false], ['10.0.0.7', '10.0.0.7'], ['loopback, fd00::/8', 'loopback, fd00::/8'],
+    ['uniquelocal', 'uniquelocal']] as const) {
+    t.equal(readConfig({ JWT_SECRET, TRUST_PROXY: value }).trustProxy, trustProxy, value)
+  }
+})
+
 await t.test('a bad value is named, and not shown', async t => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }).toString()
   for (const [name, ...values] of [
@@ -68,7 +75,7 @@ await t.test('a bad value is named, and not shown', async t => {
     ['REDIS_URL', 'http://x', 'redis'],
     ['JWT_SECRET', 'short', 'x'.repeat(31)],
     ['JWT_PUBLIC_KEY', 'no key', weak, generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' }).toString()],
-    ['JWT_JWKS_URL', 'nowhere', 'ftp://x/keys'],
+    ['JWT_JWKS_URL', 'nowhere', 'ftp://x/keys', 'https://name:pass-word@id.example/keys'],
     ['CORS_ORIGIN', 'other.org', 'https://a.example/path', 'https://a.example, b'],
     ['ACCOUNTS', 'maybe'],
     ['HEARTBEAT_MS', '99', 'soon', '99999999999'],
@@ -78,7 +85,7 @@ await t.test('a bad value is named, and not shown', async t => {
     ['STREAM_BUFFER_BYTES', '1023', '1e6'],
     ['EVENT_RETENTION_DAYS', '0', '-1', 'long'],
     ['RATE_LIMIT_PER_MINUTE', '0', '1.5'],
-    ['TRUST_PROXY', 'perhaps!'],
+    ['TRUST_PROXY', 'perhaps!', '999.1.1.1', '10.0.0.0/33', '::1/129', '10.0.0.0/0', '1:2', '10.0.0.1,', '1', 'loopback, somewhere'],
     ['LOG_LEVEL', 'loud'],
     ['PAGE', 'yes please']
   ] as Array<[string, ...string[]]>) {
