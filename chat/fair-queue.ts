@@ -54,6 +54,7 @@ export class FairQueue {
     } finally {
       this.#running--
       this.#busyAddresses.delete(place.address)
+      this.#moveBack(place.address)
       if (place.userId !== undefined) this.#busyIds.delete(place.userId)
       this.#startNext()
     }
@@ -106,7 +107,6 @@ export class FairQueue {
       const job = this.#next()
       if (job === undefined) return
       this.#remove(job)
-      this.#moveBack(job.address)
       this.#running++
       this.#busyAddresses.add(job.address)
       if (job.userId !== undefined) this.#busyIds.add(job.userId)

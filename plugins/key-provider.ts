@@ -96,23 +96,21 @@ export class KeyProvider {
    */
   async pemFor (header: JWTHeaderParameters): Promise<string | undefined> {
     await this.freshen()
-    const pem = await this.#lookup?.(header)
-    if (pem !== undefined) return pem
-    // somebody else may be asking already
-    await this.#searching
+    const known = await this.#lookup?.(header)
+    if (known !== undefined) return known
     const id = JSON.stringify([header.kid, header.alg])
-    if (!this.#unknown.has(id)) {
-      if (this.#failedJustNow()) throw unavailable()
-      if (elapsedMs() - this.#searchedAt < COOLDOWN_MS) {
-        const found = await this.#lookup?.(header)
-        if (found === undefined) throw unavailable()
-        return found
-      }
+    if (this.#searching === undefined && this.#maySearch(id)) {
       this.#searchedAt = elapsedMs()
       this.#searching = this.#search(header, id).finally(() => { this.#searching = undefined })
-      await this.#searching
     }
-    return await this.#lookup?.(header)
+    await this.#searching
+    const found = await this.#lookup?.(header)
+    if (found === undefined && !this.#unknown.has(id)) throw unavailable()
+    return found
+  }
+
+  #maySearch (id: string): boolean {
+    return !this.#unknown.has(id) && !this.#failedJustNow() && elapsedMs() - this.#searchedAt >= COOLDOWN_MS
   }
 
   async #search (header: JWTHeaderParameters, id: string): Promise<void> {
