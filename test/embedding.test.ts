@@ -1,14 +1,15 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import cors from '@fastify/cors'
 import fastifyJwt from '@fastify/jwt'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyServerOptions } from 'fastify'
 import { FastifySSEPlugin } from 'fastify-sse-v2'
 import t, { type Test } from 'tap'
-import chat, { chat as namedChat, hubPlugin, isChatError, type ChatAppOptions, type Hub } from '../index.js'
+import chat, { authPlugin, chat as namedChat, hubPlugin, isChatError, type ChatAppOptions, type Hub } from '../index.js'
 import { baseUrl, listen, SECRET, throwAwayStore, token, user } from './helper.js'
 import { openEvents } from './event-reader.js'
 
@@ -163,6 +164,54 @@ await t.test('options that can\'t be are refused before anything is opened', asy
     }, message)
     await app.close()
     rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+await t.test('an option that can\'t be is named before anything is opened', async t => {
+  const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }).toString()
+  const jwt = { secret: SECRET }
+  const cases: Array<[name: string, options: object]> = [
+    ['jwt', { jwt: 'secret' }], ['jwt', { jwt: null }], ['jwt', { jwt: {} }],
+    ['jwt.secret', { jwt: { secret: Buffer.alloc(32) } }], ['jwt.secret', { jwt: { secret: '' } }], ['jwt.secret', { jwt: { secret: 'short' } }],
+    ['jwt.publicKey', { jwt: { publicKey: 'no key' } }], ['jwt.publicKey', { jwt: { publicKey: weak } }],
+    ['jwt.publicKey', { jwt: { publicKey: weak, jwksUrl: 'https://id.example/keys' } }],
+    ['jwt.jwksUrl', { jwt: { jwksUrl: 'nowhere' } }], ['jwt.jwksUrl', { jwt: { jwksUrl: 'https://name:pass-word@id.example/keys' } }], ['jwt.jwksUrl', { jwt: { jwksUrl: new URL('https://id.example/keys') } }],
+    ['jwt.issuer', { jwt: { ...jwt, issuer: 7 } }], ['jwt.audience', { jwt: { ...jwt, audience: [] } }],
+    ['authenticate', { authenticate: 'alice' }], ['authenticate', { authenticate: { userId: 'alice' } }],
+    ['accounts', { jwt, accounts: 'on' }], ['page', { jwt, page: 1 }], ['health', { jwt, health: 'yes' }], ['metrics', { jwt, metrics: {} }], ['docs', { jwt, docs: 'no' }],
+    ['heartbeatMs', { jwt, heartbeatMs: 99 }], ['heartbeatMs', { jwt, heartbeatMs: '30000' }], ['staleAfterMs', { jwt, staleAfterMs: NaN }], ['staleAfterMs', { jwt, staleAfterMs: Infinity }],
+    ['maxStreamsPerUser', { jwt, maxStreamsPerUser: 0 }], ['maxStreams', { jwt, maxStreams: 1.5 }], ['streamBufferBytes', { jwt, streamBufferBytes: 10 }],
+    ['eventRetentionDays', { jwt, eventRetentionDays: 0 }], ['rateLimitPerMinute', { jwt, rateLimitPerMinute: -1 }],
+    ['databaseUrl', { jwt, databaseUrl: 'mysql://root:pass-word@h/db' }], ['databaseUrl', { jwt, databaseUrl: 7 }], ['databaseSchema', { jwt, databaseSchema: 7 }],
+    ['redisUrl', { jwt, redisUrl: 'http://pass-word@x' }], ['bus', { jwt, bus: {} }], ['prefix', { jwt, prefix: 7 }]
+  ]
+  for (const [name, options] of cases) {
+    const folder = mkdtempSync(join(tmpdir(), 'chat-test-'))
+    const app = Fastify()
+    const error: unknown = await (async () => {
+      await app.register(chat, { databaseUrl: `file:${join(folder, 'chat.db')}`, ...options })
+      await app.ready()
+    })().then(() => undefined, (error: unknown) => error)
+    t.ok(error instanceof Error, name)
+    const { message } = error as Error
+    t.match(message, new RegExp(`^fastify-sse-chat: the option ${name.replace('.', '\\.')} must be `))
+    t.notMatch(message, /\n|pass-word/)
+    t.strictSame(readdirSync(folder), [], 'nothing was opened')
+    await app.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+await t.test('each plugin alone checks its options, too', async t => {
+  for (const [plugin, options, message] of [
+    [hubPlugin, { heartbeatMs: 'soon' }, /the option heartbeatMs must be/], [authPlugin, { secret: 'short' }, /the option jwt\.secret must be/], [authPlugin, {}, /the option jwt must be/]
+  ] as Array<[FastifyPluginAsync<object>, object, RegExp]>) {
+    const app = Fastify()
+    await t.rejects(async () => {
+      await app.register(plugin, options)
+      await app.ready()
+    }, message)
+    await app.close()
   }
 })
 

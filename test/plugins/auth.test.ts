@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
@@ -24,7 +24,7 @@ await t.test('claims', async t => {
   })
 
   await t.test('who is nobody', async t => {
-    for (const sub of [undefined, '', 'x'.repeat(129), 'a\u0000b', 'a\nb', 'a\u0085b', '\ud800', 7, null]) {
+    for (const sub of [undefined, '', '.', '..', 'x'.repeat(129), 'a\u0000b', 'a\nb', 'a\u0085b', '\ud800', 7, null]) {
       const { status, body } = await me(app, { sub })
       t.equal(status, 401, JSON.stringify(sub))
       t.equal(body.code, 'UNAUTHORIZED')
@@ -42,6 +42,39 @@ await t.test('claims', async t => {
     t.equal(await ask(), 200)
     await clock.advance(10_000)
     t.equal(await ask(), 401, 'a token that was verified before expires as well')
+  })
+
+  await t.test('nbf and iat have 5 s of leeway', async t => {
+    for (const claim of ['nbf', 'iat']) {
+      t.equal((await me(app, { sub: 'ann', [claim]: seconds(4) })).status, 200, `${claim} in 4 s`)
+      t.match(await me(app, { sub: 'ann', [claim]: seconds(8) }), { status: 401, body: { code: 'UNAUTHORIZED' } }, `${claim} in 8 s`)
+      t.equal((await me(app, { sub: 'ann', [claim]: seconds(-1e6) })).status, 200)
+    }
+    t.match(await me(app, { sub: 'ann', exp: seconds(-1), nbf: seconds(-10) }), { status: 401, body: { code: 'TOKEN_EXPIRED' } }, 'exp has none')
+  })
+
+  await t.test('absurd claims are refused, or taken for what they mean', async t => {
+    // JSON has numbers that are infinite in JavaScript
+    const raw = (claims: string): string => {
+      const [header] = token({ sub: 'ann' }).split('.')
+      const content = `${header}.${Buffer.from(claims).toString('base64url')}`
+      return `${content}.${createHmac('sha256', SECRET).update(content).digest('base64url')}`
+    }
+    const exp = seconds(1000)
+    for (const claims of ['"iat":1e300', '"iat":1e400', '"iat":-1e400', '"iat":"1"', '"iat":null', '"iat":true', '"iat":[1]', '"iat":{}', '"nbf":1e300', '"nbf":1e400', '"nbf":"1"', '"nbf":null',
+      '"exp":-1e300', '"exp":1e400', '"exp":-1e400', '"exp":"1e300"', '"exp":null', '"exp":[9999999999]', '"exp":0']) {
+      const { status, body } = await call<{ code: string }>(app, 'GET', '/api/chat/me', { headers: { authorization: `Bearer ${raw(`{"sub":"ann",${claims.startsWith('"exp"') ? '' : `"exp":${exp},`}${claims}}`)}` } })
+      t.equal(status, 401, claims)
+      t.match(body.code, /^(UNAUTHORIZED|TOKEN_EXPIRED)$/, claims)
+    }
+    for (const claims of ['"iat":-1e300', '"iat":-1', '"iat":0', '"iat":1.5', '"nbf":-1e300', '"exp":1e300', '"exp":8.64e12']) {
+      const name = `"name":${JSON.stringify(claims)}`
+      const { status } = await call(app, 'GET', '/api/chat/me', { headers: { authorization: `Bearer ${raw(`{"sub":"absurd",${claims.startsWith('"exp"') ? '' : `"exp":${exp},`}${claims},${name}}`)}` } })
+      t.equal(status, 200, claims)
+    }
+    for (const claims of ['[]', '7', 'null', '"text"', '{"sub":"ann","sub":".","exp":9999999999}', '{"sub":["ann"],"exp":9999999999}', '{"sub":{"a":1},"exp":9999999999}']) {
+      t.equal((await call(app, 'GET', '/api/chat/me', { headers: { authorization: `Bearer ${raw(claims)}` } })).status, 401, claims)
+    }
   })
 
   await t.test('no token, or something else', async t => {
