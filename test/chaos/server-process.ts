@@ -46,6 +46,8 @@ export class ServerProcess {
   starts = 0
   /** Starts that ended before the server listened. */
   failedStarts = 0
+  /** Called with each line that the process writes. */
+  onLine: (line: string) => void = () => {}
   readonly #env: Record<string, string>
   #child: ChildProcess | undefined
   #exited: Promise<Exit> | undefined
@@ -106,6 +108,7 @@ export class ServerProcess {
     const listening = new Promise<void>(resolve => {
       for (const stream of [child.stdout!, child.stderr!]) {
         createInterface({ input: stream }).on('line', line => {
+          this.onLine(line)
           if (line.includes(' listens on ')) resolve()
           // the rest of the welcome
           if (line.trim() !== '' && !/^ {2}[A-Z]/.test(line)) this.#note(line)
