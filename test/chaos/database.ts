@@ -40,6 +40,8 @@ export interface Snapshot {
 /** The servers' database as the harness sees it. */
 export interface HarnessDatabase {
   snapshot(): Promise<Snapshot>
+  /** Rows of the log of transactions after this one, in commit order. */
+  logAfter(position: number): Promise<LogRow[]>
   /** Rows of streams that count as open. */
   openStreams(): Promise<number>
   /** Number of the newest transaction in the log. */
@@ -52,6 +54,10 @@ export interface HarnessDatabase {
   close(): Promise<void>
 }
 
+const logRows = `SELECT c.id AS "conversationId", e.seq, e.position, e.type, e.user_id AS "userId", e.detail, m.id AS "messageId", e.message_seq AS "messageSeq", e.created_at AS "createdAt"
+  FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+  LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq`
+
 const queries = {
   identity: 'SELECT identity FROM chat_meta',
   conversations: 'SELECT id, num, event_seq AS "eventSeq", message_seq AS "messageSeq" FROM chat_conversations ORDER BY num',
@@ -59,24 +65,27 @@ const queries = {
     FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation`,
   messages: `SELECT c.id AS "conversationId", m.id, m.seq, m.sender_id AS "senderId", m.client_id AS "clientId", m.text, m.deleted_at AS "deletedAt"
     FROM chat_messages m JOIN chat_conversations c ON c.num = m.conversation ORDER BY m.conversation, m.seq`,
-  log: `SELECT c.id AS "conversationId", e.seq, e.position, e.type, e.user_id AS "userId", e.detail, m.id AS "messageId", e.message_seq AS "messageSeq", e.created_at AS "createdAt"
-    FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
-    LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq ORDER BY e.conversation, e.seq`,
+  log: `${logRows} ORDER BY e.conversation, e.seq`,
+  logAfter: (position: number) => `${logRows} WHERE e.position > ${position} ORDER BY e.position, e.conversation, e.seq`,
   openStreams: 'SELECT count(*) AS count FROM chat_streams',
   position: 'SELECT position FROM chat_meta'
 }
 
 type Rows = Array<Record<string, unknown>>
 
+/** PostgreSQL's driver gives bigints as text. */
+const numbers = (rows: Rows, ...columns: string[]): never => rows.map(row =>
+  ({ ...row, ...Object.fromEntries(columns.map(column => [column, row[column] === null ? null : Number(row[column])])) })) as never
+
+const logOf = (rows: Rows): LogRow[] => numbers(rows, 'seq', 'position', 'messageSeq', 'createdAt')
+
 async function snapshotBy (query: (sql: string) => Promise<Rows> | Rows): Promise<Snapshot> {
-  const numbers = (rows: Rows, ...columns: string[]): never => rows.map(row =>
-    ({ ...row, ...Object.fromEntries(columns.map(column => [column, row[column] === null ? null : Number(row[column])])) })) as never
   return {
     identity: String((await query(queries.identity))[0]!.identity),
     conversations: numbers(await query(queries.conversations), 'num', 'eventSeq', 'messageSeq'),
     participants: numbers(await query(queries.participants), 'joinedSeq', 'deliveredSeq', 'readSeq'),
     messages: numbers(await query(queries.messages), 'seq', 'deletedAt'),
-    log: numbers(await query(queries.log), 'seq', 'position', 'messageSeq', 'createdAt')
+    log: logOf(await query(queries.log))
   }
 }
 
@@ -99,6 +108,7 @@ export function openSqlite (file: string): HarnessDatabase {
   const reader = new Driver(file, { timeout: 10_000 })
   return {
     snapshot: async () => await snapshotBy(sql => reader.prepare(sql).all()),
+    logAfter: async position => logOf(reader.prepare(queries.logAfter(position)).all()),
     openStreams: async () => Number(reader.prepare(queries.openStreams).all()[0]!.count),
     position: async () => Number(reader.prepare(queries.position).all()[0]!.position),
     lock: async () => await lockSqlite(file),
@@ -147,6 +157,7 @@ async function openPostgres (url: string): Promise<HarnessDatabase> {
   const position = async (): Promise<number> => Number((await query(queries.position))[0]!.position)
   return {
     snapshot: async () => await snapshotBy(query),
+    logAfter: async position => logOf(await query(queries.logAfter(position))),
     openStreams: async () => Number((await query(queries.openStreams))[0]!.count),
     position,
     async lock () {

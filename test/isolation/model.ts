@@ -1,0 +1,102 @@
+import type { LogRow } from '../chaos/database.js'
+
+export type Role = 'owner' | 'admin' | 'member'
+
+export interface SentMessage { id: string, senderId: string, text: string }
+
+export interface Conversation {
+  id: string
+  type: 'direct' | 'group'
+  /** In the order in which they came in. */
+  members: Map<string, Role>
+  /** Who has been a member, and may be one again. */
+  former: Set<string>
+  messages: SentMessage[]
+}
+
+/** A row of the log with those whom it is for. */
+export interface Event extends LogRow { audience: ReadonlySet<string> }
+
+/** Who is where, by what was asked for and answered; and whom each event is for, by the log. */
+export class Model {
+  readonly users: readonly string[]
+  readonly conversations = new Map<string, Conversation>()
+  /** The whole log, in commit order, as far as it was read. */
+  readonly events: Event[] = []
+  /** Memberships that change while the present operation runs: they may be seen as they were or as they will be. */
+  readonly changing = new Set<string>()
+  /** Members as the log tells: has to be the same as what was answered. */
+  readonly #byLog = new Map<string, Set<string>>()
+
+  constructor (users: readonly string[]) {
+    this.users = users
+  }
+
+  add (id: string, type: 'direct' | 'group', owner: string, others: readonly string[]): Conversation {
+    const members = new Map<string, Role>([[owner, type === 'group' ? 'owner' : 'member'], ...others.map((userId): [string, Role] => [userId, 'member'])])
+    const conversation: Conversation = { id, type, members, former: new Set(), messages: [] }
+    this.conversations.set(id, conversation)
+    for (const userId of members.keys()) this.changing.add(`${id} ${userId}`)
+    return conversation
+  }
+
+  join (conversation: Conversation, userId: string): void {
+    conversation.members.set(userId, 'member')
+    this.changing.add(`${conversation.id} ${userId}`)
+  }
+
+  leave (conversation: Conversation, userId: string): void {
+    const role = conversation.members.get(userId)
+    conversation.members.delete(userId)
+    conversation.former.add(userId)
+    this.changing.add(`${conversation.id} ${userId}`)
+    if (role !== 'owner') return
+    const heir = [...conversation.members].find(([, role]) => role === 'admin') ?? [...conversation.members][0]
+    if (heir !== undefined) conversation.members.set(heir[0], 'owner')
+  }
+
+  isMember (conversationId: string, userId: string): boolean {
+    return this.conversations.get(conversationId)?.members.has(userId) === true
+  }
+
+  /** Whether the user may see the conversation at this moment. */
+  maySee (conversationId: string, userId: string): boolean {
+    return this.isMember(conversationId, userId) || this.changing.has(`${conversationId} ${userId}`)
+  }
+
+  /** Whether two are in a conversation together at this moment. */
+  mayShare (one: string, other: string): boolean {
+    return [...this.conversations.keys()].some(id => this.maySee(id, one) && this.maySee(id, other))
+  }
+
+  of (userId: string): Conversation[] {
+    return [...this.conversations.values()].filter(({ members }) => members.has(userId))
+  }
+
+  notOf (userId: string): Conversation[] {
+    return [...this.conversations.values()].filter(({ members }) => !members.has(userId))
+  }
+
+  /** Takes what an operation has written to the log, and says whom each row is for. @throws Error when the log tells of other members than the answers did */
+  absorb (rows: readonly LogRow[]): Event[] {
+    const events = rows.map((row): Event => ({ ...row, audience: this.#audienceOf(row) }))
+    this.events.push(...events)
+    for (const id of new Set(rows.map(({ conversationId }) => conversationId))) {
+      const told = [...this.#byLog.get(id)!].sort().join()
+      const answered = [...this.conversations.get(id)?.members.keys() ?? []].sort().join()
+      if (told !== answered) throw new Error(`${id}: by the log ${told} are in it, by the answers ${answered}`)
+    }
+    return events
+  }
+
+  #audienceOf ({ conversationId, type, userId }: LogRow): ReadonlySet<string> {
+    if (type === 'conversationCreated') this.#byLog.set(conversationId, new Set(this.conversations.get(conversationId)?.members.keys()))
+    const members = this.#byLog.get(conversationId)
+    if (members === undefined) throw new Error(`${conversationId}: ${type} is its first event`)
+    if (type === 'participantJoined') members.add(userId)
+    // who leaves is told so, and no more
+    const audience = new Set(members)
+    if (type === 'participantLeft') members.delete(userId)
+    return audience
+  }
+}

@@ -1,0 +1,73 @@
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { mint } from '../chaos/token.js'
+
+/** A call about an id that isn't the caller's: of a conversation, a message or a stream. */
+export interface Probe {
+  about: 'conversation' | 'message' | 'stream'
+  method: string
+  path: (id: string) => string
+  body?: (id: string) => unknown
+}
+
+const segment = encodeURIComponent
+
+/** Each way to ask about something. */
+export const probes = (other: string): Probe[] => [
+  { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}` },
+  { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/messages` },
+  { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/messages?after=0&limit=1` },
+  { about: 'conversation', method: 'PUT', path: id => `/api/chat/conversations/${segment(id)}/read`, body: () => ({ seq: 1 }) },
+  { about: 'conversation', method: 'POST', path: id => `/api/chat/conversations/${segment(id)}/participants`, body: () => ({ participantIds: [other] }) },
+  { about: 'conversation', method: 'POST', path: id => `/api/chat/conversations/${segment(id)}/participants`, body: () => ({ participantIds: ['nobody at all'] }) },
+  { about: 'conversation', method: 'PUT', path: id => `/api/chat/conversations/${segment(id)}/participants/${segment(other)}`, body: () => ({ role: 'admin' }) },
+  { about: 'conversation', method: 'DELETE', path: id => `/api/chat/conversations/${segment(id)}/participants/${segment(other)}` },
+  { about: 'conversation', method: 'POST', path: () => '/api/chat/messages', body: id => ({ conversationId: id, text: 'let me in' }) },
+  { about: 'conversation', method: 'POST', path: () => '/api/chat/messages', body: id => ({ conversationId: id, text: 'let me in', clientId: 'probe' }) },
+  { about: 'conversation', method: 'POST', path: () => '/api/chat/typing', body: id => ({ conversationId: id, isTyping: true }) },
+  { about: 'conversation', method: 'POST', path: () => '/api/chat/typing', body: id => ({ conversationId: id, isTyping: false }) },
+  { about: 'conversation', method: 'POST', path: () => '/api/sse/tickets', body: id => ({ conversationId: id }) },
+  { about: 'conversation', method: 'GET', path: id => `/api/sse?conversationId=${segment(id)}` },
+  { about: 'conversation', method: 'GET', path: id => `/api/sse?conversationId=${segment(id)}&lastEventId=x.1.1` },
+  { about: 'message', method: 'PATCH', path: id => `/api/chat/messages/${segment(id)}`, body: () => ({ text: 'changed' }) },
+  { about: 'message', method: 'DELETE', path: id => `/api/chat/messages/${segment(id)}` },
+  { about: 'message', method: 'PUT', path: id => `/api/chat/messages/${segment(id)}/status`, body: () => ({ status: 'read' }) },
+  { about: 'message', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}` },
+  { about: 'stream', method: 'POST', path: id => `/api/sse/${segment(id)}/token` }
+]
+
+/** Headers that differ from answer to answer. */
+const VARIABLE = new Set(['date', 'x-ratelimit-remaining', 'x-ratelimit-reset'])
+
+/** All of an answer that a caller can compare. */
+export async function answerTo (probe: Probe, id: string, userId: string, port: number): Promise<{ status: number, headers: IncomingHttpHeaders, body: string }> {
+  const payload = probe.body === undefined ? undefined : JSON.stringify(probe.body(id))
+  return await new Promise((resolve, reject) => {
+    const request = httpRequest({
+      host: '127.0.0.1', port, agent: false, method: probe.method, path: probe.path(id), headers: { authorization: `Bearer ${mint(userId)}`, ...(payload === undefined ? {} : { 'content-type': 'application/json' }) }
+    }, response => {
+      const chunks: Buffer[] = []
+      const headers: IncomingHttpHeaders = Object.fromEntries(Object.entries(response.headers).filter(([name]) => !VARIABLE.has(name)))
+      const done = (): void => {
+        resolve({ status: response.statusCode ?? 0, headers, body: Buffer.concat(chunks).toString() })
+        request.destroy()
+      }
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk)
+        // a stream doesn't end
+        if (headers['content-type']?.startsWith('text/event-stream') === true) done()
+      })
+      response.on('end', done)
+    })
+    request.on('error', reject)
+    request.end(payload)
+  })
+}
+
+/** An id of the same form that nothing has, as far as `isKnown` tells. */
+export function unknownLike (id: string, isKnown: (id: string) => boolean): string {
+  for (let step = 1; step < 10; step++) {
+    const other = id.replaceAll(/\d/g, digit => String((Number(digit) + step) % 10))
+    if (other !== id && !isKnown(other)) return other
+  }
+  return `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`
+}

@@ -1,0 +1,437 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { callOnce, type Answer } from '../chaos/api.js'
+import { openHarnessDatabase, withSchema, type HarnessDatabase } from '../chaos/database.js'
+import { Rng } from '../chaos/rng.js'
+import { ServerProcess } from '../chaos/server-process.js'
+import { mint } from '../chaos/token.js'
+import { Follower } from './follower.js'
+import { Model, type Conversation, type Event } from './model.js'
+import { answerTo, probes, unknownLike } from './probes.js'
+
+export interface IsolationOptions {
+  seed: string
+  operations: number
+  users?: number
+  /** Processes on the same database; operations and streams go to any of them. */
+  nodes?: number
+  /** Default: a SQLite file in a throw-away folder. PostgreSQL: the run makes a schema of its own, and drops it. */
+  databaseUrl?: string
+  onProgress?: (text: string) => void
+}
+
+export interface IsolationReport {
+  seed: string
+  operations: Record<string, number>
+  conversations: number
+  /** Events of the log, and how many of them came on all streams together. */
+  events: number
+  received: number
+  /** `typing` and `onlineStatus` that came. */
+  heard: number
+  streams: number
+  /** Pairs of answers that were compared: about something foreign, and about nothing. */
+  probes: number
+  problems: string[]
+}
+
+/** What is missing is waited for after so many operations. */
+const SETTLE_EVERY = 10
+/** How long events may take, in milliseconds. */
+const PATIENCE_MS = 15_000
+const OPEN_STREAMS = 14
+
+const OPERATIONS = {
+  send: 22, mark: 8, edit: 4, remove: 3, createGroup: 3, createDirect: 2, join: 9, kick: 5, leave: 4, promote: 3, type: 4, hide: 2, openStream: 9, closeStream: 5, resume: 7, resumeForeign: 3, probe: 10, readAll: 2
+}
+type Operation = keyof typeof OPERATIONS
+
+/** Random operations, one after the other, against real processes: what each user sees is compared with what is theirs. */
+export async function runIsolation (options: IsolationOptions): Promise<IsolationReport> {
+  const run = new Run(options)
+  try {
+    return await run.run()
+  } finally {
+    await run.dispose()
+  }
+}
+
+class Run {
+  readonly #options: IsolationOptions
+  readonly #rng: Rng
+  readonly #model: Model
+  readonly #folder = mkdtempSync(join(tmpdir(), 'isolation-'))
+  readonly #databaseUrl: string
+  readonly #servers: ServerProcess[] = []
+  readonly #followers: Follower[] = []
+  readonly #hidden = new Set<string>()
+  readonly #problems: string[] = []
+  readonly #counts: Record<string, number> = {}
+  readonly #count = { texts: 0, probes: 0 }
+  #database: HarnessDatabase | undefined
+  #now = 'at the start'
+
+  constructor (options: IsolationOptions) {
+    this.#options = options
+    this.#rng = new Rng(options.seed)
+    this.#model = new Model(Array.from({ length: options.users ?? 7 }, (_, index) => `user${index}`))
+    this.#databaseUrl = options.databaseUrl === undefined
+      ? `file:${join(this.#folder, 'chat.db')}`
+      : withSchema(options.databaseUrl, `isolation_${randomBytes(6).toString('hex')}`)
+  }
+
+  async run (): Promise<IsolationReport> {
+    const { seed, operations, nodes = 1, onProgress } = this.#options
+    for (let node = 0; node < nodes; node++) {
+      const server = await ServerProcess.create({ DATABASE_URL: this.#databaseUrl, MAX_STREAMS_PER_USER: '1000' })
+      this.#servers.push(server)
+      await server.start()
+    }
+    this.#database = await openHarnessDatabase(this.#databaseUrl)
+    for (const userId of this.#model.users) await this.#call(userId, 'GET', '/api/chat/me')
+
+    for (let index = 0; index < operations; index++) {
+      await this.#operate(this.#rng.weighted(OPERATIONS), index)
+      if (index % SETTLE_EVERY === 0) await this.#settle()
+      if (index % 500 === 499) onProgress?.(`${index + 1} operations, ${this.#problems.length} problems`)
+      // one mistake brings others with it
+      if (this.#problems.length >= 20) break
+    }
+    await this.#settle()
+    for (const userId of this.#model.users) await this.#readAll(userId)
+    return {
+      seed,
+      operations: this.#counts,
+      conversations: this.#model.conversations.size,
+      events: this.#model.events.length,
+      received: this.#followers.reduce((sum, { received }) => sum + received, 0),
+      heard: this.#followers.reduce((sum, { heard }) => sum + heard, 0),
+      streams: this.#followers.length,
+      probes: this.#count.probes,
+      problems: this.#problems
+    }
+  }
+
+  async dispose (): Promise<void> {
+    for (const follower of this.#followers) follower.close()
+    await Promise.all(this.#servers.map(async server => { await server.dispose() }))
+    await this.#database?.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  readonly #problem = (text: string): void => { this.#problems.push(`${this.#now}: ${text}`) }
+
+  get #open (): Follower[] {
+    return this.#followers.filter(({ open }) => open)
+  }
+
+  /** Processes on one SQLite file look at its log once a second: they miss what isn't in it, and who was in a conversation for a moment. */
+  get #tellsLate (): boolean {
+    return this.#servers.length > 1 && this.#databaseUrl.startsWith('file:')
+  }
+
+  get #port (): number {
+    return this.#rng.pick(this.#servers).port
+  }
+
+  async #call (userId: string, method: string, path: string, body?: unknown): Promise<Answer> {
+    return await callOnce(this.#port, method, path, { token: mint(userId), body })
+  }
+
+  /** A call that has to be answered so. Undefined, and a problem, when it isn't. */
+  async #expect (status: number, userId: string, method: string, path: string, body?: unknown): Promise<Answer | undefined> {
+    const answer = await this.#call(userId, method, path, body)
+    if (answer.status === status) return answer
+    this.#problem(`${userId}: ${method} ${path} ${JSON.stringify(body) ?? ''} has to be ${status} and is ${answer.status} ${JSON.stringify(answer.body)}`)
+    return undefined
+  }
+
+  // ---- one operation, and what comes of it
+
+  async #operate (operation: Operation, index: number): Promise<void> {
+    const userId = this.#rng.pick(this.#model.users)
+    this.#now = `operation ${index}, ${operation} by ${userId}`
+    this.#counts[operation] = (this.#counts[operation] ?? 0) + 1
+    await this.#do(operation, userId)
+    await this.#absorb().catch((error: unknown) => { this.#problem((error as Error).message) })
+    this.#model.changing.clear()
+  }
+
+  /** Reads what was written, and judges what came. */
+  async #absorb (): Promise<void> {
+    const rows = await this.#database!.logAfter(this.#model.events.at(-1)?.position ?? 0)
+    const events = this.#model.absorb(rows)
+    for (const follower of this.#followers) {
+      for (const event of events) follower.owe(event)
+      if (this.#tellsLate) for (const { type, userId, conversationId } of events) if (type === 'participantLeft' && userId === follower.options.userId && follower.options.conversationId === null) follower.letGo(conversationId)
+      follower.judge()
+    }
+  }
+
+  /** Waits until everybody has all that is theirs. */
+  async #settle (): Promise<void> {
+    for (const follower of this.#followers) {
+      for (const deadline = performance.now() + PATIENCE_MS; !follower.content && performance.now() < deadline;) {
+        await follower.until(() => false, 5)
+        follower.judge()
+      }
+      if (follower.content) continue
+      const { userId, conversationId, from } = follower.options
+      this.#problem(`${userId} on ${conversationId ?? 'all'}${from === undefined ? '' : `, resumed from ${from.id},`} misses ${follower.missing}`)
+      follower.close()
+    }
+  }
+
+  async #do (operation: Operation, userId: string): Promise<void> {
+    switch (operation) {
+      case 'createGroup': return await this.#createGroup(userId)
+      case 'createDirect': return await this.#createDirect(userId)
+      case 'openStream': return await this.#openStream(userId)
+      case 'closeStream': return await this.#closeStream()
+      case 'resume': return await this.#resume()
+      case 'resumeForeign': return await this.#resumeForeign(userId)
+      case 'probe': return await this.#probe(userId)
+      case 'readAll': return await this.#readAll(userId)
+      case 'hide': return await this.#hide(userId)
+    }
+    const own = this.#model.of(userId)
+    if (own.length === 0) return
+    const conversation = this.#rng.pick(own)
+    switch (operation) {
+      case 'send': return await this.#send(conversation, userId)
+      case 'mark': return await this.#mark(conversation, userId)
+      case 'edit': return await this.#change(conversation, userId, 'PATCH')
+      case 'remove': return await this.#change(conversation, userId, 'DELETE')
+      case 'type': return await this.#type(conversation, userId)
+      case 'join': return await this.#join(conversation, userId)
+      case 'kick': return await this.#kick(conversation, userId)
+      case 'leave': return await this.#leave(conversation, userId)
+      case 'promote': return await this.#promote(conversation, userId)
+    }
+  }
+
+  // ---- who is where
+
+  async #createGroup (userId: string): Promise<void> {
+    const others = this.#model.users.filter(other => other !== userId && this.#rng.chance(0.4))
+    const answer = await this.#expect(201, userId, 'POST', '/api/chat/conversations', { type: 'group', title: `by ${userId}`, participantIds: others })
+    if (answer !== undefined) this.#model.add(String(answer.body.id), 'group', userId, others)
+  }
+
+  async #createDirect (userId: string): Promise<void> {
+    const other = this.#rng.pick(this.#model.users.filter(other => other !== userId))
+    const known = this.#model.of(userId).find(({ type, members }) => type === 'direct' && members.has(other))
+    const answer = await this.#expect(known === undefined ? 201 : 200, userId, 'POST', '/api/chat/conversations', { type: 'direct', userId: other })
+    if (answer === undefined) return
+    if (known === undefined) this.#model.add(String(answer.body.id), 'direct', userId, [other])
+    else if (known.id !== answer.body.id) this.#problem(`${known.id} is ${String(answer.body.id)} now`)
+  }
+
+  async #join (conversation: Conversation, userId: string): Promise<void> {
+    const { id, type, members } = conversation
+    const others = this.#model.users.filter(other => !members.has(other))
+    if (others.length === 0) return
+    // who comes in at the same moment stands in the order of ids
+    const joining = [...new Set([this.#rng.pick(others), this.#rng.pick(others)])].sort()
+    const isAllowed = members.get(userId) !== 'member'
+    const status = type === 'direct' ? 409 : isAllowed ? 200 : 403
+    const answer = await this.#expect(status, userId, 'POST', `/api/chat/conversations/${encodeURIComponent(id)}/participants`, { participantIds: joining })
+    if (answer?.status === 200) for (const other of joining) this.#model.join(conversation, other)
+  }
+
+  async #kick (conversation: Conversation, userId: string): Promise<void> {
+    const { id, type, members } = conversation
+    const others = [...members.keys()].filter(other => other !== userId)
+    if (others.length === 0) return
+    const other = this.#rng.pick(others)
+    const isAllowed = members.get(userId) !== 'member' && members.get(other) !== 'owner'
+    const status = type === 'direct' ? 409 : isAllowed ? 204 : 403
+    const answer = await this.#expect(status, userId, 'DELETE', `/api/chat/conversations/${encodeURIComponent(id)}/participants/${other}`)
+    if (answer?.status === 204) this.#model.leave(conversation, other)
+  }
+
+  async #leave (conversation: Conversation, userId: string): Promise<void> {
+    const { id, type, members } = conversation
+    if (members.size === 1) return
+    const answer = await this.#expect(type === 'direct' ? 409 : 204, userId, 'DELETE', `/api/chat/conversations/${encodeURIComponent(id)}/participants/${userId}`)
+    if (answer?.status === 204) this.#model.leave(conversation, userId)
+  }
+
+  async #promote (conversation: Conversation, userId: string): Promise<void> {
+    const { id, type, members } = conversation
+    const others = [...members.keys()].filter(other => other !== userId)
+    if (others.length === 0) return
+    const other = this.#rng.pick(others)
+    const role = this.#rng.pick(['admin', 'member'] as const)
+    const answer = await this.#expect(type === 'direct' ? 409 : members.get(userId) === 'owner' ? 200 : 403, userId, 'PUT', `/api/chat/conversations/${encodeURIComponent(id)}/participants/${other}`, { role })
+    if (answer?.status === 200) members.set(other, role)
+  }
+
+  // ---- messages
+
+  async #send (conversation: Conversation, userId: string): Promise<void> {
+    const text = `${userId} says ${++this.#count.texts}`
+    const answer = await this.#expect(201, userId, 'POST', '/api/chat/messages', { conversationId: conversation.id, text })
+    if (answer !== undefined) conversation.messages.push({ id: String(answer.body.id), senderId: userId, text })
+  }
+
+  async #mark ({ id, messages }: Conversation, userId: string): Promise<void> {
+    const others = messages.filter(({ senderId }) => senderId !== userId).slice(-5)
+    if (others.length === 0) return
+    if (this.#rng.chance(0.3)) await this.#expect(200, userId, 'PUT', `/api/chat/conversations/${encodeURIComponent(id)}/read`, { seq: messages.length })
+    else await this.#expect(200, userId, 'PUT', `/api/chat/messages/${this.#rng.pick(others).id}/status`, { status: this.#rng.pick(['delivered', 'read']) })
+  }
+
+  async #change ({ messages }: Conversation, userId: string, method: 'PATCH' | 'DELETE'): Promise<void> {
+    if (messages.length === 0) return
+    const message = this.#rng.pick(messages)
+    const text = method === 'PATCH' ? `${userId} corrects ${++this.#count.texts}` : ''
+    const status = message.senderId !== userId ? 403 : method === 'PATCH' && message.text === '' ? 409 : 200
+    const answer = await this.#expect(status, userId, method, `/api/chat/messages/${message.id}`, method === 'PATCH' ? { text } : undefined)
+    if (answer?.status === 200) message.text = text
+  }
+
+  // ---- what isn't kept
+
+  /** Those who are there are told that somebody types, and that they have stopped. */
+  async #type ({ id, members }: Conversation, userId: string): Promise<void> {
+    const listening = this.#open.filter(({ options }) => members.has(options.userId) && (options.conversationId === null || options.conversationId === id) && (options.echo || options.userId !== userId))
+    for (const isTyping of [true, false]) {
+      await this.#expect(200, userId, 'POST', '/api/chat/typing', { conversationId: id, isTyping })
+      await this.#allHear(listening, 'typing', { conversationId: id, userId, isTyping })
+    }
+  }
+
+  /** Hides, or shows, a user who has a stream open: that is a change, and everybody who shares a conversation is told. */
+  async #hide (userId: string): Promise<void> {
+    if (!this.#open.some(({ options }) => options.userId === userId)) return
+    const isOnline = this.#hidden.has(userId)
+    await this.#expect(200, userId, 'PUT', '/api/chat/status/online', { isOnline })
+    if (isOnline) this.#hidden.delete(userId)
+    else this.#hidden.add(userId)
+    const listening = this.#open.filter(({ options }) => options.userId !== userId &&
+      (options.conversationId === null ? this.#model.mayShare(options.userId, userId) : this.#model.isMember(options.conversationId, userId)))
+    await this.#allHear(listening, 'onlineStatus', { userId, isOnline })
+  }
+
+  async #allHear (listening: readonly Follower[], type: string, fits: Record<string, unknown>): Promise<void> {
+    for (const follower of listening) {
+      if (!this.#tellsLate && !await follower.hears(type, fits)) this.#problem(`${follower.options.userId} on ${follower.options.conversationId ?? 'all'} does not hear ${type} ${JSON.stringify(fits)}`)
+      follower.forget()
+    }
+  }
+
+  // ---- streams
+
+  async #follow (options: Omit<Follower['options'], 'port'>): Promise<void> {
+    const follower = new Follower({ ...options, port: this.#port }, this.#model, this.#problem)
+    const status = await follower.connect()
+    const isTheirs = options.conversationId === null || this.#model.isMember(options.conversationId, options.userId)
+    if (status !== (isTheirs ? 200 : 404)) this.#problem(`${options.userId}: a stream of ${options.conversationId ?? 'all'} is answered ${status}`)
+    if (status === 200) this.#followers.push(follower)
+  }
+
+  async #openStream (userId: string): Promise<void> {
+    if (this.#open.length >= OPEN_STREAMS) await this.#closeStream()
+    const own = this.#model.of(userId)
+    const conversationId = this.#rng.chance(0.5) || own.length === 0 ? null : this.#rng.pick(own).id
+    await this.#follow({ userId, conversationId, echo: this.#rng.chance(0.2) })
+  }
+
+  async #closeStream (): Promise<void> {
+    const open = this.#open
+    if (open.length > 0) this.#rng.pick(open).close()
+  }
+
+  /** Comes back with an id that the user has got: the last one, or an older one. */
+  async #resume (): Promise<void> {
+    const left = this.#followers.filter(({ open, ids }) => !open && ids.length > 0).slice(-40)
+    if (left.length === 0) return
+    if (this.#open.length >= OPEN_STREAMS) await this.#closeStream()
+    const before = this.#rng.pick(left)
+    const { userId, conversationId, echo } = before.options
+    const { id, missing } = this.#rng.chance(0.6) ? before.ids.at(-1)! : this.#rng.pick(before.ids)
+    const since = this.#model.events.slice(Math.min(before.closedAt, this.#model.events.length))
+    const missed = [...new Set([...missing, ...since])].filter(event => conversationId !== null || this.#isOfThisStay(event, userId))
+    await this.#follow({ userId, conversationId, echo, from: { id, missed, own: true } })
+  }
+
+  /** Whether the user is in the conversation, and hasn't left it since. */
+  #isOfThisStay (event: Event, userId: string): boolean {
+    return this.#model.isMember(event.conversationId, userId) && !this.#model.events.some(({ conversationId, seq, type, userId: who }) =>
+      conversationId === event.conversationId && seq > event.seq && type === 'participantLeft' && who === userId)
+  }
+
+  /** Comes with an id that somebody else has got, or that is of another conversation. */
+  async #resumeForeign (userId: string): Promise<void> {
+    const others = this.#followers.filter(({ ids, options }) => ids.length > 0 && options.userId !== userId)
+    if (others.length === 0) return
+    if (this.#open.length >= OPEN_STREAMS) await this.#closeStream()
+    const other = this.#rng.pick(others)
+    const own = this.#model.of(userId)
+    const conversationId = this.#rng.chance(0.4) || own.length === 0 ? null : this.#rng.chance(0.3) ? other.options.conversationId : this.#rng.pick(own).id
+    await this.#follow({ userId, conversationId, echo: false, from: { id: this.#rng.pick(other.ids).id, missed: [], own: false } })
+  }
+
+  // ---- reads
+
+  /** What isn't theirs is answered as what isn't there. */
+  async #probe (userId: string): Promise<void> {
+    const probe = this.#rng.pick(probes(this.#rng.pick(this.#model.users)))
+    const foreign = this.#model.notOf(userId)
+    const ids = {
+      conversation: foreign.map(({ id }) => id),
+      message: foreign.flatMap(({ messages }) => messages.map(({ id }) => id)),
+      stream: this.#open.filter(({ options }) => options.userId !== userId).flatMap(({ streamId }) => streamId ?? [])
+    }[probe.about]
+    if (ids.length === 0) return
+    const id = this.#rng.pick(ids)
+    const unknown = unknownLike(id, other => this.#model.conversations.has(other))
+    const port = this.#port
+    const [theirs, nothing] = [await answerTo(probe, id, userId, port), await answerTo(probe, unknown, userId, port)]
+    this.#count.probes++
+    if (theirs.status !== 404) this.#problem(`${probe.method} ${probe.path(id)} is answered ${theirs.status} ${theirs.body}`)
+    const [a, b] = [theirs, nothing].map(answer => JSON.stringify(answer).replaceAll(id, '<id>').replaceAll(unknown, '<id>'))
+    if (a !== b) this.#problem(`${probe.method} ${probe.path(id)} is answered ${a}, and ${probe.path(unknown)} ${b}`)
+  }
+
+  /** Everything that is theirs is there, and nothing else. */
+  async #readAll (userId: string): Promise<void> {
+    const own = this.#model.of(userId)
+    const listed: string[] = []
+    for (let cursor: unknown = ''; cursor !== null;) {
+      const page = await this.#expect(200, userId, 'GET', `/api/chat/conversations?limit=5${cursor === '' ? '' : `&cursor=${encodeURIComponent(String(cursor))}`}`)
+      if (page === undefined) return
+      for (const conversation of page.body.conversations as Array<Record<string, unknown>>) {
+        listed.push(String(conversation.id))
+        this.#compareMembers(userId, conversation)
+      }
+      cursor = page.body.nextCursor
+    }
+    const [got, due] = [listed, own.map(({ id }) => id)].map(ids => ids.toSorted().join(', '))
+    if (got !== due) this.#problem(`${userId} has the conversations ${due}, and the list says ${got}`)
+    for (const { id, messages } of own) {
+      const path = `/api/chat/conversations/${encodeURIComponent(id)}`
+      const conversation = await this.#expect(200, userId, 'GET', path)
+      if (conversation !== undefined) this.#compareMembers(userId, conversation.body)
+      const history: Array<{ id: string, text: string }> = []
+      for (let hasMore = true; hasMore;) {
+        const page = await this.#expect(200, userId, 'GET', `${path}/messages?limit=100&after=${history.length}`)
+        if (page === undefined) return
+        history.push(...page.body.messages as typeof history)
+        hasMore = page.body.hasMore === true
+      }
+      const [got, due] = [history, messages].map(list => list.map(({ id, text }) => `${id} ${text}`).join('\n'))
+      if (got !== due) this.#problem(`${userId}: the history of ${id} has ${history.length} messages, and ${messages.length} were sent, or they differ`)
+    }
+  }
+
+  #compareMembers (userId: string, { id, participants }: Record<string, unknown>): void {
+    const got = (participants as Array<{ userId: string, role: string }>).map(({ userId, role }) => `${userId} ${role}`).sort().join(', ')
+    const conversation = this.#model.conversations.get(String(id))
+    const due = [...conversation?.members ?? []].map(([userId, role]) => `${userId} ${role}`).sort().join(', ')
+    if (got !== due) this.#problem(`${userId} is told that ${got} are in ${String(id)}; it is ${due}`)
+  }
+}
