@@ -11,7 +11,7 @@ import errorsPlugin from './plugins/errors.js'
 import type { HostAuthenticate } from './plugins/host-caller.js'
 import hubPlugin, { hubBounds } from './plugins/hub.js'
 import limitsPlugin from './plugins/limits.js'
-import { describeRequest } from './plugins/logging.js'
+import { logSerializers } from './plugins/logging.js'
 import metricsPlugin from './plugins/metrics.js'
 import { checkJwt, checkNumbers, checkTypes, OptionError, type Bounds } from './plugins/options.js'
 import validationPlugin from './plugins/validation.js'
@@ -87,11 +87,11 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   if (maxParamLength < PARAM_LENGTH) {
     app.log.warn(`chat: ids longer than ${maxParamLength} characters of a URL are not found: give Fastify routerOptions.maxParamLength ${PARAM_LENGTH}`)
   }
-  await app.register(async scope => { await scoped(scope, options) }, { prefix, logSerializers })
+  await app.register(async scope => { await scoped(scope, options) }, { prefix, logSerializers: scopedSerializers })
 }
 
 /** Fastify's type wants text of a serializer; pino takes an object, too. */
-const logSerializers = { req: describeRequest } as unknown as NonNullable<RegisterOptions['logSerializers']>
+const scopedSerializers = logSerializers as unknown as NonNullable<RegisterOptions['logSerializers']>
 
 async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<void> {
   const { jwt, authenticate, rateLimitPerMinute } = options

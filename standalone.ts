@@ -2,27 +2,46 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import chat, { PARAM_LENGTH } from './app.js'
 import type { Config } from './config.js'
-import { answerClientError, answerError, notFound } from './plugins/errors.js'
-import { describeRequest } from './plugins/logging.js'
+import { chatError } from './errors.js'
+import { ClientErrors } from './plugins/client-errors.js'
+import { answerError, notFound } from './plugins/errors.js'
+import { loggerOptions } from './plugins/logging.js'
+
+/** How long a request may take to come in, in milliseconds. A stream's has come in when the stream begins. */
+const REQUEST_TIMEOUT_MS = 60_000
+/** How often Node.js looks for requests that took longer, in milliseconds; its default is half a minute. */
+const REQUEST_CHECK_MS = 2000
+
+export type ServerOptions = Pick<FastifyServerOptions, 'logger' | 'schemaController' | 'requestTimeout'>
 
 /** The standalone server's app: the chat with all that a host would bring. */
-export async function buildServer (config: Config, options: Pick<FastifyServerOptions, 'logger' | 'schemaController'> = {}): Promise<FastifyInstance> {
+export async function buildServer (config: Config, options: ServerOptions = {}): Promise<FastifyInstance> {
+  const { requestTimeout = REQUEST_TIMEOUT_MS } = options
+  const clientErrors = new ClientErrors()
   const app = Fastify({
-    logger: { level: config.logLevel, serializers: { req: describeRequest } },
+    logger: { level: config.logLevel, ...loggerOptions },
     trustProxy: config.trustProxy,
     routerOptions: { maxParamLength: PARAM_LENGTH },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: answerClientError,
+    requestTimeout,
+    // headers have no longer: of two limits Node.js takes the smaller one for them
+    http: { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, requestTimeout) },
+    clientErrorHandler: (error, socket) => { clientErrors.answer(error, socket) },
     frameworkErrors: (error, request, reply) => { answerError(error, request, reply) },
     ...options
   })
+  clientErrors.watch(app.server)
   if (config.trustProxy === true) {
     app.log.warn('TRUST_PROXY=on: every client can name any address as its own, so that limits by address hold nobody up. Name the proxies instead')
   }
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(notFound)
   if (config.corsOrigins.length > 0) {
+    // @fastify/cors would refuse it in words of its own
+    app.addHook('onRequest', async ({ method, headers }) => {
+      if (method === 'OPTIONS' && (headers.origin === undefined || headers['access-control-request-method'] === undefined)) throw chatError('BAD_REQUEST')
+    })
     await app.register(cors, {
       origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],

@@ -1,10 +1,9 @@
 import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { chatError, isChatError, type ChatError } from '../errors.js'
 import type { ErrorAnswer, ErrorCode } from '../schemas/errors.js'
-import { describeRequest } from './logging.js'
+import { logSerializers, maskTokens } from './logging.js'
 
 export interface ErrorsOptions {
   /** Whether unknown routes below this scope are the chat's to answer. */
@@ -33,11 +32,6 @@ export const statusCodes: Record<number, ErrorCode> = {
   503: 'UNAVAILABLE'
 }
 
-const clientErrorCodes: Record<string, ErrorCode> = {
-  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
-  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT'
-}
-
 /** Every error of the scope it is registered in gets the shape and a code of the catalogue; the host's handler is left alone. */
 async function errorsPlugin (app: FastifyInstance, options: ErrorsOptions): Promise<void> {
   app.setErrorHandler(answerError)
@@ -48,7 +42,7 @@ async function errorsPlugin (app: FastifyInstance, options: ErrorsOptions): Prom
 async function notFoundPlugin (app: FastifyInstance): Promise<void> {
   const { childLoggerFactory } = app
   app.setChildLoggerFactory((logger, bindings, options, request) =>
-    childLoggerFactory.call(app, logger, bindings, { ...options, serializers: { ...options.serializers, req: describeRequest } }, request))
+    childLoggerFactory.call(app, logger, bindings, { ...options, serializers: { ...options.serializers, ...logSerializers } }, request))
   app.setNotFoundHandler(notFound)
 }
 
@@ -67,18 +61,6 @@ export function logFailure (error: FastifyError, refusal: ChatError, request: Fa
   if (refusal.statusCode >= 500) request.log[refusal.code === 'UNAVAILABLE' ? 'warn' : 'error']({ err: refusal.cause ?? error }, refusal.message)
 }
 
-/** What isn't HTTP, or breaks off (Node.js's `clientError`). Its bytes may hold a token and are not logged. */
-export function answerClientError ({ code }: ConnectionError, socket: Socket): void {
-  // cut on its way by something between: an EventSource whose request it was would give up on any answer
-  const isCut = code === 'ECONNRESET' || code === 'HPE_INVALID_EOF_STATE'
-  if (!isCut && socket.writable) {
-    const answer = answerOf(chatError(clientErrorCodes[code] ?? 'BAD_REQUEST'))
-    const body = JSON.stringify(answer)
-    socket.write(`HTTP/1.1 ${answer.statusCode} ${answer.error}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
-  }
-  socket.destroy()
-}
-
 /** The error in words of the catalogue. */
 export function refusalOf (error: FastifyError): ChatError {
   if (isChatError(error)) return error
@@ -86,7 +68,7 @@ export function refusalOf (error: FastifyError): ChatError {
   if (error.validationContext === 'params') return chatError('NOT_FOUND')
   const refusal = chatError(codeOf(error), { cause: error })
   if (refusal.code === 'BAD_REQUEST') refusal.statusCode = error.statusCode ?? 400
-  if (refusal.code === 'VALIDATION_FAILED' || refusal.code === 'INVALID_JSON') refusal.message = error.message
+  if (refusal.code === 'VALIDATION_FAILED' || refusal.code === 'INVALID_JSON') refusal.message = maskTokens(error.message)
   return refusal
 }
 
@@ -100,7 +82,7 @@ function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
   return /JSON|prototype/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
 }
 
-const answerOf = ({ statusCode, code, message }: ChatError): ErrorAnswer =>
+export const answerOf = ({ statusCode, code, message }: ChatError): ErrorAnswer =>
   ({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
 
 function answer (reply: FastifyReply, refusal: ChatError): void {

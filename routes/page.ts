@@ -4,6 +4,7 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { maskTokens } from '../plugins/logging.js'
 
 export interface PageOptions {
   /** How one gets in: with an account, with a token that somebody else issued, or by being signed in at the host. */
@@ -52,7 +53,7 @@ export default async function routes (app: FastifyInstance, options: PageOptions
   serve('/', (request, reply) => {
     const [path = '', query] = request.url.split('?')
     // The page's own addresses are relative to its folder.
-    if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${query}`}`, 308)
+    if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${maskTokens(query)}`}`, 308)
     if (index !== undefined) return send(request, reply, index)
     return reply.code(503).type('text/plain; charset=utf-8').send('The page is not built: run `npm run build`, then start the server again.\n')
   })

@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import type { ChatAppOptions } from '../app.js'
 import type { Conversation } from '../schemas/conversations.js'
 import type { Message } from '../schemas/messages.js'
-import { describeRequest } from '../plugins/logging.js'
+import { loggerOptions } from '../plugins/logging.js'
 import { buildServer } from '../standalone.js'
 import { openEvents, type EventReader } from './event-reader.js'
 
@@ -21,10 +21,12 @@ export interface BuildOptions {
   corsOrigins?: string[]
   /** Where the log's lines go. Default: nowhere. */
   log?: Writable
+  /** Milliseconds that a request may take to come in. */
+  requestTimeout?: number
 }
 
 /** The standalone server's app with the chat on a throw-away database, closed after the test. */
-export async function build (t: Test, { chat = {}, corsOrigins = [], log }: BuildOptions = {}): Promise<FastifyInstance> {
+export async function build (t: Test, { chat = {}, corsOrigins = [], log, requestTimeout }: BuildOptions = {}): Promise<FastifyInstance> {
   const store = chat.databaseUrl === undefined ? await throwAwayStore() : undefined
   const app = await buildServer(
     {
@@ -41,7 +43,10 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log }: Buil
         ...chat
       }
     },
-    log === undefined ? {} : { logger: { level: 'trace', stream: log, serializers: { req: describeRequest } } })
+    {
+      ...(requestTimeout === undefined ? {} : { requestTimeout }),
+      ...(log === undefined ? {} : { logger: { level: 'trace', stream: log, ...loggerOptions } })
+    })
   t.teardown(async () => {
     await app.close()
     await store?.remove()
