@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { ChatAppOptions } from './app.js'
 import type { JwtOptions } from './plugins/auth.js'
 import { isProviderUrl, pemOf } from './plugins/options.js'
 import { isGoodPem, PUBLIC_KEYS } from './plugins/public-key.js'
+import { makeFolderOf, tighten } from './store/private-file.js'
 
 /** The standalone server's configuration, read from the environment: each variable here once, with its default. */
 export interface Config {
@@ -96,7 +97,7 @@ function developmentSecret (databaseUrl: string): string {
   const path = join(dirname(file), 'jwt-secret')
   const fresh = `${path}.${process.pid}`
   try {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolderOf(path)
     try {
       return readSecret(path)
     } catch {
@@ -117,6 +118,7 @@ function developmentSecret (databaseUrl: string): string {
 }
 
 function readSecret (path: string): string {
+  tighten(path)
   const secret = readFileSync(path, 'utf8').trim()
   if (Buffer.byteLength(secret) < 32) throw new Error('too short')
   return secret

@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import SqliteConnection from 'better-sqlite3'
@@ -10,6 +10,7 @@ import { DatabaseError, migrate } from './migrate.js'
 import { inFlightOnce } from './once.js'
 import { isLocked, outageToRefusal } from './outage.js'
 import { FileGuard } from './file-guard.js'
+import { makeFolderOf, makePrivateDatabase } from './private-file.js'
 import { SqliteFiles } from './sqlite-files.js'
 import { sqliteDialect, type Param, type Sql } from './sql.js'
 import { openSqliteClock } from './sqlite-clock.js'
@@ -35,13 +36,18 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
   const file = resolve(path)
   const synchronous = new URLSearchParams(query).get('synchronous') === 'normal' ? 'NORMAL' : 'FULL'
   try {
-    mkdirSync(dirname(file), { recursive: true })
+    makeFolderOf(file)
   } catch (error) {
     throw new DatabaseError(`The folder of the database file ${path} can't be made (${(error as NodeJS.ErrnoException).code})`)
   }
   // SQLite would make a new database, and delete the log with what another one's writers were told is safe
   if (!existsSync(file) && sizeOf(`${file}-wal`) > 0) {
     throw new DatabaseError(`The database file ${path} is gone, and ${path}-wal, which holds a part of it, is there: move the database back, or that file away`)
+  }
+  try {
+    makePrivateDatabase(file)
+  } catch (error) {
+    throw new DatabaseError(`The database file ${path} can't be opened (${(error as NodeJS.ErrnoException).code})`)
   }
   const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))
 
