@@ -10,7 +10,7 @@ export class LocalCounters {
 
   /** @param max keys that are remembered; the one that hasn't been counted for longest goes first */
   constructor (max: number) {
-    this.#counts = new LRUCache({ max, ttl: 1, ttlResolution: 0 })
+    this.#counts = new LRUCache({ max })
   }
 
   /** One more; the window begins with the first. */

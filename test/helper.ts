@@ -10,6 +10,7 @@ import type { ChatAppOptions } from '../app.js'
 import type { Conversation } from '../schemas/conversations.js'
 import type { Message } from '../schemas/messages.js'
 import { loggerOptions } from '../plugins/logging.js'
+import { PostgresClock } from '../store/shared-clock.js'
 import { buildServer } from '../standalone.js'
 import { openEvents, type EventReader } from './event-reader.js'
 
@@ -239,17 +240,19 @@ export interface Travel {
 const STEP_MS = 8000
 
 /**
- * The process's clocks, which the test moves forward, with the timers that keep no process alive: the server's. In
- * steps, so that leases are renewed on the way as ever.
+ * The process's clocks, which the test moves forward, with the timers that keep no process alive: the server's; the
+ * database server's goes with them. In steps, so that leases are renewed on the way as ever.
  */
 export function travel (t: Test): Travel {
   const now = Date.now
   const performanceNow = performance.now
+  const observe = PostgresClock.prototype.observe
   const { setTimeout: set, clearTimeout: clear } = globalThis
   const timers = new Map<unknown, { dueAt: number, timer: NodeJS.Timeout, ring: () => void }>()
   let offset = 0
   Date.now = () => now.call(Date) + offset
   performance.now = () => performanceNow.call(performance) + offset
+  PostgresClock.prototype.observe = function ({ clock }, askedAt) { observe.call(this, { clock: Number(clock) + offset }, askedAt) }
   globalThis.setTimeout = Object.assign((ring: () => void, ms = 0) => {
     const timer = set(() => {
       timers.delete(timer)
@@ -265,6 +268,7 @@ export function travel (t: Test): Travel {
   t.teardown(() => {
     Date.now = now
     performance.now = performanceNow
+    PostgresClock.prototype.observe = observe
     globalThis.setTimeout = set
     globalThis.clearTimeout = clear
   })
