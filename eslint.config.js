@@ -41,5 +41,18 @@ export default [
         { selector: "CallExpression[callee.name='Date']", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' }
       ]
     }
+  },
+  {
+    // Elapsed time is measured, and instants are taken, in one file: see client/clock.ts.
+    files: ['client/**/*.ts'],
+    ignores: ['client/clock.ts'],
+    rules: {
+      'no-restricted-properties': ['error',
+        { object: 'Date', property: 'now', message: 'Use client/clock.ts' },
+        { object: 'performance', property: 'now', message: 'Use client/clock.ts' }],
+      'no-restricted-syntax': ['error',
+        { selector: 'NewExpression[callee.name="Date"]', message: 'Use client/clock.ts' },
+        { selector: 'CallExpression[callee.name="Date"]', message: 'Use client/clock.ts' }]
+    }
   }
 ]

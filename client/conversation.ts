@@ -2,6 +2,7 @@ import type { Conversation, Participant } from '../schemas/conversations.js'
 import type { ChatEvents } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import { createClientId } from './client-id.js'
+import { instant } from './clock.js'
 import { ChatError, isTransient } from './errors.js'
 import type { StreamEvent } from './options.js'
 import type { ChatSession } from './session.js'
@@ -364,7 +365,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     send (text, { type = 'text' } = {}) {
       const clientId = createClientId()
       typing.ended()
-      setPending({ clientId, text, type, createdAt: new Date().toISOString(), status: 'sending', error: null }, {})
+      setPending({ clientId, text, type, createdAt: instant(), status: 'sending', error: null }, {})
       void sendPending()
       return clientId
     },

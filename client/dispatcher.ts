@@ -1,21 +1,23 @@
-import type { DisconnectCause, Reconnect, StreamCallbacks, StreamEvent } from './options.js'
+import type { EventType } from '../schemas/events.js'
+import { eventNames } from './event-names.js'
+import type { StreamCallbacks, StreamEvent } from './options.js'
 import { createSequenceGuard } from './sequence-guard.js'
+import type { StreamSink } from './stream.js'
 
 /** Hands what a stream brings on to callbacks: each event once, and nothing after `close`. */
-export interface Dispatcher {
-  /** The id of the last event handed on. */
-  readonly position: string | null
+export interface Dispatcher extends StreamSink {
   readonly closed: boolean
-  event (...event: StreamEvent): void
-  disconnect (reason: DisconnectCause): void
-  reconnecting (reconnect: Reconnect): void
-  error (error: unknown): void
+  /** The numbers of events that it has handed on say nothing about those that come. */
+  forget (): void
   close (): void
 }
 
-export function createDispatcher (callbacks: StreamCallbacks, lastEventId: string | null = null): Dispatcher {
+const callbackOf = <T extends EventType>(type: T) => `on${type.charAt(0).toUpperCase()}${type.slice(1)}` as `on${Capitalize<T>}`
+
+/** `cleanUp` is called before the stream's end is told. */
+export function createDispatcher (callbacks: StreamCallbacks, lastEventId: string | null | undefined, cleanUp: () => void): Dispatcher {
   const guard = createSequenceGuard()
-  let position = lastEventId
+  let position = lastEventId ?? null
   let closed = false
 
   /** Calls unless closed; what the call throws goes to onError, what onError throws nowhere. */
@@ -35,20 +37,10 @@ export function createDispatcher (callbacks: StreamCallbacks, lastEventId: strin
   }
 
   function callNamed ([type, data]: StreamEvent): void {
-    switch (type) {
-      case 'message': return call(callbacks.onMessage, data)
-      case 'statusUpdate': return call(callbacks.onStatusUpdate, data.messageId, data.status, data)
-      case 'typing': return call(callbacks.onTyping, data)
-      case 'onlineStatus': return call(callbacks.onOnlineStatus, data)
-      case 'messageUpdated': return call(callbacks.onMessageUpdated, data)
-      case 'messageDeleted': return call(callbacks.onMessageDeleted, data)
-      case 'conversationCreated': return call(callbacks.onConversationCreated, data)
-      case 'participantJoined': return call(callbacks.onParticipantJoined, data)
-      case 'participantLeft': return call(callbacks.onParticipantLeft, data)
-      case 'participantUpdated': return call(callbacks.onParticipantUpdated, data)
-      case 'reset': return call(callbacks.onReset, data)
-      case 'connected': return call(callbacks.onConnect, data)
-    }
+    if (type === 'statusUpdate') call(callbacks.onStatusUpdate, data.messageId, data.status, data)
+    else if (type === 'connected') call(callbacks.onConnect, data)
+    // How a stream ended is told by `disconnect` below, also where the server said nothing.
+    else if (type !== 'disconnect' && eventNames.includes(type)) call(callbacks[callbackOf(type)] as (event: typeof data) => void, data)
   }
 
   return {
@@ -69,6 +61,12 @@ export function createDispatcher (callbacks: StreamCallbacks, lastEventId: strin
     disconnect: (reason) => call(callbacks.onDisconnect, reason),
     reconnecting: (reconnect) => call(callbacks.onReconnecting, reconnect),
     error: report,
+    failed (error) {
+      cleanUp()
+      report(error)
+      closed = true
+    },
+    forget: guard.forget,
     close () { closed = true }
   }
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../schemas/errors.js'
+import { jsonOf } from './exchange.js'
 import type { FetchResponse } from './platform.js'
 
 /** What can go wrong before or beside an answer of the service. */
@@ -6,7 +7,7 @@ export type ClientErrorCode =
   | 'NETWORK' // no answer: unreachable, or cut
   | 'TIMEOUT' // no answer in time, or a stream gone silent
   | 'TOKEN_FAILED' // the token function threw; its error is the cause
-  | 'HTTP_ERROR' // an answer that isn't the service's: a proxy's, say
+  | 'HTTP_ERROR' // an answer that is not the service's own, such as a proxy's
   | 'NOT_A_STREAM' // 200, but no text/event-stream
   | 'NO_STREAMING' // this platform's fetch can't stream: hand in another, or an EventSource
   | 'BAD_EVENT' // an event whose data is no JSON object
@@ -38,18 +39,20 @@ export class ChatError extends Error {
   }
 }
 
-/** RFC 9110, 10.2.3: seconds, or a date. */
-function retryAfterOf (response: FetchResponse): number | null {
-  const value = response.headers.get('retry-after')
-  if (value === null || value === '') return null
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+/**
+ * RFC 9110, 10.2.3: seconds, or a date. A date is read by the clock that wrote it, which the answer's own `Date` header
+ * tells; without that header it says nothing.
+ */
+function retryAfterOf ({ headers }: FetchResponse): number | null {
+  const value = headers.get('retry-after') || ''
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(headers.get('date') || '')
   return Number.isNaN(ms) ? null : Math.max(0, ms)
 }
 
 /** The error that an answer other than 2xx stands for. Reads the body. */
-export async function errorOf (response: FetchResponse): Promise<ChatError> {
+export async function errorOf (response: FetchResponse, signal?: AbortSignal): Promise<ChatError> {
   const { status: statusCode } = response
-  const body = await response.json().catch(() => null) as { code?: unknown, message?: unknown } | null
+  const body = await jsonOf(response, signal).catch(() => null) as { code?: unknown, message?: unknown } | null
   const code = typeof body?.code === 'string' ? body.code : 'HTTP_ERROR'
   const message = typeof body?.message === 'string' ? body.message : `The server answered ${statusCode}`
   return new ChatError(code, message, { statusCode, retryAfterMs: retryAfterOf(response) })
@@ -59,6 +62,15 @@ export async function errorOf (response: FetchResponse): Promise<ChatError> {
 export const networkError = (cause: unknown): ChatError =>
   cause instanceof ChatError ? cause : new ChatError('NETWORK', 'The server could not be reached, or the connection broke', { cause })
 
-/** Another try may succeed: no answer, too early or too often, or the server's fault. 204 tells event streams to stay away. */
-export const isTransient = ({ code, statusCode }: ChatError): boolean => code !== 'NO_STREAMING' && statusCode !== 204 &&
-  (statusCode < 400 || statusCode >= 500 || statusCode === 408 || statusCode === 425 || statusCode === 429)
+/**
+ * A refusal by something between here and the service: a proxy that has lost its backend answers 404, 421 or 403, as it
+ * likes. Only credentials are judged by whoever asks for them.
+ */
+export const isForeign = ({ code, statusCode }: ChatError): boolean => code === 'HTTP_ERROR' && statusCode >= 400 && statusCode !== 401
+
+/** Another try may succeed: no answer, too early or too often, or not the service's own word. 204 tells event streams to stay away. */
+export const isTransient = (error: ChatError): boolean => {
+  const { code, statusCode } = error
+  return code !== 'NO_STREAMING' && statusCode !== 204 &&
+    (statusCode < 400 || statusCode >= 500 || statusCode === 408 || statusCode === 425 || statusCode === 429 || isForeign(error))
+}

@@ -1,6 +1,9 @@
 import type { EventType } from '../schemas/events.js'
 
-/** The events of the catalogue: an `EventSource` has to be asked for each by name. A missing one does not compile. */
+/**
+ * The events of the catalogue. An `EventSource` has to be asked for each by name, and only these have callbacks: a
+ * server's `error` must not call `onError`. A missing one does not compile.
+ */
 export const eventNames = /* @__PURE__ */ Object.keys({
   connected: 0,
   conversationCreated: 0,
@@ -15,4 +18,4 @@ export const eventNames = /* @__PURE__ */ Object.keys({
   onlineStatus: 0,
   reset: 0,
   disconnect: 0
-} satisfies Record<EventType, 0>)
+} satisfies Record<EventType, 0>) as EventType[]

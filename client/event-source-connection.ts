@@ -1,6 +1,7 @@
 import { queryOf } from './base-url.js'
 import type { ConnectionRequest, OpenConnection } from './connection.js'
-import { ChatError, errorOf, networkError } from './errors.js'
+import { ChatError, errorOf, isForeign, networkError } from './errors.js'
+import { discard, exchange, jsonOf } from './exchange.js'
 import { eventNames } from './event-names.js'
 import type { EventSourceEvent, EventSourceLike } from './platform.js'
 
@@ -45,16 +46,7 @@ export const openEventSourceConnection: OpenConnection = (request, handlers) => 
     opened.addEventListener('error', (event) => {
       if (closed) return
       opened.close()
-      const status = event?.xhrStatus ?? event?.code
-      if (typeof status === 'number' && status >= 400) {
-        // Polyfills put the answer's body into the message.
-        errorOf({ status, headers: { get: () => null }, json: async () => JSON.parse(event.message ?? '') })
-          .then((error) => end('network', error))
-      } else if (connected) {
-        end('network', networkError(event))
-      } else {
-        reasonOf(request, abort.signal).then((error) => end('network', error))
-      }
+      whyOf(event, connected).then((error) => end('network', error))
     })
     for (const name of eventNames) {
       opened.addEventListener(name, (event: EventSourceEvent) => {
@@ -71,6 +63,17 @@ export const openEventSourceConnection: OpenConnection = (request, handlers) => 
     }
   }
 
+  /** A status without the service's own body may be a proxy's, and most tell nothing: the service is asked then. */
+  async function whyOf (event: EventSourceEvent | undefined, connected: boolean): Promise<ChatError> {
+    const status = event?.xhrStatus ?? event?.code
+    if (typeof status === 'number' && status >= 400) {
+      // Polyfills put the answer's body into the message.
+      const error = await errorOf({ status, headers: { get: () => null }, json: async () => JSON.parse(event?.message ?? '') })
+      if (!isForeign(error)) return error
+    }
+    return connected ? networkError(event) : await reasonOf(request, abort.signal)
+  }
+
   open().catch((error: unknown) => end('network', networkError(error)))
   return close
 }
@@ -84,15 +87,19 @@ async function credentialOf (
   signal: AbortSignal
 ): Promise<{ ticket: string } | { token: string }> {
   if (fetch === undefined) return { token }
-  const response = await fetch(`${baseUrl}/api/sse/tickets`, {
+  const response = await exchange(fetch, `${baseUrl}/api/sse/tickets`, {
     method: 'POST',
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
     body: JSON.stringify({ conversationId }),
     signal
   })
-  if (response.status === 404) return { token }
-  if (response.status !== 201) throw await errorOf(response)
-  const { ticket } = await response.json() as { ticket: string }
+  if (response.status !== 201) {
+    const error = await errorOf(response, signal)
+    // A proxy's 404 says nothing about tickets.
+    if (error.statusCode === 404 && !isForeign(error)) return { token }
+    throw error
+  }
+  const { ticket } = await jsonOf(response, signal) as { ticket: string }
   return { ticket }
 }
 
@@ -101,12 +108,10 @@ async function reasonOf ({ fetch, baseUrl, token, options }: ConnectionRequest, 
   const { conversationId } = options
   const path = conversationId === undefined ? 'me' : `conversations/${encodeURIComponent(conversationId)}`
   try {
-    const response = await fetch?.(`${baseUrl}/api/chat/${path}`, {
-      method: 'GET',
-      headers: { Authorization: `Bearer ${token}` },
-      signal
-    })
-    if (response !== undefined && response.status >= 400) return await errorOf(response)
+    if (fetch === undefined) return networkError(undefined)
+    const response = await exchange(fetch, `${baseUrl}/api/chat/${path}`, { method: 'GET', headers: { Authorization: `Bearer ${token}` }, signal })
+    if (response.status >= 400) return await errorOf(response, signal)
+    discard(response)
   } catch {}
   return networkError(undefined)
 }

@@ -1,53 +1,48 @@
 import { queryOf } from './base-url.js'
 import type { OpenConnection } from './connection.js'
 import { ChatError, errorOf, networkError } from './errors.js'
+import { discard, exchange, readAll, readerOf } from './exchange.js'
 import { createEventParser } from './parser.js'
 
 /** The stream through a `fetch` whose body can be read while it comes. Token and position go into headers. */
 export const openFetchConnection: OpenConnection = ({ options, baseUrl, fetch, token, lastEventId }, handlers) => {
   const abort = new AbortController()
-  let closed = false
+  const { signal } = abort
 
   async function read (): Promise<void> {
     if (fetch === undefined) throw new ChatError('NO_STREAMING', 'There is no fetch on this platform: hand one in')
     const headers: Record<string, string> = { Accept: 'text/event-stream', Authorization: `Bearer ${token}` }
     if (lastEventId !== null) headers['Last-Event-ID'] = lastEventId
     const { conversationId, echo } = options
-    const response = await fetch(`${baseUrl}/api/sse${queryOf({ conversationId, echo: echo === true ? true : null })}`, {
+    const response = await exchange(fetch, `${baseUrl}/api/sse${queryOf({ conversationId, echo: echo === true ? true : null })}`, {
       method: 'GET',
       headers,
-      signal: abort.signal,
+      signal,
       // Else a browser may hold a second tab's request back until the first one's answer could be cached.
       cache: 'no-store'
     })
-    if (response.status !== 200) throw await errorOf(response)
+    if (response.status !== 200) throw await errorOf(response, signal)
     if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
+      discard(response)
       throw new ChatError('NOT_A_STREAM', 'The server answered something else than an event stream')
     }
-    if (typeof response.body?.getReader !== 'function') {
+    const reader = readerOf(response)
+    if (reader === null) {
       throw new ChatError('NO_STREAMING', 'This fetch can\'t stream: hand in another one, or an EventSource')
     }
-    const reader = response.body.getReader()
     const parse = createEventParser({
-      onEvent: (type, data, id) => { if (!closed) handlers.onEvent(type, data, id ?? null) },
-      onRetry: (ms) => { if (!closed) handlers.onRetry(ms) }
+      onEvent: (type, data, id) => { if (!signal.aborted) handlers.onEvent(type, data, id ?? null) },
+      onRetry: (ms) => { if (!signal.aborted) handlers.onRetry(ms) }
     })
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (closed || done) return
+    await readAll(reader, signal, (piece) => {
       handlers.onActivity()
-      if (value !== undefined) parse(value)
-    }
-  }
-
-  function close (): void {
-    closed = true
-    abort.abort()
+      if (piece !== undefined) parse(piece)
+    })
   }
 
   function end (...[cause, error]: Parameters<typeof handlers.onEnd>): void {
-    if (closed) return
-    close()
+    if (signal.aborted) return
+    abort.abort()
     handlers.onEnd(cause, error)
   }
 
@@ -55,5 +50,5 @@ export const openFetchConnection: OpenConnection = ({ options, baseUrl, fetch, t
     () => end('ended', new ChatError('STREAM_ENDED', 'The server closed the stream')),
     (error: unknown) => end('network', networkError(error))
   )
-  return close
+  return () => { abort.abort() }
 }

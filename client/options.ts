@@ -54,11 +54,16 @@ export interface Reconnect {
 /** [type, data, id]: one event of a stream as it came. */
 export type StreamEvent = { [T in EventType]: [type: T, data: ChatEvents[T], id: string | null] }[EventType]
 
+/** Each event's callback: `message` has `onMessage`. A new event of the catalogue has one, too. */
+type EventCallbacks = {
+  [T in Exclude<EventType, 'statusUpdate' | 'connected' | 'disconnect'> as `on${Capitalize<T>}`]?: (event: ChatEvents[T]) => void
+}
+
 /**
- * Called in the order of the stream, each event once. One that throws, or whose promise rejects, is reported to
- * `onError` and has no other effect.
+ * Called in the order of the stream, each event once, when the subscription is in its new state already: each may call any
+ * of its methods. One that throws, or whose promise rejects, is reported to `onError` and has no other effect.
  */
-export interface StreamCallbacks {
+export interface StreamCallbacks extends EventCallbacks {
   onMessage? (message: ChatEvents['message']): void
   onStatusUpdate? (messageId: string, status: MessageStatus, event: ChatEvents['statusUpdate']): void
   onTyping? (event: ChatEvents['typing']): void

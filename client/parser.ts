@@ -1,5 +1,8 @@
 import { createParser } from 'eventsource-parser'
 
+/** The longest event, in characters: a server that never ends one must not fill the memory here. */
+const MAX_EVENT = 2 ** 20
+
 export interface ParserHandlers {
   /** `id` is undefined for an event without one. */
   onEvent (type: string, data: string, id: string | undefined): void
@@ -15,7 +18,9 @@ export function createEventParser (handlers: ParserHandlers): (bytes: Uint8Array
   const decoder = new TextDecoder() // takes the one byte order mark off
   const parser = createParser({
     onEvent: ({ event = 'message', data, id }) => handlers.onEvent(event, data, id),
-    onRetry: (ms) => handlers.onRetry(ms)
+    onRetry: (ms) => handlers.onRetry(ms),
+    onError (error) { if (error.type === 'max-buffer-size-exceeded') throw error },
+    maxBufferSize: MAX_EVENT
   })
   let afterReturn = false
   return (bytes) => {

@@ -13,6 +13,7 @@ export interface FetchInit {
 
 export interface BodyReader {
   read (): Promise<{ done: boolean, value?: Uint8Array | undefined }>
+  cancel? (): unknown
 }
 
 export interface FetchResponse {
@@ -83,6 +84,7 @@ interface Platform extends Partial<EventTargetLike> {
   location?: { origin?: string }
   navigator?: { product?: string, locks?: LockManagerLike }
   document?: EventTargetLike & { visibilityState?: string }
+  performance?: { now (): number }
   crypto?: { randomUUID? (): string, getRandomValues? (array: Uint8Array): Uint8Array }
   atob? (text: string): string
   BroadcastChannel?: BroadcastChannelConstructor

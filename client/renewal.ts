@@ -1,4 +1,6 @@
 import type { Renewal } from '../schemas/streams.js'
+import { elapsedMs } from './clock.js'
+import { exchange, jsonOf } from './exchange.js'
 import { LONGEST_TIMEOUT_MS, type FetchLike, type Timer } from './platform.js'
 import { resolveToken, type TokenSource } from './token.js'
 
@@ -11,7 +13,7 @@ export interface RenewalOptions {
   fetch: FetchLike
   tokenSource: TokenSource
   expiresAt: string
-  /** The server's clock, now. */
+  /** The server's clock, now. How long a token lives is measured from here; neither clock is asked again. */
   serverTime: string
 }
 
@@ -23,24 +25,26 @@ export interface RenewalOptions {
  */
 export function keepRenewed ({ url, fetch, tokenSource, expiresAt, serverTime }: RenewalOptions): () => void {
   const abort = new AbortController()
-  // The two clocks may differ; only the server's counts.
-  const skew = Date.parse(serverTime) - Date.now()
+  const { signal } = abort
+  const start = elapsedMs()
+  let expiresMs = Date.parse(expiresAt)
   let timer: Timer | undefined
 
   async function renew (): Promise<void> {
     const token = await resolveToken(tokenSource, true)
-    if (abort.signal.aborted) return
-    const response = await fetch(url, { method: 'POST', headers: { Authorization: `Bearer ${token}` }, signal: abort.signal })
-    const renewed = await response.json() as Renewal
-    if (response.status === 200 && renewed.expiresAt !== null && Date.parse(renewed.expiresAt) > Date.parse(expiresAt)) {
-      expiresAt = renewed.expiresAt
+    if (signal.aborted) return
+    const response = await exchange(fetch, url, { method: 'POST', headers: { Authorization: `Bearer ${token}` }, signal })
+    const renewed = await jsonOf(response, signal) as Renewal
+    const renewedMs = Date.parse(renewed.expiresAt ?? '')
+    if (response.status === 200 && renewedMs > expiresMs) {
+      expiresMs = renewedMs
       schedule()
     }
   }
 
   function schedule (): void {
-    const life = Date.parse(expiresAt) - skew - Date.now()
-    if (abort.signal.aborted || !(life > 0)) return
+    const life = expiresMs - Date.parse(serverTime) - (elapsedMs() - start)
+    if (signal.aborted || !(life > 0)) return
     timer = setTimeout(() => { renew().catch(() => {}) }, Math.min(life - Math.min(LEAD_MS, life / 5), LONGEST_TIMEOUT_MS))
   }
 

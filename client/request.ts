@@ -1,6 +1,8 @@
+import { onAbort, reasonOf } from './abort.js'
 import { backoff } from './backoff.js'
 import { baseUrlOf } from './base-url.js'
-import { ChatError, errorOf, networkError } from './errors.js'
+import { ChatError, errorOf, isForeign, networkError } from './errors.js'
+import { exchange, jsonOf } from './exchange.js'
 import type { ServiceOptions } from './options.js'
 import { LONGEST_TIMEOUT_MS, platform } from './platform.js'
 import { resolveToken } from './token.js'
@@ -36,9 +38,11 @@ export type Request = <T>(call: Call) => Promise<T>
 
 /** Refused before anything was done: safe to repeat whatever it was. */
 const untouched = (error: ChatError) => error.statusCode === 429
-/** No answer, or one that says that another server might give one. */
-const unanswered = ({ code, statusCode }: ChatError) =>
-  code === 'NETWORK' || code === 'TIMEOUT' || statusCode === 502 || statusCode === 503 || statusCode === 504
+/** No answer, or one that says that another server might give one, or one that isn't the service's. */
+const unanswered = (error: ChatError) => {
+  const { code, statusCode } = error
+  return code === 'NETWORK' || code === 'TIMEOUT' || statusCode === 502 || statusCode === 503 || statusCode === 504 || isForeign(error)
+}
 
 export function createRequest (options: RequestOptions): Request {
   const { token: source, maxRetries = 4, retryBaseMs = 500, retryCapMs = 30_000, timeoutMs = 30_000 } = options
@@ -49,29 +53,29 @@ export function createRequest (options: RequestOptions): Request {
     const fetch = options.fetch ?? platform.fetch
     if (fetch === undefined) throw new ChatError('NETWORK', 'There is no fetch on this platform: hand one in')
     const abort = new AbortController()
-    const forward = () => abort.abort(call.signal?.reason)
-    call.signal?.addEventListener('abort', forward)
+    const { signal } = abort
+    const stop = onAbort(call.signal, () => { abort.abort(call.signal?.reason) })
     const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${timeoutMs} ms`)), Math.min(timeoutMs, LONGEST_TIMEOUT_MS))
     try {
       // A token function that hangs holds neither the caller nor the next try.
-      const token = await Promise.race([resolveToken(source, fresh), aborted(abort.signal)])
+      const token = await Promise.race([resolveToken(source, fresh), aborted(signal)])
       const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` }
       if (call.body !== undefined) headers['Content-Type'] = 'application/json'
-      const response = await fetch(`${baseUrl}${call.path}`, {
+      const response = await exchange((url, init) => fetch(url, init), `${baseUrl}${call.path}`, {
         method: call.method,
         headers,
         ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-        signal: abort.signal
+        signal
       })
       if (response.status === 204) return undefined
-      if (response.status < 200 || response.status > 299) throw await errorOf(response)
-      return await response.json()
+      if (response.status < 200 || response.status > 299) throw await errorOf(response, signal)
+      return await jsonOf(response, signal)
     } catch (error) {
       if (error instanceof ChatError) throw error
-      throw networkError(abort.signal.reason ?? error)
+      throw networkError(signal.reason ?? error)
     } finally {
       clearTimeout(timer)
-      call.signal?.removeEventListener('abort', forward)
+      stop()
     }
   }
 
@@ -90,7 +94,7 @@ export function createRequest (options: RequestOptions): Request {
           continue
         }
         // A repeated DELETE that finds nothing has been done by the try whose answer got lost.
-        if (unsure && call.method === 'DELETE' && error.statusCode === 404) return undefined as T
+        if (unsure && call.method === 'DELETE' && error.statusCode === 404 && !isForeign(error)) return undefined as T
         const waitMs = Math.max(error.retryAfterMs ?? 0, backoff(retries, retryBaseMs, retryCapMs))
         const repeat = untouched(error) || (idempotent && unanswered(error))
         if (!repeat || retries >= (call.maxRetries ?? maxRetries) || waitMs > retryCapMs) throw error
@@ -104,13 +108,12 @@ export function createRequest (options: RequestOptions): Request {
 
 /** @throws the signal's reason */
 function throwIfAborted (signal?: AbortSignal): void {
-  // React Native's signals have neither `throwIfAborted` nor a reason.
-  if (signal?.aborted === true) throw signal.reason ?? Object.assign(new Error('The call was aborted'), { name: 'AbortError' })
+  if (signal?.aborted === true) throw reasonOf(signal)
 }
 
 /** Rejects when the signal is aborted. */
 const aborted = (signal: AbortSignal) => new Promise<never>((_resolve, reject) => {
-  signal.addEventListener('abort', () => { reject(signal.reason) })
+  onAbort(signal, () => { reject(signal.reason) })
 })
 
 /** @throws the signal's reason */
@@ -118,11 +121,11 @@ async function wait (ms: number, signal?: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const done = () => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
+      stop()
       resolve()
     }
     const timer = setTimeout(done, Math.min(ms, LONGEST_TIMEOUT_MS))
-    signal?.addEventListener('abort', done)
+    const stop = onAbort(signal, done)
   })
   throwIfAborted(signal)
 }

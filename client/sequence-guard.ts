@@ -7,9 +7,10 @@ const CAPACITY = 5000
  * Tells repeated events. Resuming a stream of all conversations may bring an event twice; its `eventSeq`, counted in each
  * conversation's log, gives it away.
  */
-export function createSequenceGuard (capacity = CAPACITY): { isNew (event: StreamEvent): boolean } {
+export function createSequenceGuard (capacity = CAPACITY): { isNew (event: StreamEvent): boolean, forget (): void } {
   const seen = new Map<string, number>()
   return {
+    forget: () => { seen.clear() },
     isNew ([type, data]) {
       if (type === 'reset' && data.reason !== 'pruned') {
         // Another log than the one that was counted: its numbers begin anew.

@@ -1,6 +1,7 @@
 import type { ChatEvents } from '../schemas/events.js'
 import type { User } from '../schemas/users.js'
 import type { ChatClient } from './client.js'
+import { elapsedMs } from './clock.js'
 import { ChatError } from './errors.js'
 import type { Reconnect, StreamEvent, StreamState, SubscribeOptions, Subscription } from './options.js'
 import { createReceipts, type Receipts } from './receipts.js'
@@ -62,7 +63,7 @@ export interface ChatSession extends Store<SessionSnapshot> {
 const TYPING_LIFE_MS = 60_000
 
 export function createSession (client: ChatClient, options: SessionOptions = {}): ChatSession {
-  const { shareTabs = true, markDelivered = true, onError = () => {} } = options
+  const { shareTabs = true, markDelivered = true } = options
   const tabs = shareTabs === true ? tabPlatform() : shareTabs === false ? null : shareTabs
   const listeners = new Set<SessionListener>()
   const receipts = createReceipts(client)
@@ -82,6 +83,12 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   /** Counts openings: what an earlier one still says is not heard. */
   let opening = 0
 
+  function report (thrown: unknown): void {
+    try {
+      options.onError?.(thrown as Error)
+    } catch {} // there is nobody left to tell
+  }
+
   const store = createStore<SessionSnapshot>(() => ({ status, userId, user, reconnect, error }))
 
   function setStatus (next: StreamState): void {
@@ -93,7 +100,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   function hear (...event: StreamEvent): void {
     const [type, data] = event
     if (type === 'typing' && data.isTyping) {
-      typing.set(keyOf(data.conversationId, data.userId), { data, since: Date.now() })
+      typing.set(keyOf(data.conversationId, data.userId), { data, since: elapsedMs() })
     } else if (type === 'typing') {
       typing.delete(keyOf(data.conversationId, data.userId))
     } else if (type === 'message') {
@@ -113,7 +120,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       try {
         listener(...event)
       } catch (thrown) {
-        onError(thrown as Error)
+        report(thrown)
       }
     }
   }
@@ -149,7 +156,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
         if (userId === null) void introduce()
       },
       onError (thrown) {
-        if (subscription?.state !== 'closed') return onError(thrown)
+        if (subscription?.state !== 'closed') return report(thrown)
         error = thrown
         setStatus('closed')
       }
@@ -179,7 +186,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       return () => { listeners.delete(entry) }
     },
     typing: (conversationId) => [...typing.values()]
-      .filter(({ data, since }) => data.conversationId === conversationId && data.userId !== userId && Date.now() - since < TYPING_LIFE_MS)
+      .filter(({ data, since }) => data.conversationId === conversationId && data.userId !== userId && elapsedMs() - since < TYPING_LIFE_MS)
       .map(({ data: { userId, displayName } }) => ({ userId, displayName })),
     reconnect () {
       subscription?.reconnect()

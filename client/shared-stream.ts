@@ -1,6 +1,8 @@
 import type { ChatEvents } from '../schemas/events.js'
+import { onAbort } from './abort.js'
 import { baseUrlOf } from './base-url.js'
 import { createClientId } from './client-id.js'
+import { elapsedMs } from './clock.js'
 import { createDispatcher } from './dispatcher.js'
 import { ChatError } from './errors.js'
 import type { StreamState, SubscribeOptions, Subscription } from './options.js'
@@ -35,7 +37,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   const { tabs, userId, signal, patienceMs = PATIENCE_MS } = options
   const name = ['fastify-sse-chat', baseUrlOf(options), userId, options.conversationId ?? '', options.echo === true].join(' ')
   const tab = createClientId()
-  const dispatcher = createDispatcher(options, options.lastEventId)
+  const dispatcher = createDispatcher(options, options.lastEventId, end)
   const log = createFrameLog()
 
   let state: StreamState = 'connecting'
@@ -46,7 +48,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   let waiting = false
   let patience: Timer | undefined
   /** When a leader was last heard of. */
-  let heardAt = 0
+  let heardAt = -Infinity
   let terms = 0
   /** Where this tab's term follows on, as leader. */
   let base: Place | null = null
@@ -93,7 +95,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     } else if (message.kind === 'hello') {
       if (stream !== undefined) welcome(message.tab, message.seen)
       // If nobody answers, better a tab takes over that knows where the stream was.
-      else if (Date.now() - heardAt > patienceMs) hello()
+      else if (elapsedMs() - heardAt > patienceMs) hello()
     } else if (message.kind === 'lead') {
       // Whoever says so has the lock, if need be taken from this tab while it was asleep.
       if (stream !== undefined) stepDown()
@@ -127,7 +129,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
 
   function heard (): void {
     clearTimeout(patience)
-    heardAt = Date.now()
+    heardAt = elapsedMs()
     waiting = false
   }
 
@@ -140,18 +142,20 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   }
 
   function catchUp ({ at, state: leaders, connected: data, position, missed }: TabMessage & { kind: 'welcome' }): void {
-    if (missed !== null && seen !== null) {
-      for (const frame of missed) apply(frame)
-    } else {
-      const fresh = seen === null && dispatcher.position === null
-      connected = data
-      state = leaders
-      if (data !== null && leaders === 'connected') dispatcher.event('connected', { ...data, resumed: !fresh }, fresh ? position : null)
-      // Where this tab was can't be joined to where the leader is.
-      if (!fresh) dispatcher.event('reset', { conversationId: options.conversationId ?? null, reason: 'pruned' }, position)
-    }
+    const before = seen
     seen = at
     state = leaders
+    connected = data
+    if (missed !== null && before !== null) {
+      for (const frame of missed) if (!dispatcher.closed) apply(frame)
+      return
+    }
+    const fresh = before === null && dispatcher.position === null
+    // What this tab has missed may have been a reset.
+    dispatcher.forget()
+    if (data !== null && leaders === 'connected') dispatcher.event('connected', { ...data, resumed: !fresh }, fresh ? position : null)
+    // Where this tab was can't be joined to where the leader is.
+    if (!fresh) dispatcher.event('reset', { conversationId: options.conversationId ?? null, reason: 'pruned' }, position)
   }
 
   // what the leader does
@@ -164,7 +168,8 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     state = 'connecting'
     const tell = (told: Signal) => {
       if (stream === undefined || seen === null) return
-      const frame = { term, n: seen.n + 1, signal: told, state: stream.state }
+      // What ends this tab's stream for good is not the others' end.
+      const frame = { term, n: seen.n + 1, signal: told, state: stream.state === 'closed' ? 'connecting' as const : stream.state }
       post({ kind: 'frame', frame })
       apply(frame)
     }
@@ -179,11 +184,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       },
       error: dispatcher.error,
       // Only this tab's end: the next one may have a better token, and finds out for itself.
-      failed (error) {
-        state = 'closed'
-        dispatcher.error(error)
-        unsubscribe()
-      }
+      failed: dispatcher.failed
     })
   }
 
@@ -252,24 +253,29 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   const check = () => { if (stream === undefined && platform.document?.visibilityState !== 'hidden') hello() }
 
   function unsubscribe (): void {
-    if (dispatcher.closed && state === 'closed') return
     dispatcher.close()
+    end()
+  }
+
+  function end (): void {
+    if (state === 'closed') return
     suspend()
     state = 'closed'
     clearInterval(checking)
     stopWaking()
     platform.removeEventListener?.('pagehide', suspend)
     platform.removeEventListener?.('pageshow', resume)
-    signal?.removeEventListener('abort', unsubscribe)
+    stopListening()
     channel?.close()
+    channel = null
   }
 
-  channel?.addEventListener('message', ({ data }) => { if (!dispatcher.closed && !suspended && channel !== null) receive(data as TabMessage) })
+  channel?.addEventListener('message', ({ data }) => { if (!suspended && channel !== null) receive(data as TabMessage) })
   const checking = setInterval(check, CHECK_MS)
   const stopWaking = onWake(check, options.appState)
   platform.addEventListener?.('pagehide', suspend)
   platform.addEventListener?.('pageshow', resume)
-  signal?.addEventListener('abort', unsubscribe)
+  const stopListening = onAbort(signal, unsubscribe)
   if (signal?.aborted === true) unsubscribe()
   else start()
 

@@ -1,6 +1,7 @@
 import type { ChatEvents } from '../schemas/events.js'
 import { backoff } from './backoff.js'
 import { baseUrlOf } from './base-url.js'
+import { elapsedMs } from './clock.js'
 import { openEventSourceConnection } from './event-source-connection.js'
 import { openFetchConnection } from './fetch-connection.js'
 import { ChatError, isTransient, networkError } from './errors.js'
@@ -19,8 +20,13 @@ const SILENT_HEARTBEATS = 2.5
  * having been connected, but lets the waits grow: a server that accepts and drops at once isn't hammered.
  */
 const LASTED_MS = 5000
+/** A connection that has had no answer for this long is given up when somebody looks. */
+const HANGS_MS = 5000
 
-/** Where a stream's news go. Any of these calls may close the stream. */
+/**
+ * Where a stream's news go. The stream is in its new state before any of these is called, and each call may do anything to
+ * it, closing it included.
+ */
 export interface StreamSink {
   /** Where the next connection resumes. */
   readonly position: string | null
@@ -28,7 +34,7 @@ export interface StreamSink {
   disconnect (reason: DisconnectCause): void
   reconnecting (reconnect: Reconnect): void
   /** Something was wrong, but the stream goes on. */
-  error (error: ChatError): void
+  error (error: unknown): void
   /** The stream has ended for good. */
   failed (error: ChatError): void
 }
@@ -38,6 +44,18 @@ export interface Stream {
   /** Doesn't wait any longer than the server asked to, and doesn't trust a stream that has long been silent. */
   wake (): void
   close (): void
+}
+
+/** How a connection was lost. */
+interface Loss {
+  cause: DisconnectCause
+  error: ChatError
+  /** What the server said about coming back, where it said something. */
+  final?: boolean
+  /** The event in which it said so. */
+  event?: StreamEvent
+  /** Somebody is waiting. */
+  urgent?: boolean
 }
 
 /**
@@ -72,7 +90,10 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
   let silenceMs = connectTimeoutMs
   let deadAfterMs = Infinity
   let lastActivity = 0
-  /** When the server wants to see us again; no waking before. */
+  /** When the platform last said that there is no network. */
+  let offlineAt = -Infinity
+  /** The wait for the next reconnect, and when the server wants to see us again; no waking before. */
+  let delayMs = 0
   let notBefore = 0
 
   function stop (): void {
@@ -88,11 +109,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     state = 'closed'
     stop()
     stopWaking()
-  }
-
-  function fail (error: ChatError): void {
-    close()
-    sink.failed(error)
+    platform.removeEventListener?.('offline', offline)
   }
 
   async function connect (): Promise<void> {
@@ -101,26 +118,28 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     const current = run
     retryMs = null
     expect()
+    await null // whoever opens a stream has it before anything of theirs is called
+    if (current !== run) return
     try {
       token = await resolveToken(tokenSource, fresh)
     } catch (error) {
-      if (current === run) lost('network', networkError(error))
+      if (current === run) lost({ cause: 'network', error: networkError(error) })
       return
     }
     if (current !== run) return
     expect()
     closeConnection = openConnection({ options, baseUrl, fetch, token, lastEventId: sink.position }, {
-      onActivity: () => { lastActivity = Date.now() },
+      onActivity: () => { lastActivity = elapsedMs() },
       onRetry: (ms) => { retryMs = ms },
       onEvent: (type, data, id) => { if (current === run) receive(type, data, id) },
-      onEnd: (cause, error) => { if (current === run) lost(cause, error) }
+      onEnd: (cause, error) => { if (current === run) lost({ cause, error }) }
     })
   }
 
   /** The token, and then the connection, have so long to come. */
   function expect (): void {
     silenceMs = connectTimeoutMs
-    lastActivity = Date.now()
+    lastActivity = elapsedMs()
     watch()
   }
 
@@ -128,12 +147,15 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
   function watch (): void {
     clearTimeout(timer)
     if (silenceMs === Infinity) return
-    const left = lastActivity + silenceMs - Date.now()
-    if (left <= 0) lost('silent', silent())
-    else timer = setTimeout(watch, Math.min(left, LONGEST_TIMEOUT_MS))
+    const left = lastActivity + silenceMs - elapsedMs()
+    if (left <= 0) lost(silence())
+    else timer = setTimeout(watch, Math.min(Math.ceil(left), LONGEST_TIMEOUT_MS))
   }
 
-  const silent = () => new ChatError('TIMEOUT', connectedAt === undefined ? 'The stream was not opened in time' : 'The stream has gone silent')
+  const silence = (): Loss => ({
+    cause: 'silent',
+    error: new ChatError('TIMEOUT', connectedAt === undefined ? 'The stream was not opened in time' : 'The stream has gone silent')
+  })
 
   function receive (type: string, json: string, id: string | null): void {
     let data: unknown
@@ -143,22 +165,21 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     if (typeof data !== 'object' || data === null) {
       return sink.error(new ChatError('BAD_EVENT', `The data of a ${type} event is no JSON object`))
     }
-    const current = run
     const event = [type, data, id] as StreamEvent // the server keeps to the catalogue
-    if (event[0] === 'connected') connected(event[1])
-    sink.event(...event)
-    if (event[0] === 'disconnect' && current === run) {
+    if (event[0] === 'disconnect') {
       const { reason, retryAfterMs } = event[1]
       const message = reason === 'removed' ? 'The user is no longer a participant' : `The server ended the stream: ${reason}`
       fresh = reason === 'token_expired'
-      const code = reason === 'removed' ? 'REMOVED' : 'STREAM_ENDED'
-      lost(reason, new ChatError(code, message, { retryAfterMs }), retryAfterMs === null)
+      const error = new ChatError(reason === 'removed' ? 'REMOVED' : 'STREAM_ENDED', message, { retryAfterMs })
+      return lost({ cause: reason, error, final: retryAfterMs === null, event })
     }
+    if (event[0] === 'connected') connected(event[1])
+    sink.event(...event)
   }
 
   function connected ({ heartbeatMs = HEARTBEAT_MS, streamId, expiresAt, timestamp }: ChatEvents['connected']): void {
     state = 'connected'
-    connectedAt = Date.now()
+    connectedAt = elapsedMs()
     attempt = 0
     refused = fresh = false
     deadAfterMs = heartbeatMs > 0 ? heartbeatMs * SILENT_HEARTBEATS : Infinity
@@ -173,44 +194,60 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     }
   }
 
-  /** `final` is what the server said, where it said something. */
-  function lost (cause: DisconnectCause, error: ChatError, final?: boolean): void {
-    const lasted = connectedAt === undefined ? 0 : Date.now() - connectedAt
+  /** Goes into the next state, and only then tells. What a callback does about it ends the telling. */
+  function lost ({ cause, error, final, event, urgent = false }: Loss): void {
+    const lasted = connectedAt !== undefined && elapsedMs() - connectedAt >= LASTED_MS
     const tell = connectedAt !== undefined || final !== undefined
     const hintMs = error.retryAfterMs ?? retryMs
+    let failure: ChatError | undefined
     stop()
-    state = 'waiting'
-    const current = run
-    if (tell) sink.disconnect(cause)
-    if (current !== run) return
     if (error.statusCode === 401 && !refused && typeof tokenSource === 'function') {
       refused = fresh = true
       void connect()
-      return
+    } else if (final ?? !isTransient(error)) {
+      failure = error
+    } else if (attempt >= maxAttempts) {
+      failure = new ChatError('GAVE_UP', `Gave up after ${attempt} reconnects: ${error.message}`, { statusCode: error.statusCode, cause: error })
+    } else {
+      if (lasted) losses = 0
+      const ownMs = backoff(losses, backoffBaseMs, backoffCapMs)
+      // What the server asks for is jittered already. That alone counts the first time; later, it isn't trusted to be enough.
+      delayMs = hintMs === null ? ownMs : losses === 0 ? hintMs : Math.max(hintMs, ownMs)
+      notBefore = elapsedMs() + (hintMs ?? 0)
+      attempt++
+      losses++
+      wait(urgent ? hintMs ?? 0 : delayMs)
     }
-    if (final ?? !isTransient(error)) return fail(error)
-    if (attempt >= maxAttempts) {
-      return fail(new ChatError('GAVE_UP', `Gave up after ${attempt} reconnects: ${error.message}`, { statusCode: error.statusCode, cause: error }))
-    }
-    if (lasted >= LASTED_MS) losses = 0
-    const ownMs = backoff(losses, backoffBaseMs, backoffCapMs)
-    // What the server asks for is jittered already. That alone counts the first time; later, it isn't trusted to be enough.
-    const delayMs = Math.min(LONGEST_TIMEOUT_MS, hintMs === null ? ownMs : losses === 0 ? hintMs : Math.max(hintMs, ownMs))
-    notBefore = Date.now() + (hintMs ?? 0)
-    attempt++
-    losses++
-    timer = setTimeout(connect, delayMs)
-    sink.reconnecting({ attempt, delayMs, error })
+    if (failure !== undefined) close()
+    const current = run
+    if (event !== undefined) sink.event(...event)
+    if (tell && current === run) sink.disconnect(cause)
+    if (current !== run) return
+    if (failure !== undefined) sink.failed(failure)
+    else if (state === 'waiting') sink.reconnecting({ attempt, delayMs, error })
   }
 
-  function wake (): void {
-    if (connectedAt !== undefined && Date.now() - lastActivity >= deadAfterMs) lost('silent', silent())
-    if (state !== 'waiting') return
+  function wait (ms: number): void {
+    state = 'waiting'
     clearTimeout(timer)
-    timer = setTimeout(connect, Math.min(LONGEST_TIMEOUT_MS, Math.max(0, notBefore - Date.now())))
+    delayMs = Math.min(LONGEST_TIMEOUT_MS, ms)
+    timer = setTimeout(connect, delayMs)
+  }
+
+  function wake (online = false): void {
+    const silentMs = elapsedMs() - lastActivity
+    if (state === 'waiting') wait(Math.ceil(Math.max(0, notBefore - elapsedMs())))
+    // What was sent over a network that is gone gets no answer.
+    else if (state === 'connecting' && retryMs === null && (online || silentMs >= HANGS_MS)) void connect()
+    else if (state === 'connected' && (silentMs >= deadAfterMs || (online && lastActivity <= offlineAt))) lost({ ...silence(), urgent: true })
+  }
+
+  function offline (): void {
+    offlineAt = elapsedMs()
   }
 
   const stopWaking = onWake(wake, options.appState)
+  platform.addEventListener?.('offline', offline)
   void connect()
-  return { get state () { return state }, wake, close }
+  return { get state () { return state }, wake: () => { wake() }, close }
 }

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.js'
 import { createDispatcher } from './dispatcher.js'
 import type { SubscribeOptions, Subscription } from './options.js'
 import { openStream } from './stream.js'
@@ -12,27 +13,17 @@ import { openStream } from './stream.js'
  */
 export function subscribeToSSE (options: SubscribeOptions): Subscription {
   const { signal } = options
-  const dispatcher = createDispatcher(options, options.lastEventId)
+  const dispatcher = createDispatcher(options, options.lastEventId, () => { stopListening() })
+  const stream = openStream(options, dispatcher)
+  const stopListening = onAbort(signal, unsubscribe)
 
   function unsubscribe (): void {
     dispatcher.close()
     stream.close()
-    signal?.removeEventListener('abort', unsubscribe)
+    stopListening()
   }
 
-  const stream = openStream(options, {
-    get position () { return dispatcher.position },
-    event: dispatcher.event,
-    disconnect: dispatcher.disconnect,
-    reconnecting: dispatcher.reconnecting,
-    error: dispatcher.error,
-    failed (error) {
-      dispatcher.error(error)
-      unsubscribe()
-    }
-  })
   if (signal?.aborted === true) unsubscribe()
-  else signal?.addEventListener('abort', unsubscribe)
 
   return {
     unsubscribe,

@@ -9,6 +9,8 @@ export type TokenSource = string | ((request: { fresh: boolean }) => string | Pr
 /** @throws ChatError `TOKEN_FAILED` when the function throws */
 export async function resolveToken (source: TokenSource, fresh = false): Promise<string> {
   if (typeof source === 'string') return source
+  // Not in the middle of what needs it: the function may call anything.
+  await null
   try {
     return await source({ fresh })
   } catch (cause) {

@@ -1,3 +1,4 @@
+import { elapsedMs } from './clock.js'
 import type { Timer } from './platform.js'
 
 /**
@@ -13,8 +14,8 @@ export function createTypingSignal (tell: (isTyping: boolean) => void, lapseMs: 
     clearTimeout(timer)
     if (isTyping) {
       timer = setTimeout(set, lapseMs() * 0.8, false)
-      if (active && Date.now() - toldAt < lapseMs() / 2) return
-      toldAt = Date.now()
+      if (active && elapsedMs() - toldAt < lapseMs() / 2) return
+      toldAt = elapsedMs()
     }
     if (isTyping || active) tell(isTyping)
     active = isTyping

@@ -4,6 +4,7 @@ import { ChatError, openConversation, type ChatClient, type ChatMessage } from '
 import type { Conversation } from '../../schemas/conversations.js'
 import type { ChatEvents } from '../../schemas/events.js'
 import type { Message, MessagePage } from '../../schemas/messages.js'
+import { setElapsedForward } from './clocks.js'
 import { message, timestamp } from './scripted-server.js'
 import { conversation, createStubSession, deferred, participant, settle } from './stub-session.js'
 
@@ -495,30 +496,32 @@ test('who is typing', async (t) => {
 })
 
 test('the user\'s own typing', async (t) => {
-  mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
+  const elapse = setElapsedForward(t)
+  const tick = (ms: number) => { elapse(ms); mock.timers.tick(ms) }
   const { live, connect, callsOf } = setUp(t, { sendMessage: async () => message(1, mine) })
   connect({ typingLapseMs: 6000 })
   const told = () => callsOf('setTyping').map(([, , isTyping]) => isTyping)
   live.setTyping(true)
   live.setTyping(true)
   t.strictSame(told(), [true], 'at once, and once')
-  mock.timers.tick(2900)
+  tick(2900)
   live.setTyping(true)
   t.equal(told().length, 1)
-  mock.timers.tick(200)
+  tick(200)
   live.setTyping(true)
   t.strictSame(told(), [true, true], 'again after half a lapse')
-  mock.timers.tick(4700)
+  tick(4700)
   t.equal(told().length, 2)
-  mock.timers.tick(200)
+  tick(200)
   t.strictSame(told(), [true, true, false], 'no key for a while')
   live.setTyping(false)
   t.equal(told().length, 3)
   live.setTyping(true)
   live.send('Hi')
   live.setTyping(false)
-  mock.timers.tick(10_000)
+  tick(10_000)
   t.strictSame(told(), [true, true, false, true], 'sending ends it, without a word')
   live.setTyping(true)
   live.close()

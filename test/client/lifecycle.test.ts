@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mock } from 'node:test'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
 import type { SubscribeOptions, Subscription } from '../../client/options.js'
+import { setElapsedForward } from './clocks.js'
 import { createRecorder, quick } from './recorder.js'
 import { messageEvent, scriptedServer } from './scripted-server.js'
 
@@ -142,8 +142,7 @@ test('after a stream that lasted the waits begin anew', async (t) => {
   const { random } = Math
   Math.random = () => 1
   t.teardown(() => { Math.random = random })
-  mock.timers.enable({ apis: ['Date'], now: Date.now() })
-  t.teardown(() => mock.timers.reset())
+  const elapse = setElapsedForward(t)
   const { baseUrl, exchanges } = await scriptedServer(t, (exchange, number) => {
     if (number < 3) exchange.open().cut()
     else exchange.open()
@@ -151,7 +150,7 @@ test('after a stream that lasted the waits begin anew', async (t) => {
   const recorder = createRecorder()
   const { unsubscribe } = subscribeToSSE({ token, baseUrl, backoffBaseMs: 1, ...recorder.callbacks })
   await recorder.until('onConnect', 4)
-  mock.timers.tick(5000)
+  elapse(5000)
   exchanges[3]?.cut()
   await recorder.until('onReconnecting', 4)
   unsubscribe()
@@ -238,16 +237,15 @@ test('a wait for the next reconnect ends when the network is back or somebody lo
 test('a stream found silent on waking is opened anew at once', async (t) => {
   const appState = fakeAppState()
   const { baseUrl } = await scriptedServer(t, (exchange) => exchange.open())
-  mock.timers.enable({ apis: ['Date'], now: Date.now() })
-  t.teardown(() => mock.timers.reset())
+  const elapse = setElapsedForward(t)
   const recorder = createRecorder()
   const { unsubscribe } = subscribeToSSE({ token, baseUrl, appState, backoffBaseMs: 1e6, backoffCapMs: 1e6, ...recorder.callbacks })
   await recorder.until('onConnect')
   appState.change('active')
-  mock.timers.tick(74_000)
+  elapse(74_000)
   appState.change('active')
   t.strictSame(recorder.of('onDisconnect'), [])
-  mock.timers.tick(2000) // the timer that would have noticed slept, too
+  elapse(2000) // the timer that would have noticed slept, too
   appState.change('active')
   t.strictSame(recorder.first('onDisconnect'), ['silent'])
   await recorder.until('onConnect', 2)

@@ -216,9 +216,9 @@ test('refusals that coming back can\'t mend are final', async (t) => {
 test('an answer that is no JSON', async (t) => {
   const { baseUrl } = await scriptedServer(t, (exchange) => exchange.response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>no</h1>'))
   const recorder = createRecorder()
-  subscribeToSSE({ token, baseUrl, ...recorder.callbacks })
+  subscribeToSSE({ token, baseUrl, ...quick, maxAttempts: 2, ...recorder.callbacks })
   await recorder.until('onError')
-  t.match(recorder.of('onError'), [[{ code: 'HTTP_ERROR', statusCode: 404 }]])
+  t.match(recorder.of('onError'), [[{ code: 'GAVE_UP', statusCode: 404, cause: { code: 'HTTP_ERROR', statusCode: 404 } }]])
 })
 
 test('removed: told, and final', async (t) => {

@@ -1,0 +1,35 @@
+interface Listener {
+  readonly calls: Set<() => void>
+  abort (): void
+}
+
+const listeners = new WeakMap<AbortSignal, Listener>()
+
+/**
+ * Calls back when the signal is aborted. However many wait for one signal, it gets one listener: Node.js warns of a leak
+ * at the eleventh.
+ *
+ * @returns a function that ends it
+ */
+export function onAbort (signal: AbortSignal | undefined, call: () => void): () => void {
+  if (signal === undefined) return () => {}
+  let listener = listeners.get(signal)
+  if (listener === undefined) {
+    const calls = new Set<() => void>()
+    listener = { calls, abort: () => { for (const one of [...calls]) one() } }
+    listeners.set(signal, listener)
+    signal.addEventListener('abort', listener.abort)
+  }
+  const { calls, abort } = listener
+  const entry = () => call()
+  calls.add(entry)
+  return () => {
+    if (!calls.delete(entry) || calls.size > 0) return
+    listeners.delete(signal)
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** React Native's signals have no reason. */
+export const reasonOf = (signal: AbortSignal): unknown =>
+  signal.reason ?? Object.assign(new Error('The call was aborted'), { name: 'AbortError' })
