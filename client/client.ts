@@ -7,15 +7,23 @@ import type {
 import type { OnlineStatusAnswer, User } from '../schemas/users.js'
 import { queryOf } from './base-url.js'
 import { createClientId } from './client-id.js'
+import { elapsedMs } from './clock.js'
+import { createLanes } from './lanes.js'
 import type { SubscribeOptions, Subscription } from './options.js'
-import { createRequest, type CallOptions, type RequestOptions } from './request.js'
+import { createRequest, type Call, type CallOptions, type RequestOptions } from './request.js'
 import { subscribeToSSE } from './subscribe.js'
 
 export interface ChatClientOptions extends RequestOptions, Pick<SubscribeOptions,
   'EventSource' | 'eventSourceHeaders' | 'appState' | 'maxAttempts' | 'backoffBaseMs' | 'backoffCapMs' | 'connectTimeoutMs'> {}
 
+/** Typing that wasn't told within this long is outdated: it lapses after 6 s. */
+const TYPING_MS = 5000
+/** A mark may keep a message waiting for this long. It may be late, since marks never go back. */
+const MARK_MS = 5000
+
 /**
- * The service's calls. Each rejects with a `ChatError`; those that may safely be repeated are, when no answer came or the
+ * The service's calls. What is changed in one conversation arrives in the order of the calls, which wait for each other:
+ * typing that something newer has outdated isn't sent, nor a mark behind the newest. Each rejects with a `ChatError`; those that may safely be repeated are, when no answer came or the
  * server was busy. Aborting a call's `signal` rejects it with the signal's reason.
  */
 export interface ChatClient {
@@ -63,24 +71,36 @@ export interface ChatClient {
 
 export function createChatClient (options: ChatClientOptions): ChatClient {
   const request = createRequest(options)
+  const inLane = createLanes()
   const conversation = (id: string) => `/api/chat/conversations/${encodeURIComponent(id)}`
+  const participant = (id: string, userId: string) => `${conversation(id)}/participants/${encodeURIComponent(userId)}`
   const message = (id: string) => `/api/chat/messages/${encodeURIComponent(id)}`
+  const laneOf = (conversationId: string) => `conversation ${conversationId}`
+  const laneOfMessage = (id: string, call?: CallOptions) =>
+    call?.conversationId === undefined ? `message ${id}` : laneOf(call.conversationId)
+
+  const change = <T>(lane: string, call: Call): Promise<T> => inLane(lane, { signal: call.signal, run: () => request<T>(call) })
 
   return {
     options,
 
     me: (call) => request({ ...call, method: 'GET', path: '/api/chat/me' }),
 
-    sendMessage: (body, call) => request({
-      ...call,
-      method: 'POST',
-      path: '/api/chat/messages',
-      body: { ...body, clientId: body.clientId ?? createClientId() },
-      idempotent: true
+    sendMessage (message, call) {
+      const body = { ...message, clientId: message.clientId ?? createClientId() }
+      return inLane(laneOf(body.conversationId), {
+        signal: call?.signal,
+        overtakes: 'typing', // which the message ends
+        run: () => request({ ...call, method: 'POST', path: '/api/chat/messages', body, idempotent: true })
+      })
+    },
+    editMessage: (id, text, call) => change(laneOfMessage(id, call), { ...call, method: 'PATCH', path: message(id), body: { text } }),
+    deleteMessage: (id, call) => change(laneOfMessage(id, call), { ...call, method: 'DELETE', path: message(id) }),
+    setMessageStatus: (id, status, call) => inLane(laneOfMessage(id, call), {
+      signal: call?.signal,
+      holdMs: MARK_MS,
+      run: () => request({ ...call, method: 'PUT', path: `${message(id)}/status`, body: { status } })
     }),
-    editMessage: (id, text, call) => request({ ...call, method: 'PATCH', path: message(id), body: { text } }),
-    deleteMessage: (id, call) => request({ ...call, method: 'DELETE', path: message(id) }),
-    setMessageStatus: (id, status, call) => request({ ...call, method: 'PUT', path: `${message(id)}/status`, body: { status } }),
     listMessages: (id, { before, after, limit } = {}, call = {}) =>
       request({ ...call, method: 'GET', path: `${conversation(id)}/messages${queryOf({ before, after, limit })}` }),
 
@@ -89,18 +109,43 @@ export function createChatClient (options: ChatClientOptions): ChatClient {
     listConversations: ({ limit, cursor } = {}, call = {}) =>
       request({ ...call, method: 'GET', path: `/api/chat/conversations${queryOf({ limit, cursor })}` }),
     getConversation: (id, call) => request({ ...call, method: 'GET', path: conversation(id) }),
-    markRead: (id, seq, call) => request({ ...call, method: 'PUT', path: `${conversation(id)}/read`, body: { seq } }),
+    markRead: (id, seq, call) => inLane(laneOf(id), {
+      signal: call?.signal,
+      kind: 'read',
+      overtakes: 'read',
+      seq,
+      holdMs: MARK_MS,
+      run: () => request({ ...call, method: 'PUT', path: `${conversation(id)}/read`, body: { seq } })
+    }),
     addParticipants: (id, participantIds, call) =>
-      request({ ...call, method: 'POST', path: `${conversation(id)}/participants`, body: { participantIds } }),
+      change(laneOf(id), { ...call, method: 'POST', path: `${conversation(id)}/participants`, body: { participantIds } }),
     setRole: (id, userId, role, call) =>
-      request({ ...call, method: 'PUT', path: `${conversation(id)}/participants/${encodeURIComponent(userId)}`, body: { role } }),
+      change(laneOf(id), { ...call, method: 'PUT', path: participant(id, userId), body: { role } }),
     removeParticipant: (id, userId, call) =>
-      request({ ...call, method: 'DELETE', path: `${conversation(id)}/participants/${encodeURIComponent(userId)}` }),
+      change(laneOf(id), { ...call, method: 'DELETE', path: participant(id, userId) }),
 
-    setTyping: (conversationId, isTyping, call) =>
-      // Late, it would be wrong.
-      request({ ...call, method: 'POST', path: '/api/chat/typing', body: { conversationId, isTyping }, maxRetries: 0 }),
-    setOnline: (isOnline, call) => request({ ...call, method: 'PUT', path: '/api/chat/status/online', body: { isOnline } }),
+    setTyping (conversationId, isTyping, call) {
+      const asked = elapsedMs()
+      const body: TypingBody = { conversationId, isTyping }
+      return inLane(laneOf(conversationId), {
+        signal: call?.signal,
+        kind: 'typing',
+        overtakes: 'typing',
+        overtaken: body,
+        async run () {
+          const timeoutMs = TYPING_MS - (elapsedMs() - asked)
+          if (timeoutMs <= 0) return body
+          // Late, it would be wrong.
+          return await request({ ...call, method: 'POST', path: '/api/chat/typing', body, maxRetries: 0, timeoutMs })
+        }
+      })
+    },
+    setOnline: (isOnline, call) => inLane('online', {
+      signal: call?.signal,
+      kind: 'online',
+      overtakes: 'online',
+      run: () => request({ ...call, method: 'PUT', path: '/api/chat/status/online', body: { isOnline } })
+    }),
 
     subscribe: (subscription) => subscribeToSSE({ ...options, ...subscription })
   }

@@ -381,11 +381,11 @@ export function openConversation (session: ChatSession, conversationId: string):
       store.changed()
     },
     async edit (messageId, text) {
-      addMessages(await client.editMessage(messageId, text, { signal }))
+      addMessages(await client.editMessage(messageId, text, { signal, conversationId }))
       store.changed()
     },
     async remove (messageId) {
-      addMessages(await client.deleteMessage(messageId, { signal }))
+      addMessages(await client.deleteMessage(messageId, { signal, conversationId }))
       store.changed()
     },
     loadOlder () {

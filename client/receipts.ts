@@ -46,7 +46,7 @@ export function createReceipts (client: ChatClient): Receipts {
           await client.markRead(conversationId, readSeq, { signal })
           marks.sentRead = readSeq
         } else if (delivered.seq > Math.max(marks.sentDelivered, marks.sentRead)) {
-          await client.setMessageStatus(delivered.id, 'delivered', { signal })
+          await client.setMessageStatus(delivered.id, 'delivered', { signal, conversationId })
           marks.sentDelivered = delivered.seq
         } else break
       }

@@ -10,6 +10,8 @@ import { resolveToken } from './token.js'
 export interface CallOptions {
   /** Aborting rejects the call with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** The conversation that a message is in, for calls that name only the message: keeps them in order with what else is done there. */
+  conversationId?: string | undefined
 }
 
 export interface RequestOptions extends ServiceOptions {
@@ -29,8 +31,9 @@ export interface Call extends CallOptions {
   body?: unknown
   /** Whether doing it twice is as good as once. Default: true for GET, PUT and DELETE. */
   idempotent?: boolean
-  /** Overrides the client's. */
+  /** Override the client's. */
   maxRetries?: number
+  timeoutMs?: number
 }
 
 /** Makes a call. Resolves to the answer's body. @throws ChatError, or the signal's reason */
@@ -55,7 +58,8 @@ export function createRequest (options: RequestOptions): Request {
     const abort = new AbortController()
     const { signal } = abort
     const stop = onAbort(call.signal, () => { abort.abort(call.signal?.reason) })
-    const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${timeoutMs} ms`)), Math.min(timeoutMs, LONGEST_TIMEOUT_MS))
+    const limitMs = Math.min(call.timeoutMs ?? Infinity, timeoutMs)
+    const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${limitMs} ms`)), Math.min(limitMs, LONGEST_TIMEOUT_MS))
     try {
       // A token function that hangs holds neither the caller nor the next try.
       const token = await Promise.race([resolveToken(source, fresh), aborted(signal)])
