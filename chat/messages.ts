@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
-import type { Message, MessageStatus } from '../schemas/messages.js'
+import type { Message } from '../schemas/messages.js'
+import { statusOf } from '../schemas/status.js'
 import { profileOf, renderMessage } from '../store/rendering.js'
 import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
@@ -8,14 +9,6 @@ import { timeOrderedId } from './ids.js'
 import { endTyping } from './typing.js'
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')
-
-/** The lowest status over the other participants who were there when the message was sent and still are. */
-export function statusOf (message: Pick<MessageRow, 'seq' | 'senderId'>, participants: ParticipantRow[]): MessageStatus {
-  const others = participants.filter(({ userId, joinedSeq }) => userId !== message.senderId && joinedSeq < message.seq)
-  if (others.length === 0) return 'sent'
-  if (others.every(({ readSeq }) => readSeq >= message.seq)) return 'read'
-  return others.every(({ deliveredSeq }) => deliveredSeq >= message.seq) ? 'delivered' : 'sent'
-}
 
 export interface NewMessage {
   conversationId: string
@@ -85,7 +78,7 @@ function ofSender (messageId: string, conversationId: string, userId: string,
   return {
     needs (keys) {
       keys.crowd(conversationId)
-      keys.message(messageId)
+      keys.former(messageId)
     },
     apply (unit) {
       const message = unit.message(messageId)
@@ -94,7 +87,7 @@ function ofSender (messageId: string, conversationId: string, userId: string,
       if (message.senderId !== userId) throw chatError('FORBIDDEN')
       const participants = unit.participants(conversationId)
       change(unit, message, participants)
-      return renderMessage(message, conversationId, profileOf(caller), statusOf(message, participants))
+      return renderMessage(message, conversationId, profileOf(caller), statusOf(message, participants, unit.former(message)))
     }
   }
 }
@@ -106,6 +99,6 @@ function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: Messa
 
 function tellChange (unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number): void {
   const sender = participants.find(participant => participant.userId === message.senderId)!
-  unit.log(message.conversation, type, renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants)),
+  unit.log(message.conversation, type, renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants, unit.former(message))),
     { userId, messageSeq: message.seq, at })
 }

@@ -5,6 +5,7 @@ export class Keys {
   readonly users = new Set<string>()
   readonly streams = new Set<string>()
   readonly messages = new Set<string>()
+  readonly formerOf = new Set<string>()
   readonly followables: Array<[conversationId: string, userId: string]> = []
   readonly participants: Array<[conversationId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
@@ -48,5 +49,11 @@ export class Keys {
 
   message (messageId: string): void {
     this.messages.add(messageId)
+  }
+
+  /** The message, with the marks of those who were there when it was sent and have left. */
+  former (messageId: string): void {
+    this.messages.add(messageId)
+    this.formerOf.add(messageId)
   }
 }

@@ -4,11 +4,13 @@ import { isoTime } from '../schemas/common.js'
 import { LISTED_PARTICIPANTS, type Conversation, type Participant } from '../schemas/conversations.js'
 import type { DurableEventType } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
+import { isLeftAlone, statusOf } from '../schemas/status.js'
 import type { User } from '../schemas/users.js'
 import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
 import { findAllFollowables, findFollowables, type Followable } from './followable.js'
 import { gather } from './gather.js'
+import { findMarks, rangesOf, type Place } from './marks.js'
 import { isoTimeOrNull, renderMessage } from './rendering.js'
 import type { Param } from './sql.js'
 
@@ -31,7 +33,6 @@ type Row = Record<string, never>
 
 const num = Number
 const numOrNull = (value: unknown): number | null => value === null || value === undefined ? null : Number(value)
-const ranks: MessageStatus[] = ['sent', 'delivered', 'read']
 
 const MESSAGE = `m.id AS message_id, m.conversation, m.seq AS message_seq, m.sender_id, m.client_id, m.text, m.type AS message_type,
   m.created_at AS sent_at, m.edited_at, m.deleted_at, s.display_name AS sender_name, s.avatar AS sender_avatar`
@@ -303,42 +304,13 @@ export class Queries {
     }, conversationIdOf(row), { userId: row.sender_id!, displayName: row.sender_name!, avatar: row.sender_avatar! }, statuses[index]!))
   }
 
-  /**
-   * The status of messages: the lowest over the other participants who were there and still are. Participants are
-   * counted by their marks, cut to the range that is asked for: a thousand who have all read the page are one row.
-   */
-  async #statuses (messages: Array<{ conversation: number, seq: number, senderId: string }>): Promise<MessageStatus[]> {
-    if (messages.length === 0) return []
-    const ranges = new Map<number, { low: number, high: number }>()
-    for (const { conversation, seq } of messages) {
-      const range = ranges.get(conversation)
-      ranges.set(conversation, { low: Math.min(range?.low ?? seq, seq), high: Math.max(range?.high ?? seq, seq) })
-    }
-    const { greatest, least } = this.#database.dialect
-    const rows = await this.#query(
-      `SELECT p.conversation, ${greatest}(p.joined_seq, k.low - 1) AS joined,
-         ${least}(${greatest}(p.delivered_seq, k.low - 1), k.high) AS delivered,
-         ${least}(${greatest}(p.read_seq, k.low - 1), k.high) AS seen,
-         count(*) AS people, min(p.user_id) AS somebody
-       FROM ${this.#table({ conversation: 'int', low: 'int', high: 'int' })} k
-       JOIN chat_participants p ON p.conversation = k.conversation AND p.joined_seq < k.high
-       GROUP BY 1, 2, 3, 4`, JSON.stringify([...ranges].map(([conversation, { low, high }]) => [conversation, low, high])))
-    const groups = new Map<number, Array<{ joined: number, delivered: number, seen: number, only: string | undefined }>>()
-    for (const row of rows) {
-      const conversation = num(row.conversation)
-      const list = groups.get(conversation) ?? []
-      groups.set(conversation, list)
-      list.push({ joined: num(row.joined), delivered: num(row.delivered), seen: num(row.seen), only: num(row.people) === 1 ? row.somebody! : undefined })
-    }
-    return messages.map(({ conversation, seq, senderId }) => {
-      let lowest = -1
-      for (const { joined, delivered, seen, only } of groups.get(conversation) ?? []) {
-        if (joined >= seq || only === senderId) continue
-        const rank = seen >= seq ? 2 : delivered >= seq ? 1 : 0
-        if (lowest === -1 || rank < lowest) lowest = rank
-      }
-      return ranks[Math.max(lowest, 0)]!
-    })
+  /** The status of messages; former participants are looked up only where nobody else is left. */
+  async #statuses (messages: Place[]): Promise<MessageStatus[]> {
+    const { read, dialect } = this.#database
+    const present = await findMarks(read, dialect, 'participants', rangesOf(messages))
+    const alone = messages.filter(message => isLeftAlone(message, present.get(message.conversation) ?? []))
+    const former = await findMarks(read, dialect, 'former_participants', rangesOf(alone))
+    return messages.map(message => statusOf(message, present.get(message.conversation) ?? [], former.get(message.conversation) ?? []))
   }
 
   async #renderConversations (rows: Row[], participantsMax: number): Promise<Conversation[]> {
@@ -355,7 +327,7 @@ export class Queries {
       createdAt: isoTime(num(row.created_at)),
       updatedAt: isoTime(num(row.updated_at)),
       lastMessage: lastMessages.get(row.id!) ?? null,
-      unreadCount: num(row.message_count) - num(row.read_seq) - (num(row.own ?? 0) - num(row.own_read ?? 0)),
+      unreadCount: num(row.message_count) - num(row.read_seq) - (num(row.own ?? 0) - num(row.own_read ?? 0)) - num(row.deleted),
       participantCount: num(row.participant_count),
       participants: participants.get(num(row.num)) ?? []
     }))
@@ -384,14 +356,16 @@ export class Queries {
 
 /**
  * Conversations of participants, with what is shown of them; those that are wanted are chosen first, however many there
- * are. Unread: the messages after the read mark, less one's own among them. `sender_seq` counts one's own, so that two
- * look-ups in the index do, however many messages there are.
+ * are. Unread: the messages after the read mark, less one's own among them, less the deleted ones of others. `sender_seq`
+ * counts one's own, so that two look-ups in the index do, however many messages there are; deleted ones have an index of their own.
  */
 const conversations = (which: string): string => `SELECT k.*,
   (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id
    ORDER BY o.seq DESC LIMIT 1) AS own,
   (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id AND o.seq <= k.read_seq
-   ORDER BY o.seq DESC LIMIT 1) AS own_read, ${MESSAGE}
+   ORDER BY o.seq DESC LIMIT 1) AS own_read,
+  (SELECT count(*) FROM chat_messages d WHERE d.conversation = k.num AND d.seq > k.read_seq AND d.sender_id <> k.user_id
+   AND d.deleted_at IS NOT NULL) AS deleted, ${MESSAGE}
   FROM (SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq AS message_count, c.participant_count, p.user_id, p.read_seq
     FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${which}) k
   LEFT JOIN chat_messages m ON m.conversation = k.num AND m.seq = k.message_count

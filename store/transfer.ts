@@ -26,6 +26,16 @@ const tables: Table[] = [
     columns: { conversation: 'int', user_id: 'text', role: 'text', joined_at: 'bigint', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int', typing_until: 'bigint' }
   },
   {
+    name: 'chat_former_participants',
+    key: ['conversation', 'delivered_seq', 'user_id'],
+    columns: { conversation: 'int', user_id: 'text', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int' }
+  },
+  {
+    name: 'chat_quotas',
+    key: ['user_id'],
+    columns: { user_id: 'text', conversations: 'int', groups_made: 'int', groups_until: 'bigint' }
+  },
+  {
     name: 'chat_messages',
     key: ['id'],
     columns: { id: 'text', conversation: 'int', seq: 'int', sender_id: 'text', sender_seq: 'int', client_id: 'text', text: 'text', type: 'text', created_at: 'bigint', edited_at: 'bigint', deleted_at: 'bigint', first_text_hash: 'text' }

@@ -1,11 +1,13 @@
 import { emissionOf, type Emission, type Routing } from '../hub/emission.js'
 import type { ChatEvents, DurableEventType, DurableEvents, EphemeralEvents } from '../schemas/events.js'
 import type { ConversationType, Role } from '../schemas/conversations.js'
+import type { Marks } from '../schemas/status.js'
 import { cursorOfTopic } from './cursor.js'
 import type { Database } from './database.js'
 import { appendEvents, type EventRow } from './event-log.js'
 import { findFollowables, type Followable } from './followable.js'
 import type { Keys } from './keys.js'
+import { findMarks, insertFormer, rangesOf, saysSomething } from './marks.js'
 import type { Sql } from './sql.js'
 
 export interface ConversationRow {
@@ -128,6 +130,8 @@ export class Unit {
   readonly #clientIds = new Map<string, MessageRow>()
   readonly #followables = new Map<string, Followable | undefined>()
   readonly #lastOfOthers = new Map<string, MessageRow>()
+  /** By number of the conversation. */
+  #former = new Map<number, Marks[]>()
 
   readonly #touched = new Set<ConversationRow>()
   readonly #active = new Set<ConversationRow>()
@@ -136,6 +140,7 @@ export class Unit {
   readonly #changed = new Set<ParticipantRow>()
   readonly #joined = new Set<ParticipantRow>()
   readonly #left = new Set<ParticipantRow>()
+  readonly #leavers: ParticipantRow[] = []
   readonly #newUsers = new Set<UserRow>()
   readonly #changedUsers = new Set<UserRow>()
   readonly #newMessages: MessageRow[] = []
@@ -161,6 +166,7 @@ export class Unit {
     if (keys.clientIds.length > 0) await unit.#loadClientIds(sql, keys.clientIds)
     if (keys.lastOfOthers.length > 0) await unit.#loadLastOfOthers(sql, keys.lastOfOthers)
     if (keys.messages.size > 0) await unit.#loadMessages(sql, [...keys.messages])
+    if (keys.formerOf.size > 0) await unit.#loadFormer(sql, keys.formerOf)
     if (keys.users.size > 0) await unit.#loadUsers(sql, [...keys.users])
     if (keys.streams.size > 0) await unit.#loadStreams(sql, [...keys.streams])
     if (keys.followables.length > 0) await unit.#loadFollowables(sql, keys.followables)
@@ -210,6 +216,11 @@ export class Unit {
 
   message (id: string): MessageRow | undefined {
     return this.#messages.get(id)
+  }
+
+  /** The marks of those who have left its conversation, for a message named in the keys. */
+  former ({ conversation }: MessageRow): Marks[] {
+    return [...this.#former.get(conversation.num) ?? [], ...this.#leavers.filter(leaver => leaver.conversation === conversation)]
   }
 
   messageByClientId (conversationId: string, userId: string, clientId: string): MessageRow | undefined {
@@ -282,6 +293,7 @@ export class Unit {
     this.#participants.get(conversation.id)?.delete(userId)
     this.#changed.delete(participant)
     if (!this.#joined.delete(participant)) this.#left.add(participant)
+    if (saysSomething(participant)) this.#leavers.push(participant)
     this.#rememberSenderSeq(conversation, userId, participant.senderSeq)
     conversation.participantCount--
     this.#touched.add(conversation)
@@ -391,6 +403,7 @@ export class Unit {
     if (this.#changedUsers.size > 0) await this.#updateUsers(sql)
     if (this.#created.size > 0) await this.#insertConversations(sql)
     if (this.#left.size > 0) await this.#deleteParticipants(sql)
+    if (this.#leavers.length > 0) await insertFormer(sql, this.#database.dialect, this.#leavers)
     if (this.#joined.size > 0) await this.#insertParticipants(sql)
     if (this.#changed.size > 0) await this.#updateParticipants(sql)
     if (this.#newMessages.length > 0) await this.#insertMessages(sql)
@@ -517,6 +530,14 @@ export class Unit {
     this.#takeMessages(await sql.query(
       `SELECT ${MESSAGE} FROM chat_messages m WHERE m.id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
       JSON.stringify(ids.map(id => [id]))))
+  }
+
+  async #loadFormer (sql: Sql, ids: Iterable<string>): Promise<void> {
+    const places = [...ids].flatMap(id => {
+      const message = this.#messages.get(id)
+      return message === undefined ? [] : [{ conversation: message.conversation.num, seq: message.seq }]
+    })
+    this.#former = await findMarks(sql, this.#database.dialect, 'former_participants', rangesOf(places))
   }
 
   #takeMessages (rows: Array<Record<string, never>>): void {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import SqliteConnection from 'better-sqlite3'
 import t from 'tap'
 import { openDatabase, type Database } from '../../store/database.js'
+import { findMarks } from '../../store/marks.js'
 import { Queries } from '../../store/queries.js'
 import type { Param } from '../../store/sql.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
@@ -38,7 +39,8 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
     await database.close()
   })
   const plans = new Map<string, string>()
-  const queries = new Queries(explaining(database, plans))
+  const explained = explaining(database, plans)
+  const queries = new Queries(explained)
   const conversation = { conversationId: 'group_1', num: 1, eventSeq: 1, prunedSeq: 0, position: 1, prunedPosition: 0 }
   await queries.access('group_1', 'ann')
   await queries.followed('ann')
@@ -57,11 +59,28 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   await queries.typingOf('ann')
   await queries.lapsedOnline(1)
   await queries.deadNodes(1)
+  await findMarks(explained.read, database.dialect, 'former_participants', [{ conversation: 1, low: 1, high: 50 }])
   for (const [sql, plan] of plans) {
     t.match(plan, 'Index', sql)
     t.notMatch(plan, 'Seq Scan', sql)
     if (sql.includes('ORDER BY e.seq LIMIT ?')) t.notMatch(plan, 'Sort', sql)
   }
+})
+
+await t.test('SQLite: deleted messages are counted by an index of their own, and former participants found by key', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-database-'))
+  const database = await openDatabase({ url: `file:${join(folder, 'chat.db')}` })
+  t.teardown(async () => {
+    await database.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const plans = new Map<string, string>()
+  const explained = explaining(database, plans)
+  await new Queries(explained).conversations('ann', undefined, 50)
+  await findMarks(explained.read, database.dialect, 'former_participants', [{ conversation: 1, low: 1, high: 50 }])
+  const [list, former] = [...plans.values()]
+  t.match(list, 'SEARCH d USING INDEX chat_messages_deleted_idx (conversation=? AND seq>?)')
+  t.match(former, /SEARCH p USING (COVERING )?INDEX sqlite_autoindex_chat_former_participants_1 \(conversation=\? AND delivered_seq>\?\)/)
 })
 
 /** The database, with the plan of each statement that is read by. */
@@ -72,7 +91,7 @@ function explaining (database: Database, plans: Map<string, string>): Database {
     read: {
       execute,
       async query<Row> (sql: string, ...params: Param[]): Promise<Row[]> {
-        const lines = await query<Record<string, string>>(`EXPLAIN ${sql}`, ...params)
+        const lines = await query<Record<string, string>>(`EXPLAIN ${database.provider === 'sqlite' ? 'QUERY PLAN ' : ''}${sql}`, ...params)
         plans.set(sql, lines.flatMap(line => Object.values(line)).join('\n'))
         return await query<Row>(sql, ...params)
       }

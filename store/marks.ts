@@ -1,0 +1,60 @@
+import type { Marks } from '../schemas/status.js'
+import type { Dialect, Sql } from './sql.js'
+
+/** Messages of a conversation, by `seq`. */
+export interface Range { conversation: number, low: number, high: number }
+
+/** A message's place, and whose it is. */
+export interface Place { conversation: number, seq: number, senderId: string }
+
+const FORMER = { conversation: 'int', user_id: 'text', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int' } as const
+
+/** For each conversation the smallest range that holds its messages. */
+export function rangesOf (places: Iterable<Pick<Place, 'conversation' | 'seq'>>): Range[] {
+  const ranges = new Map<number, Range>()
+  for (const { conversation, seq } of places) {
+    const { low, high } = ranges.get(conversation) ?? { low: seq, high: seq }
+    ranges.set(conversation, { conversation, low: Math.min(low, seq), high: Math.max(high, seq) })
+  }
+  return [...ranges.values()]
+}
+
+/**
+ * The marks of participants, or of former ones, as far as they say anything about a range of messages. They are cut to the
+ * range and counted: a thousand participants who have all read a page are one row.
+ */
+export async function findMarks (sql: Sql, { greatest, least, table }: Dialect, of: 'participants' | 'former_participants', ranges: Range[]): Promise<Map<number, Marks[]>> {
+  const found = new Map<number, Marks[]>()
+  if (ranges.length === 0) return found
+  const rows = await sql.query<{ conversation: number, joined: number, delivered: number, seen: number, people: number | bigint, somebody: string }>(
+    `SELECT p.conversation, ${greatest}(p.joined_seq, k.low - 1) AS joined,
+       ${least}(${greatest}(p.delivered_seq, k.low - 1), k.high) AS delivered,
+       ${least}(${greatest}(p.read_seq, k.low - 1), k.high) AS seen,
+       count(*) AS people, min(p.user_id) AS somebody
+     FROM ${table({ conversation: 'int', low: 'int', high: 'int' })} k
+     JOIN chat_${of} p ON p.conversation = k.conversation AND p.joined_seq < k.high${of === 'participants' ? '' : ' AND p.delivered_seq >= k.low'}
+     GROUP BY 1, 2, 3, 4`, JSON.stringify(ranges.map(({ conversation, low, high }) => [conversation, low, high])))
+  for (const row of rows) {
+    const conversation = Number(row.conversation)
+    const marks = found.get(conversation) ?? []
+    found.set(conversation, marks)
+    marks.push({
+      userId: Number(row.people) === 1 ? row.somebody : null,
+      joinedSeq: Number(row.joined),
+      deliveredSeq: Number(row.delivered),
+      readSeq: Number(row.seen)
+    })
+  }
+  return found
+}
+
+/** Whoever leaves, with how far they had come. Marks that say nothing are not kept. */
+export interface Leaver extends Marks { userId: string, conversation: { num: number } }
+
+export const saysSomething = ({ joinedSeq, deliveredSeq }: Marks): boolean => deliveredSeq > joinedSeq
+
+export async function insertFormer (sql: Sql, { table }: Dialect, leavers: Leaver[]): Promise<void> {
+  await sql.execute(
+    `INSERT INTO chat_former_participants (conversation, user_id, joined_seq, delivered_seq, read_seq) SELECT * FROM ${table(FORMER)} k`,
+    JSON.stringify(leavers.map(row => [row.conversation.num, row.userId, row.joinedSeq, row.deliveredSeq, row.readSeq])))
+}
