@@ -76,6 +76,9 @@ function sqliteScratch (): Scratch {
           await adapter.executeScript(query.sql)
           return 0
         }
+        // It asks for a partial index by a name in double quotes, which this driver's SQLite takes for a column.
+        const queryRaw = adapter.queryRaw.bind(adapter)
+        adapter.queryRaw = async (query) => await queryRaw({ ...query, sql: query.sql.replace(/(FROM sqlite_master .* name = )"([^"]*)"/, "$1'$2'") })
         return adapter
       }
     },
