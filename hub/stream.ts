@@ -44,6 +44,9 @@ const BACKLOG_CHECK_MS = 1000
 /** So long before its end a stream is said to expire, in milliseconds. */
 const EXPIRING_MS = 500
 
+/** Topics that a stream has left and remembers: a join that comes later again than that only repeats what the log has. */
+export const LEFT_MAX = 256
+
 /** How far a stream has read a topic's log. */
 export interface Progress {
   /** Last `seq` that it was sent. */
@@ -235,7 +238,9 @@ export class Stream {
   /** It follows a topic no longer: remembers how far that was, since a join may be heard of late, or twice. */
   leave ({ name, head }: Topic): void {
     this.#left ??= new Map()
+    this.#left.delete(name)
     this.#left.set(name, head)
+    if (this.#left.size > LEFT_MAX) this.#left.delete(this.#left.keys().next().value!)
   }
 
   /** Whether it was told of this event of a topic before it left that. */

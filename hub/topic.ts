@@ -3,6 +3,9 @@ import { frameOf } from './frame.js'
 import { Job } from './job.js'
 import type { Stream } from './stream.js'
 
+/** Events of a topic that may wait for an earlier one: durable ones are read from the log in their turn, the others are lost. */
+export const EARLY_MAX = 1000
+
 /**
  * What is followed together, such as one conversation: puts its durable events in order, each once, and knows who
  * follows live and who is behind.
@@ -22,6 +25,8 @@ export class Topic {
   #queue: Array<AnyEmission> = []
   /** Durable events that came before an earlier one. */
   readonly #early = new Map<number, AnyEmission>()
+  /** Newest `seq` of those that were too many to be kept. */
+  #unkept = 0
   /** Ephemeral events that came before what they follow. */
   #waiting: AnyEmission[] = []
 
@@ -36,7 +41,7 @@ export class Topic {
 
   /** Whether an event is missing in front of one that has come. */
   get hasGap (): boolean {
-    return this.#early.size > 0 || this.#waiting.length > 0
+    return this.#early.size > 0 || this.#waiting.length > 0 || this.#unkept > this.head
   }
 
   /** Whether there may be a next job without anything more coming. */
@@ -66,8 +71,14 @@ export class Topic {
       // a leave ends the job: who comes back after it is a new follower
       if (emissions.at(-1)?.leaves !== undefined) break
       taken++
-      if (emission.seq === undefined) (this.#mayGo(emission) ? emissions : this.#waiting).push(emission)
-      else if (emission.seq > this.head) this.#early.set(emission.seq, emission)
+      if (emission.seq === undefined) {
+        if (this.#mayGo(emission)) emissions.push(emission)
+        else if (this.#waiting.length < EARLY_MAX) this.#waiting.push(emission)
+      } else if (emission.seq === this.head + 1 || (emission.seq > this.head && this.#early.size < EARLY_MAX)) {
+        this.#early.set(emission.seq, emission)
+      } else {
+        this.#unkept = Math.max(this.#unkept, emission.seq)
+      }
       this.#takeEarly(emissions)
     }
     this.#queue.splice(0, taken)
