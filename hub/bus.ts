@@ -20,6 +20,8 @@ export interface Bus {
   unlisten(channel: string): void
   /** Whether messages pass. */
   readonly connected: boolean
+  /** The longest message that it carries for sure, in bytes. Default: 64 KiB. */
+  readonly maxMessageBytes?: number
   /** Sends what waits, and takes no more. */
   close(): Promise<void>
 }

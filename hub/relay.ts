@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { Bus } from './bus.js'
+import { broadcastMessages } from './broadcast.js'
+import { LocalBus, type Bus } from './bus.js'
 import type { AnyEmission } from './emission.js'
 
 /** What the relay hands to its hub. */
 export interface Receiver {
-  /** An event of another node. `broadcast` names an event for the followers of several topics, which comes once for each. */
+  /** An event of another node. `broadcast` names an event for the followers of several topics, which comes in parts. */
   received(emission: AnyEmission, broadcast: string | undefined): void
   /** The log has an event up to this `seq` of a topic; `joins`: some users follow the topic from there on. */
   announced(topic: string, seq: number, joins: boolean): void
@@ -16,28 +17,34 @@ type Wire = Omit<AnyEmission, 'type' | 'data'> & {
   data?: unknown
   /** Ephemeral events: tells a repetition. */
   key?: string
-  /** The event has other topics, too. */
+  /** The event may have other topics, which come by themselves. */
   broadcast?: true
   joining?: true
 }
 
-/** To more joining users than this only the place in the log is told. */
+/** Of more joining users than this all nodes are told the place in the log, instead of each user's channel the event. */
 const JOINS_MAX = 8
-/** Ephemeral events that are remembered, to tell a repetition. */
-const REMEMBERED = 10_000
+/** Ephemeral events that are remembered, to tell a repetition; twice as many at most. */
+export const REMEMBERED = 10_000
+
+/** Every node that follows anything listens on this channel, for what has many topics or users. */
+const ALL_NODES = 'all'
 
 const topicChannel = (topic: string): string => `t:${topic}`
 const userChannel = (userId: string): string => `u:${userId}`
 
 /**
- * Between a hub and those of other nodes: one channel for each topic, and one for each user, by which streams of all of
- * a user's topics hear of new ones.
+ * Between a hub and those of other nodes: one channel for each topic; one for each user, by which streams of all of a
+ * user's topics hear of new ones; and one for all nodes, for events that would go to many of those. Whoever hears such an
+ * event finds its audience among its own followers: it costs the same however many topics and users it has.
  */
 export class Relay {
   readonly #bus: Bus
   readonly #receiver: Receiver
   readonly #origin = randomBytes(6).toString('base64url')
   #count = 0
+  /** Channels of topics and users that are listened on. */
+  #listening = 0
   #recent = new Set<string>()
   #older = new Set<string>()
 
@@ -54,31 +61,44 @@ export class Relay {
     const whole = once(() => JSON.stringify(emission))
     const place = once(() => JSON.stringify({ topics, seq, ...(joins.length > 0 ? { joining: true } : {}) } satisfies Wire))
     this.#bus.publish(topicChannel(topic), whole, place)
-    for (const userId of joins) this.#bus.publish(userChannel(userId), joins.length > JOINS_MAX ? place : whole, place)
+    if (joins.length > JOINS_MAX) this.#bus.publish(ALL_NODES, place)
+    else for (const userId of joins) this.#bus.publish(userChannel(userId), whole, place)
   }
 
   listenTopic (topic: string): Promise<void> | undefined {
-    return this.#bus.listen(topicChannel(topic))
+    return this.#listen(topicChannel(topic))
   }
 
   unlistenTopic (topic: string): void {
-    this.#bus.unlisten(topicChannel(topic))
+    this.#unlisten(topicChannel(topic))
   }
 
   listenUser (userId: string): Promise<void> | undefined {
-    return this.#bus.listen(userChannel(userId))
+    return this.#listen(userChannel(userId))
   }
 
   unlistenUser (userId: string): void {
-    this.#bus.unlisten(userChannel(userId))
+    this.#unlisten(userChannel(userId))
   }
 
-  /** To each topic's channel goes that topic alone: somebody's online status may have hundreds. */
+  #listen (channel: string): Promise<void> | undefined {
+    if (this.#listening++ === 0) void this.#bus.listen(ALL_NODES)
+    return this.#bus.listen(channel)
+  }
+
+  #unlisten (channel: string): void {
+    this.#bus.unlisten(channel)
+    if (--this.#listening === 0) this.#bus.unlisten(ALL_NODES)
+  }
+
   #sendEphemeral (emission: AnyEmission): void {
+    const [topic] = emission.topics
+    if (topic === undefined) return
     const key = `${this.#origin}${(this.#count++).toString(36)}`
-    const broadcast = emission.topics.length > 1 ? { broadcast: true as const } : {}
-    for (const topic of emission.topics) {
-      this.#bus.publish(topicChannel(topic), () => JSON.stringify({ ...emission, topics: [topic], key, ...broadcast } satisfies Wire))
+    if (emission.topics.length === 1) {
+      this.#bus.publish(topicChannel(topic), () => JSON.stringify({ ...emission, key } satisfies Wire))
+    } else if (!(this.#bus instanceof LocalBus)) {
+      for (const message of broadcastMessages(emission, key, this.#bus.maxMessageBytes)) this.#bus.publish(ALL_NODES, () => message)
     }
   }
 

@@ -20,6 +20,8 @@ export interface PostgresBusOptions {
 const CHANNELS = 256
 /** A payload must be shorter than 8,000 bytes. */
 const PAYLOAD_MAX = 7900
+/** What a payload holds beside its message, at most: its sender, and the name of a channel for all nodes. */
+const ENVELOPE_BYTES = 100
 const PROBE_MS = 5000
 const TIMEOUT_MS = 5000
 
@@ -30,6 +32,7 @@ interface Letter { channel: string, message: string }
  * NOTIFY takes a lock of the whole database's to the end of the commit.
  */
 export class PostgresBus implements Bus {
+  readonly maxMessageBytes = PAYLOAD_MAX - ENVELOPE_BYTES
   readonly #options: PostgresBusOptions
   readonly #prefix: string
   readonly #origin = randomBytes(6).toString('base64url')

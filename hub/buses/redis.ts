@@ -17,6 +17,8 @@ export interface RedisBusOptions {
 }
 
 const PROBE_MS = 5000
+/** Redis carries 512 MB; a subscriber holds up the others for as long as a message takes. */
+const MESSAGE_MAX_BYTES = 1024 * 1024
 /** How long a start waits for the bus, in milliseconds. */
 const PATIENCE_MS = 2000
 
@@ -27,6 +29,7 @@ interface Letter { channel: string, message: string }
  * sharded: a message goes to the one shard that its channel belongs to, instead of to all.
  */
 export class RedisBus implements Bus {
+  readonly maxMessageBytes = MESSAGE_MAX_BYTES
   readonly #options: RedisBusOptions
   /** Before every name of this installation's. */
   readonly prefix: string

@@ -18,6 +18,10 @@ export class FaultyBus implements Bus {
     this.#faults = faults
   }
 
+  get maxMessageBytes (): number {
+    return this.#inner.maxMessageBytes ?? 65_536
+  }
+
   get connected (): boolean {
     return this.#inner.connected
   }

@@ -200,3 +200,54 @@ t.test('a bus that was away is made up for as soon as it is back', async t => {
   await eventually(() => numbers(sink).length === 1)
   t.ok(performance.now() - before < 300)
 })
+
+t.test('an event for thousands of topics goes once to each node, however many topics it has, and comes once to each stream', async t => {
+  for (const maxMessageBytes of [undefined, 7800]) {
+    const [a, b, c] = await nodes(t)
+    const topics = Array.from({ length: 10_000 }, (_, index) => `group_${String(index).padStart(36, '0')}`)
+    const one = b.follow(topics[1]!)
+    const { sink: many } = b.followAll('me', ...topics.slice(0, 500), topics[9_999]!)
+    const none = c.follow('another')
+    if (maxMessageBytes !== undefined) Object.assign(a.bus, { maxMessageBytes })
+    const published: string[] = []
+    const publish = a.bus.publish.bind(a.bus)
+    a.bus.publish = (channel, message) => {
+      published.push(message())
+      publish(channel, message)
+    }
+    await sleep(50)
+    a.hub.emit({ type: 'hint', data: { n: 1 }, topics })
+    a.commit('marker', 2, { joins: ['me'] })
+    await eventually(() => numbers(many).length === 1 && numbers(one, 'hint').length === 1)
+    t.same([numbers(many, 'hint'), numbers(one, 'hint'), numbers(none, 'hint')], [[1], [1], []])
+    t.ok(published.length <= (maxMessageBytes === undefined ? 10 : 70), `${published.length} messages`)
+    t.ok(published.every(message => Buffer.byteLength(message) <= (maxMessageBytes ?? 65_536)))
+  }
+})
+
+t.test('a group with a thousand who join is told in one message', async t => {
+  const [a, b] = await nodes(t)
+  const { sink } = b.followAll('user 999')
+  const channels: string[] = []
+  const publish = a.bus.publish.bind(a.bus)
+  a.bus.publish = (channel, message) => {
+    channels.push(channel)
+    publish(channel, message)
+  }
+  await sleep(50)
+  a.commit('x', 1, { joins: Array.from({ length: 1000 }, (_, index) => `user ${index}`) })
+  await eventually(() => numbers(sink).length === 1)
+  t.ok(channels.length <= 2, channels.slice(0, 5).join())
+})
+
+t.test('what a node of the version before tells is heard: one message for each topic', async t => {
+  const [a, b] = await nodes(t)
+  const { sink } = b.followAll('me', 'x', 'y')
+  await sleep(50)
+  for (const topic of ['x', 'y']) {
+    a.bus.publish(`t:${topic}`, () => JSON.stringify({ type: 'hint', data: { n: 1 }, topics: [topic], key: 'k', broadcast: true }))
+  }
+  a.commit('y', 2)
+  await eventually(() => numbers(sink).length === 1)
+  t.same(numbers(sink, 'hint'), [1])
+})
