@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Static } from 'typebox'
 import { chatError, isChatError } from '../errors.js'
-import type { Alarm, Clock } from '../hub/clock.js'
+import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
 import { ConversationId, MessageId, UserId } from '../schemas/common.js'
 import {
@@ -23,12 +23,14 @@ import type { StreamRow } from '../store/unit.js'
 import { Writer, type Command } from '../store/writer.js'
 import { elapsedMs } from '../time.js'
 import { Accounts } from './accounts.js'
+import { Alarms } from './alarms.js'
 import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
 import { decodeListCursor, encodeListCursor } from './list-cursor.js'
 import { closeDeadNodes, Lease, LEASE_MS } from './lease.js'
 import { chatLog } from './log.js'
 import { deleteMessage, editMessage, sendMessage, type MessagePlace } from './messages.js'
-import { ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline } from './presence.js'
+import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
+import { ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline, tellOwed } from './presence.js'
 import { pruneEvents } from './retention.js'
 import { markMessage, markRead } from './receipts.js'
 import { Streams } from './streams.js'
@@ -70,7 +72,8 @@ export class Chat {
   readonly #clock: Clock
   readonly #options: ChatOptions
   readonly #users: Users
-  readonly #typing = new Map<string, Alarm>()
+  readonly #alarms: Alarms
+  readonly #news = new OnlineNews()
   readonly #background = new Set<Promise<unknown>>()
   /** Steps of the database's clock that deadlines have been moved after. */
   #stepsSeen = 0
@@ -83,6 +86,7 @@ export class Chat {
     this.#queries = new Queries(database)
     this.hub = hub
     this.#clock = this.hub.clock
+    this.#alarms = new Alarms(this.#clock)
     this.#writer = new Writer(database, ({ emissions, position }) => {
       this.hub.emit(...emissions)
       if (position !== undefined) this.hub.settle(position)
@@ -144,9 +148,19 @@ export class Chat {
   /** Shows the user as online, or hides them until they say the contrary. */
   async setOnline (userId: string, body: Static<typeof OnlineStatusBody>): Promise<OnlineStatusAnswer> {
     assertValid(OnlineStatusBody, body)
-    const answer = await this.#writer.write(setOnline(userId, body.isOnline))
-    if (body.isOnline) this.#clock.after(ONLINE_LEASE_MS, () => { this.#later(settleOnline(userId)) })
+    const answer = await this.#writer.write(setOnline(userId, body.isOnline, this.#news))
+    if (body.isOnline) this.#settleOnlineIn(ONLINE_LEASE_MS, userId)
+    if (this.#news.owed(userId) !== undefined) this.#tellOnlineLater(userId)
     return answer
+  }
+
+  #tellOnlineLater (userId: string): void {
+    const tell = (): void => {
+      this.#inBackground(async () => {
+        await this.#writer.write(tellOwed(userId, this.#news)).finally(() => { this.#news.settled(userId) })
+      })
+    }
+    if (!this.#alarms.set(`news ${userId}`, CHANGE_EVERY_MS, tell)) tell()
   }
 
   // ---- conversations
@@ -245,11 +259,7 @@ export class Chat {
     const answer = await this.#writer.write(setTyping(conversationId, userId, isTyping))
     this.#forgetTyping(conversationId, userId)
     if (isTyping) {
-      const key = JSON.stringify([conversationId, userId])
-      this.#typing.set(key, this.#clock.after(TYPING_LAPSE_MS, () => {
-        this.#typing.delete(key)
-        this.#later(lapseTyping(conversationId, userId))
-      }))
+      this.#alarms.set(typingKey(conversationId, userId), TYPING_LAPSE_MS, () => { this.#later(lapseTyping(conversationId, userId)) })
     }
     return answer
   }
@@ -265,9 +275,7 @@ export class Chat {
   }
 
   #forgetTyping (conversationId: string, userId: string): void {
-    const key = JSON.stringify([conversationId, userId])
-    this.#clock.cancel(this.#typing.get(key))
-    this.#typing.delete(key)
+    this.#alarms.cancel(typingKey(conversationId, userId))
   }
 
   // ---- what time ends
@@ -275,11 +283,15 @@ export class Chat {
   /** The database knows that a stream is closed: typing it covered ends, and being online lapses in a while. */
   #streamClosed ({ userId, conversationId: only }: StreamRow): void {
     if (this.#closed) return
-    this.#clock.after(ONLINE_GRACE_MS, () => { this.#later(settleOnline(userId)) })
+    this.#settleOnlineIn(ONLINE_GRACE_MS, userId)
     this.#inBackground(async () => {
       const typing = (await this.#queries.typingOf(userId)).filter(({ conversationId }) => only === null || only === conversationId)
       await Promise.all(typing.map(async ({ conversationId }) => await this.#writer.write(stopUncoveredTyping(conversationId, userId))))
     })
+  }
+
+  #settleOnlineIn (ms: number, userId: string): void {
+    this.#alarms.set(`online ${userId}`, ms, () => { this.#later(settleOnline(userId)) })
   }
 
   /** What other nodes' alarms would have ended, had they lived. */
@@ -328,6 +340,8 @@ export class Chat {
     this.#clock.after(0, again)
   }
 }
+
+const typingKey = (conversationId: string, userId: string): string => JSON.stringify([conversationId, userId])
 
 /** A start waits for a database in trouble, as migrating does: whoever starts servers needn't try again. */
 async function whenAvailable (work: () => Promise<void>): Promise<void> {

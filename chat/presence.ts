@@ -4,6 +4,7 @@ import type { OnlineStatusAnswer } from '../schemas/users.js'
 import type { Followable } from '../store/followable.js'
 import type { StreamRow, Unit, UserRow } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import type { OnlineNews } from './online-news.js'
 import { isValid } from './validation.js'
 
 /** A user stays online this long after their last stream has closed, in milliseconds. */
@@ -117,8 +118,8 @@ export function renewStream (userId: string, streamId: string, expiresAt: number
   }
 }
 
-/** The user says that they are online, or want to be seen as offline. */
-export function setOnline (userId: string, isOnline: boolean): Command<OnlineStatusAnswer> {
+/** The user says that they are online, or want to be seen as offline. Others hear of it as often as `news` allows. */
+export function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Command<OnlineStatusAnswer> {
   return {
     needs (keys) {
       keys.presence(userId)
@@ -133,8 +134,22 @@ export function setOnline (userId: string, isOnline: boolean): Command<OnlineSta
         onlineUntil: isOnline && unit.streamsOf(userId).length === 0 ? unit.ticks + ONLINE_LEASE_MS : null,
         lastSeen: isOnline || before ? seenNow(unit, user) : user.lastSeen
       })
-      if (before !== isOnline) tellOnlineStatus(unit, user)
+      if (before !== isOnline && news.mayTell(userId, isOnline)) tellOnlineStatus(unit, user)
       return { userId, isOnline, lastSeen: lastSeenOf(user) }
+    }
+  }
+}
+
+/** Tells others the user's online status, if that isn't what they were told last. */
+export function tellOwed (userId: string, news: OnlineNews): Command<void> {
+  return {
+    needs (keys) {
+      keys.user(userId)
+    },
+    apply (unit) {
+      const user = unit.user(userId)
+      const told = news.owed(userId)
+      if (user !== undefined && told !== undefined && user.isOnline !== told) tellOnlineStatus(unit, user)
     }
   }
 }

@@ -704,9 +704,9 @@ export class Unit {
       `SELECT p.user_id, c.id FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
        WHERE c.participant_count <= ${CONTACTS_MAX} AND p.user_id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
       JSON.stringify([...new Set(this.#aboutUsers.map(({ userId }) => userId))].map(id => [id])))
-    for (const { user_id: userId, id } of rows) {
-      for (const about of this.#aboutUsers) if (about.userId === userId) about.emission.topics.push(id)
-    }
+    const topics = new Map<string, string[]>(this.#aboutUsers.map(({ userId }) => [userId, []]))
+    for (const { user_id: userId, id } of rows) topics.get(userId)!.push(id)
+    for (const { userId, emission } of this.#aboutUsers) emission.topics = topics.get(userId)!
   }
 
   async #appendEvents (sql: Sql): Promise<void> {

@@ -1,4 +1,5 @@
 import { test, type Test } from 'tap'
+import { CHANGE_EVERY_MS, CHANGES_AT_ONCE } from '../../chat/online-news.js'
 import type { OnlineStatusAnswer, User as ShownUser } from '../../schemas/users.js'
 import type { EventReader } from '../event-reader.js'
 import { buildListening, travel, user, users, type User } from '../helper.js'
@@ -199,4 +200,24 @@ test('what a crashed node has left open is closed within a minute', async (t) =>
   t.match((await watching.next('onlineStatus')).data, { userId: 'bob', isOnline: false })
   t.match(await me(bob), { isOnline: false })
   await eventually(async () => (await app.chatDatabase.read.query('SELECT id FROM chat_nodes')).length === 1)
+})
+
+test('a status that flaps is saved each time and told in bounds, at last as it is', async (t) => {
+  const { alice, bob, id } = await scene(t)
+  const watching = await alice.stream(t, { conversationId: id })
+  const start = performance.now()
+  for (let change = 1; change <= 36; change++) {
+    t.match(await say(bob, change % 2 === 1), { isOnline: change % 2 === 1 })
+    t.match(await me(bob), { isOnline: change % 2 === 1 })
+  }
+  await say(bob, true)
+  const told: unknown[] = []
+  await watching.until(({ type, data }) => {
+    if (type === 'onlineStatus') told.push(data.isOnline)
+    return type === 'onlineStatus' && told.length > CHANGES_AT_ONCE && data.isOnline === true
+  })
+  t.strictSame(told.slice(0, CHANGES_AT_ONCE), Array.from({ length: CHANGES_AT_ONCE }, (_, index) => index % 2 === 0))
+  const earned = (performance.now() - start) / CHANGE_EVERY_MS
+  t.ok(told.length <= CHANGES_AT_ONCE + earned + 1, `${told.length} of 37 changes are told`)
+  t.ok(told.every((isOnline, index) => index === 0 || isOnline !== told[index - 1]), 'changes only')
 })
