@@ -55,6 +55,10 @@ export interface ChatAppOptions {
   staleAfterMs?: number
   /** Open streams of one user. Default 20. */
   maxStreamsPerUser?: number
+  /** Conversations that a user may take part in, direct ones included. Default 10,000. */
+  maxConversationsPerUser?: number
+  /** Groups that a user may make in a day. Default 1,000. */
+  maxGroupsPerDay?: number
   /** Open streams of this process. Default: no limit. */
   maxStreams?: number
   /** Unsent bytes that one stream may hold. Default 1 MiB. */
@@ -81,7 +85,8 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   await app.register(databasePlugin, defined({ url: databaseUrl, schema: databaseSchema }))
   await app.register(busPlugin, defined({ databaseUrl, redisUrl: options.redisUrl, bus: options.bus }))
   await app.register(hubPlugin, defined({ bus: app.chatBus, heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
-  await app.register(chatPlugin, defined({ maxStreamsPerUser: options.maxStreamsPerUser, eventRetentionDays: options.eventRetentionDays }))
+  const { maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays } = options
+  await app.register(chatPlugin, defined({ maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays }))
 
   const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
   if (maxParamLength < PARAM_LENGTH) {

@@ -62,6 +62,8 @@ export function readConfig (env: Env): Config {
       heartbeatMs: integer(env, 'HEARTBEAT_MS', { minimum: 100 }),
       staleAfterMs: integer(env, 'STALE_AFTER_MS', { minimum: 100 }),
       maxStreamsPerUser: integer(env, 'MAX_STREAMS_PER_USER', { minimum: 1 }),
+      maxConversationsPerUser: integer(env, 'MAX_CONVERSATIONS_PER_USER', { minimum: 1 }),
+      maxGroupsPerDay: integer(env, 'MAX_GROUPS_PER_DAY', { minimum: 1 }),
       maxStreams: integer(env, 'MAX_STREAMS', { minimum: 1 }),
       streamBufferBytes: integer(env, 'STREAM_BUFFER_BYTES', { minimum: 1024 }),
       eventRetentionDays: days(env, 'EVENT_RETENTION_DAYS'),

@@ -31,6 +31,7 @@ import { chatLog } from './log.js'
 import { deleteMessage, editMessage, sendMessage, type MessagePlace } from './messages.js'
 import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline, tellOwed } from './presence.js'
+import { DEFAULT_QUOTAS, type Quotas } from './quotas.js'
 import { pruneEvents } from './retention.js'
 import { markMessage, markRead } from './receipts.js'
 import { Streams } from './streams.js'
@@ -42,6 +43,10 @@ import { assertPossible, assertValid } from './validation.js'
 export interface ChatOptions {
   /** Open streams of one user; the next is refused. Default 20. */
   maxStreamsPerUser?: number
+  /** Conversations that a user may take part in, direct ones included. Default 10,000. */
+  maxConversationsPerUser?: number
+  /** Groups that a user may make in a day. Default 1,000. */
+  maxGroupsPerDay?: number
   /** Days that the event log is kept; undefined: as long as the conversation. */
   eventRetentionDays?: number
   /** Told what goes wrong in the background. */
@@ -71,6 +76,7 @@ export class Chat {
   readonly #lease: Lease
   readonly #clock: Clock
   readonly #options: ChatOptions
+  readonly #quotas: Quotas
   readonly #users: Users
   readonly #alarms: Alarms
   readonly #news = new OnlineNews()
@@ -83,6 +89,10 @@ export class Chat {
     const { maxStreamsPerUser = 20 } = options
     this.#database = database
     this.#options = options
+    this.#quotas = {
+      conversations: options.maxConversationsPerUser ?? DEFAULT_QUOTAS.conversations,
+      groupsPerDay: options.maxGroupsPerDay ?? DEFAULT_QUOTAS.groupsPerDay
+    }
     this.#queries = new Queries(database)
     this.hub = hub
     this.#clock = this.hub.clock
@@ -169,8 +179,8 @@ export class Chat {
   async createConversation (userId: string, body: CreateConversationBody): Promise<{ conversation: Conversation, created: boolean }> {
     assertValid(CreateConversationBody, body)
     const { conversationId, created } = await this.#writer.write(body.type === 'direct'
-      ? createDirect(userId, body.userId)
-      : createGroup(userId, body.title ?? null, body.participantIds))
+      ? createDirect(userId, body.userId, this.#quotas)
+      : createGroup(userId, body.title ?? null, body.participantIds, this.#quotas))
     return { conversation: await this.conversation(userId, conversationId), created }
   }
 
@@ -190,7 +200,7 @@ export class Chat {
   async addParticipants (userId: string, conversationId: string, body: Static<typeof AddParticipantsBody>): Promise<Conversation> {
     assertPossible(ConversationId, conversationId)
     assertValid(AddParticipantsBody, body)
-    await this.#writer.write(addParticipants(conversationId, userId, body.participantIds))
+    await this.#writer.write(addParticipants(conversationId, userId, body.participantIds, this.#quotas))
     return await this.conversation(userId, conversationId)
   }
 

@@ -6,6 +6,7 @@ import type { DurableEvents } from '../schemas/events.js'
 import { shownName } from '../schemas/names.js'
 import type { ConversationRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { assertRoom, countGroup, needQuotas, type Quotas } from './quotas.js'
 import { endTyping } from './typing.js'
 
 /**
@@ -20,18 +21,20 @@ export function directConversationId (one: string, other: string): string {
 export interface Created { conversationId: string, created: boolean }
 
 /** Makes the direct conversation with another user, unless it is there already. */
-export function createDirect (userId: string, otherId: string): Command<Created> {
+export function createDirect (userId: string, otherId: string, quotas: Quotas): Command<Created> {
   const conversationId = directConversationId(userId, otherId)
   return {
     needs (keys) {
       keys.conversations.add(conversationId)
       keys.user(userId)
       keys.user(otherId)
+      needQuotas(keys, quotas, [userId, otherId])
     },
     apply (unit) {
       if (userId === otherId) throw chatError('SELF_CONVERSATION')
       const users = usersOf(unit, [userId, otherId])
       if (unit.conversation(conversationId) !== undefined) return { conversationId, created: false }
+      assertRoom(unit, quotas, [userId, otherId])
       const conversation = unit.addConversation({ id: conversationId, type: 'direct', title: null, createdBy: userId })
       for (const user of users) unit.addParticipant(conversation, user, 'member')
       tellCreated(unit, conversation, [userId, otherId])
@@ -41,16 +44,20 @@ export function createDirect (userId: string, otherId: string): Command<Created>
 }
 
 /** Makes a group; its maker owns it. */
-export function createGroup (userId: string, title: string | null, participantIds: string[]): Command<Created> {
+export function createGroup (userId: string, title: string | null, participantIds: string[], quotas: Quotas): Command<Created> {
   const conversationId = `group_${randomUUID()}`
   const memberIds = [...new Set([userId, ...participantIds])]
   return {
     needs (keys) {
-      if (memberIds.length <= MAX_PARTICIPANTS) memberIds.forEach(id => { keys.user(id) })
+      if (memberIds.length > MAX_PARTICIPANTS) return
+      memberIds.forEach(id => { keys.user(id) })
+      needQuotas(keys, quotas, memberIds)
     },
     apply (unit) {
       if (memberIds.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
       const users = usersOf(unit, memberIds)
+      assertRoom(unit, quotas, memberIds)
+      countGroup(unit, quotas, userId)
       const conversation = unit.addConversation({ id: conversationId, type: 'group', title: title === null ? null : shownName(title), createdBy: userId })
       for (const user of users) unit.addParticipant(conversation, user, user.id === userId ? 'owner' : 'member')
       tellCreated(unit, conversation, memberIds)
@@ -60,7 +67,7 @@ export function createGroup (userId: string, title: string | null, participantId
 }
 
 /** Adds users to a group; those who are in it already stay as they are. */
-export function addParticipants (conversationId: string, callerId: string, participantIds: string[]): Command<void> {
+export function addParticipants (conversationId: string, callerId: string, participantIds: string[], quotas: Quotas): Command<void> {
   const ids = [...new Set(participantIds)]
   return {
     needs (keys) {
@@ -69,13 +76,16 @@ export function addParticipants (conversationId: string, callerId: string, parti
         keys.participant(conversationId, id)
         keys.user(id)
       }
+      needQuotas(keys, quotas, ids.slice(0, MAX_PARTICIPANTS))
     },
     apply (unit) {
       const { conversation } = managerOf(unit, conversationId, callerId)
       if (ids.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
       const joining = ids.filter(id => unit.participant(conversationId, id) === undefined)
       if (conversation.participantCount + joining.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
-      for (const user of usersOf(unit, joining)) {
+      const users = usersOf(unit, joining)
+      assertRoom(unit, quotas, joining)
+      for (const user of users) {
         const participant = unit.addParticipant(conversation, user, 'member')
         unit.log(conversation, 'participantJoined', participantEvent(unit, participant),
           { userId: user.id, detail: 'member' }, { joins: [user.id] })

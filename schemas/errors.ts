@@ -31,6 +31,8 @@ export const errorCatalogue = {
   CLIENT_ID_REUSED: [409, 'This clientId was used for another text'],
   MESSAGE_DELETED: [409, 'The message was deleted'],
   // how much
+  TOO_MANY_CONVERSATIONS: [409, 'Somebody who would join takes part in as many conversations as one user may'],
+  TOO_MANY_GROUPS: [429, 'Too many groups made in a day'],
   TOO_MANY_STREAMS: [429, 'Too many open streams'],
   TOO_MANY_REQUESTS: [429, 'Too many requests'],
   TOO_MANY_FAILURES: [429, 'Too many failed logins'],

@@ -6,6 +6,7 @@ export class Keys {
   readonly streams = new Set<string>()
   readonly messages = new Set<string>()
   readonly formerOf = new Set<string>()
+  readonly quotas = new Map<string, number>()
   readonly followables: Array<[conversationId: string, userId: string]> = []
   readonly participants: Array<[conversationId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
@@ -55,5 +56,10 @@ export class Keys {
   former (messageId: string): void {
     this.messages.add(messageId)
     this.formerOf.add(messageId)
+  }
+
+  /** What is counted for a user's limits; `most` is how many conversations they may take part in. */
+  quota (userId: string, most: number): void {
+    this.quotas.set(userId, most)
   }
 }

@@ -8,6 +8,7 @@ import { appendEvents, type EventRow } from './event-log.js'
 import { findFollowables, type Followable } from './followable.js'
 import type { Keys } from './keys.js'
 import { findMarks, insertFormer, rangesOf, saysSomething } from './marks.js'
+import { addConversations, findQuotas, setGroupsMade, type Quota } from './quotas.js'
 import type { Sql } from './sql.js'
 
 export interface ConversationRow {
@@ -132,6 +133,7 @@ export class Unit {
   readonly #lastOfOthers = new Map<string, MessageRow>()
   /** By number of the conversation. */
   #former = new Map<number, Marks[]>()
+  #quotas = new Map<string, Quota>()
 
   readonly #touched = new Set<ConversationRow>()
   readonly #active = new Set<ConversationRow>()
@@ -141,6 +143,9 @@ export class Unit {
   readonly #joined = new Set<ParticipantRow>()
   readonly #left = new Set<ParticipantRow>()
   readonly #leavers: ParticipantRow[] = []
+  /** Conversations that users take part in: how many more. */
+  readonly #more = new Map<string, number>()
+  readonly #groupsMade = new Map<string, Quota>()
   readonly #newUsers = new Set<UserRow>()
   readonly #changedUsers = new Set<UserRow>()
   readonly #newMessages: MessageRow[] = []
@@ -168,6 +173,7 @@ export class Unit {
     if (keys.messages.size > 0) await unit.#loadMessages(sql, [...keys.messages])
     if (keys.formerOf.size > 0) await unit.#loadFormer(sql, keys.formerOf)
     if (keys.users.size > 0) await unit.#loadUsers(sql, [...keys.users])
+    if (keys.quotas.size > 0) unit.#quotas = await findQuotas(sql, database.dialect, keys.quotas)
     if (keys.streams.size > 0) await unit.#loadStreams(sql, [...keys.streams])
     if (keys.followables.length > 0) await unit.#loadFollowables(sql, keys.followables)
     return unit
@@ -208,6 +214,12 @@ export class Unit {
 
   user (id: string): UserRow | undefined {
     return this.#users.get(id)
+  }
+
+  /** Of a user named in the keys. */
+  quota (userId: string): Quota {
+    const quota = this.#groupsMade.get(userId) ?? this.#quotas.get(userId) ?? { conversations: 0, groupsMade: 0, groupsUntil: null }
+    return { ...quota, conversations: (this.#quotas.get(userId)?.conversations ?? 0) + (this.#more.get(userId) ?? 0) }
   }
 
   streamsOf (userId: string): StreamRow[] {
@@ -277,6 +289,7 @@ export class Unit {
     this.#place(participant)
     this.#joined.add(participant)
     conversation.participantCount++
+    this.#countConversation(user.id, 1)
     this.#touched.add(conversation)
     return participant
   }
@@ -296,7 +309,16 @@ export class Unit {
     if (saysSomething(participant)) this.#leavers.push(participant)
     this.#rememberSenderSeq(conversation, userId, participant.senderSeq)
     conversation.participantCount--
+    this.#countConversation(userId, -1)
     this.#touched.add(conversation)
+  }
+
+  #countConversation (userId: string, more: number): void {
+    this.#more.set(userId, (this.#more.get(userId) ?? 0) + more)
+  }
+
+  setGroupsMade (userId: string, groupsMade: number, groupsUntil: number): void {
+    this.#groupsMade.set(userId, { conversations: 0, groupsMade, groupsUntil })
   }
 
   /** Gives the message its numbers: the conversation's next, and the sender's next. */
@@ -402,6 +424,8 @@ export class Unit {
     if (this.#newUsers.size > 0) await this.#insertUsers(sql)
     if (this.#changedUsers.size > 0) await this.#updateUsers(sql)
     if (this.#created.size > 0) await this.#insertConversations(sql)
+    if (this.#more.size > 0) await addConversations(sql, this.#database.dialect, this.#more)
+    if (this.#groupsMade.size > 0) await setGroupsMade(sql, this.#database.dialect, this.#groupsMade)
     if (this.#left.size > 0) await this.#deleteParticipants(sql)
     if (this.#leavers.length > 0) await insertFormer(sql, this.#database.dialect, this.#leavers)
     if (this.#joined.size > 0) await this.#insertParticipants(sql)

@@ -1,0 +1,35 @@
+import { chatError } from '../errors.js'
+import type { Keys } from '../store/keys.js'
+import type { Unit } from '../store/unit.js'
+
+/** How much one user may make. */
+export interface Quotas {
+  /** Conversations that a user may take part in, direct ones included. */
+  conversations: number
+  /** Groups that a user may make in a day. */
+  groupsPerDay: number
+}
+
+export const DEFAULT_QUOTAS: Quotas = { conversations: 10_000, groupsPerDay: 1000 }
+
+const DAY_MS = 86_400_000
+
+export function needQuotas (keys: Keys, { conversations }: Quotas, userIds: Iterable<string>): void {
+  for (const userId of userIds) keys.quota(userId, conversations)
+}
+
+/**
+ * Whoever is full can't be brought into another conversation, by themselves or others.
+ * @throws TOO_MANY_CONVERSATIONS
+ */
+export function assertRoom (unit: Unit, { conversations }: Quotas, userIds: Iterable<string>): void {
+  for (const userId of userIds) if (unit.quota(userId).conversations >= conversations) throw chatError('TOO_MANY_CONVERSATIONS')
+}
+
+/** A day begins with its first group. @throws TOO_MANY_GROUPS (with `retryAfter`) */
+export function countGroup (unit: Unit, { groupsPerDay }: Quotas, userId: string): void {
+  const { groupsMade, groupsUntil } = unit.quota(userId)
+  if (groupsUntil === null || groupsUntil <= unit.now) return unit.setGroupsMade(userId, 1, unit.now + DAY_MS)
+  if (groupsMade >= groupsPerDay) throw chatError('TOO_MANY_GROUPS', { retryAfter: Math.ceil((groupsUntil - unit.now) / 1000) })
+  unit.setGroupsMade(userId, groupsMade + 1, groupsUntil)
+}
