@@ -132,6 +132,8 @@ const bounds: Record<Numbers, Bounds> = {
   staleAfterMs: hubBounds.staleAfterMs,
   streamBufferBytes: hubBounds.bufferBytes,
   maxStreamsPerUser: { minimum: 1 },
+  maxConversationsPerUser: { minimum: 1 },
+  maxGroupsPerDay: { minimum: 1 },
   maxStreams: { minimum: 1 },
   eventRetentionDays: { minimum: 0, isFraction: true },
   rateLimitPerMinute: { minimum: 1 }

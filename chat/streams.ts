@@ -58,10 +58,14 @@ interface Start {
   reset: ResetReason | undefined
 }
 
+/** So many conversations are followed in slices. */
+const MANY = 200
+
 /** Opens streams: who may, from where on, and the seam between the log and what is live. */
 export class Streams {
   readonly #options: StreamsOptions
   readonly #rows = new Map<string, StreamRow>()
+  #beginning: Promise<void> = Promise.resolve()
 
   constructor (options: StreamsOptions) {
     this.#options = options
@@ -164,10 +168,11 @@ export class Streams {
       .map(({ conversation, base }) => ({ num: conversation.num, position: (base as { position: number }).position })))
     const row = this.#rowOf(request)
     await this.#count(request, row, openStream(row, maxPerUser))
+    const release = await this.#prepare(conversations, asOf)
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
-        if (stream === undefined) return
+        if (stream === undefined) return release()
         const { cursor } = start
         const from = cursor === undefined ? cursorOfAll(identity, start.position) : request.lastEventId!
         const pruned: string[] = []
@@ -193,6 +198,17 @@ export class Streams {
         for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', from)
       }
     }
+  }
+
+  /** For a stream with many conversations, whose opening must not hold up everybody else. @returns what undoes it */
+  async #prepare (conversations: Followable[], asOf: number): Promise<() => void> {
+    if (conversations.length < MANY) return () => {}
+    const { hub } = this.#options
+    await hub.prepare(conversations.map(({ conversationId, eventSeq }) => ({ name: conversationId, head: eventSeq })), asOf)
+    // those that are admitted together begin one in each turn
+    this.#beginning = this.#beginning.then(async () => { await new Promise(resolve => setImmediate(resolve)) })
+    await this.#beginning
+    return () => { hub.release(conversations.map(({ conversationId }) => conversationId)) }
   }
 
   async #startOf (lastEventId: string | undefined, position: number, conversations: Followable[]): Promise<Start> {

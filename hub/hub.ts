@@ -8,7 +8,7 @@ import { Heartbeats } from './heartbeats.js'
 import { Job } from './job.js'
 import { PAGE, PageReader, type Log, type LoggedEvent } from './log.js'
 import { Relay, type Receiver } from './relay.js'
-import { Slice } from './slice.js'
+import { LoopSlice, Slice } from './slice.js'
 import { Stream, type Progress, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
 import { Topic } from './topic.js'
 
@@ -247,6 +247,31 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     stream.topics.add(topic)
     if (after === topic.head) topic.live.add(stream)
     else this.#setBehind(stream, topic, after, head)
+  }
+
+  /**
+   * Gets topics ready for a stream that will follow many of them, in slices, with heads that were read when the hub's
+   * position was `asOf`. Those that nobody follows in the end have to be released.
+   */
+  async prepare (topics: Iterable<{ name: string, head: number }>, asOf: number): Promise<void> {
+    let slice = new LoopSlice()
+    for (const { name, head } of topics) {
+      if (!this.#topics.has(name)) {
+        this.#addTopic(name, head)
+        this.lookBack(asOf)
+      }
+      if (!slice.isOver) continue
+      await new Promise(resolve => setImmediate(resolve))
+      slice = new LoopSlice()
+    }
+  }
+
+  /** Forgets topics that were made ready and that nobody follows. */
+  release (names: Iterable<string>): void {
+    for (const name of names) {
+      const topic = this.#topics.get(name)
+      if (topic !== undefined) this.#drop(topic)
+    }
   }
 
   /** What other nodes said before the bus brought it here is looked up; for all that come together, once. */

@@ -38,3 +38,18 @@ export class Slice {
     return elapsedMs() + this.#owed > this.#end
   }
 }
+
+/** How long a loop may go on without a turn for the others, in milliseconds, and how often it looks at the time. */
+const LOOP_MS = 4
+const LOOP_STEPS = 64
+
+/** The part of a turn in which a long loop runs: nothing is written, each step costs about the same. */
+export class LoopSlice {
+  readonly #end = performance.now() + LOOP_MS
+  #steps = 0
+
+  /** Counts a step. */
+  get isOver (): boolean {
+    return ++this.#steps % LOOP_STEPS === 0 && performance.now() > this.#end
+  }
+}

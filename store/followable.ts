@@ -35,14 +35,35 @@ export async function findFollowables (sql: Sql, dialect: Dialect, pairs: Readon
   return pairs.map((_, index) => found.get(index))
 }
 
-/** Of each user all conversations, by number. */
+/** Rows read by one statement: SQLite reads in this thread, where nobody else gets a turn meanwhile. */
+const PAGE = 2000
+
+/** Of each user all conversations, by number; in pages where there are many. Streams of one user that open together share them. */
 export async function findAllFollowables (sql: Sql, dialect: Dialect, userIds: readonly string[]): Promise<Followable[][]> {
+  const users = [...new Set(userIds)]
+  const found = new Map(users.map((userId): [string, Followable[]] => [userId, []]))
   const rows = await sql.query<Row>(
-    `SELECT k.key, ${COLUMNS} FROM ${dialect.table({ key: 'int', user_id: 'text' })} k
+    `SELECT k.user_id, ${COLUMNS} FROM ${dialect.table({ user_id: 'text' })} k
      JOIN chat_participants p ON p.user_id = k.user_id
-     JOIN chat_conversations c ON c.num = p.conversation ORDER BY c.num`,
-    JSON.stringify(userIds.map((userId, index) => [index, userId])))
-  const found = userIds.map((): Followable[] => [])
-  for (const row of rows) found[Number(row.key)]!.push(followable(row))
-  return found
+     JOIN chat_conversations c ON c.num = p.conversation LIMIT ${PAGE}`,
+    JSON.stringify(users.map(userId => [userId])))
+  if (rows.length < PAGE) {
+    for (const row of rows) found.get(row.user_id!)!.push(followable(row))
+    for (const conversations of found.values()) conversations.sort((a, b) => a.num - b.num)
+  } else {
+    for (const [userId, conversations] of found) await readPages(sql, userId, conversations)
+  }
+  return userIds.map(userId => found.get(userId)!)
+}
+
+/** What changes between two pages is an event after the position that the stream begins at, and is looked up. */
+async function readPages (sql: Sql, userId: string, conversations: Followable[]): Promise<void> {
+  for (let more = true; more;) {
+    const rows = await sql.query<Row>(
+      `SELECT ${COLUMNS} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+       WHERE p.user_id = ? AND p.conversation > ? ORDER BY p.conversation LIMIT ${PAGE}`, userId, conversations.at(-1)?.num ?? 0)
+    for (const row of rows) conversations.push(followable(row))
+    more = rows.length === PAGE
+    await new Promise(resolve => setImmediate(resolve))
+  }
 }

@@ -22,6 +22,9 @@ const MESSAGE_MAX_BYTES = 1024 * 1024
 /** How long a start waits for the bus, in milliseconds. */
 const PATIENCE_MS = 2000
 
+/** Channels that one command begins or ends to listen on: putting it together takes this process a while. */
+const SYNCED_MAX = 1000
+
 interface Letter { channel: string, message: string }
 
 /**
@@ -182,8 +185,8 @@ export class RedisBus implements Bus {
     // all of one turn together
     await new Promise(resolve => setImmediate(resolve))
     while (this.#link?.isUp === true) {
-      const missing = [...this.#wanted].filter(channel => !this.#subscribing.has(channel))
-      const needless = [...this.#subscribing].filter(channel => !this.#wanted.has(channel))
+      const missing = [...this.#wanted].filter(channel => !this.#subscribing.has(channel)).slice(0, SYNCED_MAX)
+      const needless = [...this.#subscribing].filter(channel => !this.#wanted.has(channel)).slice(0, SYNCED_MAX)
       if (missing.length === 0 && needless.length === 0) return true
       for (const channel of missing) this.#subscribing.add(channel)
       for (const channel of needless) this.#subscribing.delete(channel)
