@@ -72,7 +72,7 @@ export interface ChatAppOptions {
 /** Conversation ids run to 300 characters, each of which may take twelve in a URL; a host's router has to allow it. */
 export const PARAM_LENGTH = 3600
 /** A body holds at most so many bytes. */
-const BODY_LIMIT = 64 * 1024
+export const BODY_LIMIT = 64 * 1024
 
 /**
  * The chat for a Fastify app. Decorates `app.chat` and `app.hub`; its routes, their errors and validation stay in a

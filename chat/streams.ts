@@ -65,6 +65,8 @@ const MANY = 200
 export class Streams {
   readonly #options: StreamsOptions
   readonly #rows = new Map<string, StreamRow>()
+  /** Streams of all conversations that are being admitted, by user. */
+  readonly #opening = new Map<string, number>()
   #beginning: Promise<void> = Promise.resolve()
 
   constructor (options: StreamsOptions) {
@@ -81,10 +83,20 @@ export class Streams {
    * @throws VALIDATION_FAILED (an id that no user can have), NOT_FOUND (no such conversation, or not the user's), TOO_MANY_STREAMS, UNAVAILABLE
    */
   async admit (request: StreamRequest): Promise<Admission> {
-    assertValid(UserId, request.caller.userId)
-    return request.conversationId === undefined
-      ? await this.#admitAll(request)
-      : await this.#admitOne(request, request.conversationId)
+    const { userId } = request.caller
+    assertValid(UserId, userId)
+    if (request.conversationId !== undefined) return await this.#admitOne(request, request.conversationId)
+    // reading all conversations is work: nobody has more of it under way than streams to open
+    const opening = this.#opening.get(userId) ?? 0
+    if (opening >= this.#options.maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
+    this.#opening.set(userId, opening + 1)
+    try {
+      return await this.#admitAll(request)
+    } finally {
+      const left = this.#opening.get(userId)! - 1
+      if (left === 0) this.#opening.delete(userId)
+      else this.#opening.set(userId, left)
+    }
   }
 
   /**

@@ -8,6 +8,8 @@ import type { Caller } from './users.js'
 
 /** A ticket is good for so long, once, in milliseconds. */
 export const TICKET_MS = 30_000
+/** Unused tickets of one user; the next is refused. */
+export const TICKETS_MAX = 100
 
 /** What stands behind a ticket: who asked for it, and what for. */
 export interface TicketHolder {
@@ -30,11 +32,14 @@ export class Tickets {
     this.#clock = clock
   }
 
+  /** @throws TOO_MANY_REQUESTS */
   async issue ({ userId, expiresAt }: Pick<Caller, 'userId' | 'expiresAt'>, conversationId: string | null): Promise<Ticket> {
     const ticket = randomBytes(24).toString('base64url')
     const now = this.#clock.ticks()
     await this.#writer.beside(async sql => {
       await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', now)
+      const unused = await sql.query('SELECT id FROM chat_tickets WHERE user_id = ? LIMIT ?', userId, TICKETS_MAX)
+      if (unused.length >= TICKETS_MAX) throw chatError('TOO_MANY_REQUESTS', { retryAfter: TICKET_MS / 1000 })
       await sql.execute('INSERT INTO chat_tickets (id, user_id, conversation_id, expires_at, token_expires_at) VALUES (?, ?, ?, ?, ?)',
         keyOf(ticket), userId, conversationId, now + TICKET_MS, expiresAt)
     })

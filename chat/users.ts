@@ -20,7 +20,7 @@ export interface Caller {
 }
 
 /** Users whose profiles are remembered. */
-const KNOWN_MAX = 50_000
+export const KNOWN_MAX = 50_000
 /** How long a profile that is told anew is taken for what the database has, in milliseconds: another node may have heard otherwise. */
 const KNOWN_FOR_MS = 60_000
 

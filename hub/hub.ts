@@ -55,6 +55,10 @@ const KEPT_FOR_MS = 1000
 /** How often the hub looks in the log for what it didn't hear, in milliseconds. */
 const SWEEP_MS = 1000
 const RETRY_MS = 500
+/** Ephemeral events for several topics that may be under way; then the oldest ends where it is. */
+export const BROADCASTS_MAX = 1000
+/** Those of other nodes whose streams are remembered, while their parts come. */
+export const TOLD_MAX = 1000
 /** Waiting times told to clients are spread over this, in milliseconds. */
 const RETRY_AFTER_MS = { min: 500, max: 5000 }
 
@@ -83,8 +87,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly #active = new Set<Topic>()
   /** Ephemeral events for the followers of several topics. */
   readonly #broadcasts = new Set<Job>()
-  /** Who has been told those of other nodes: they come once for each topic. */
-  readonly #told = new LRUCache<string, WeakSet<Stream>>({ max: 1000 })
+  /** Streams that have got an event of another node: its topics come in parts. */
+  readonly #told = new LRUCache<string, WeakSet<Stream>>({ max: TOLD_MAX })
   /** All events up to this position are sent or under way. */
   #settled = 0
   /** All events up to this position were sent when the last turn ended. */
@@ -206,6 +210,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     }
     if (audience.size === 0) return
     for (const stream of audience) told.add(stream)
+    if (this.#broadcasts.size >= BROADCASTS_MAX) this.#broadcasts.delete(this.#broadcasts.values().next().value!)
     this.#broadcasts.add(new Job([frameOf(emission)], audience))
     this.#schedule()
   }

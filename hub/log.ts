@@ -28,9 +28,9 @@ interface Page {
 /** Events read at once. */
 export const PAGE = 100
 /** Pages read at the same time. */
-const READERS = 16
+export const READERS = 16
 /** What has been read is kept for those who come next: about so many bytes of it, for so many milliseconds. */
-const KEPT_BYTES = 16 * 1024 * 1024
+export const KEPT_BYTES = 16 * 1024 * 1024
 const KEPT_MS = 10_000
 /** What an event takes beside its text. */
 const EVENT_BYTES = 500

@@ -50,7 +50,7 @@ const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
 /** How long a token of ours is good for, in seconds. */
 const TOKEN_TTL_S = 86_400
 /** Verified tokens that are remembered: so many, of so many characters in all. */
-const VERIFIED_MAX = 20_000
+export const VERIFIED_MAX = 20_000
 const VERIFIED_CHARS = 16 * 1024 * 1024
 /** How far the clock of whoever issues tokens may be ahead, in milliseconds: leeway for `nbf` and `iat`. `exp` has none. */
 const LEEWAY_MS = 5000

@@ -21,7 +21,7 @@ const WINDOW_MS = 60_000
 /** How long a call waits to be counted, in milliseconds. */
 const PATIENCE_MS = 1000
 /** Of a process that counts by itself. */
-const CALLERS_MAX = 100_000
+export const CALLERS_MAX = 100_000
 
 /**
  * Limits how often one may call the routes that are registered after it, with the usual headers (`x-ratelimit-…`,

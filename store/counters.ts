@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { chatError } from '../errors.js'
 import type { Database } from './database.js'
 import { CLOCK_ERROR_MS } from './deadlines.js'
 import type { Sql } from './sql.js'
@@ -21,6 +22,9 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
+/** Counts that may wait for the next transaction; one more is refused. */
+export const COUNTS_MAX = 10_000
+
 /**
  * Counts that all nodes share: how often somebody has failed to log in, or has called. A window begins with the first
  * count. What comes while a transaction is under way shares the next.
@@ -39,6 +43,7 @@ export class Counters {
   /** One more. @returns the number that this one has in its window */
   async add (key: string, windowMs: number): Promise<Count> {
     return await new Promise<Count>((resolve, reject) => {
+      if (this.#queue.length >= COUNTS_MAX) return reject(chatError('UNAVAILABLE', { retryAfter: 1 }))
       this.#queue.push({ id: idOf(key), windowMs, resolve, reject })
       this.#running ??= this.#run()
     })

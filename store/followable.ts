@@ -36,7 +36,7 @@ export async function findFollowables (sql: Sql, dialect: Dialect, pairs: Readon
 }
 
 /** Rows read by one statement: SQLite reads in this thread, where nobody else gets a turn meanwhile. */
-const PAGE = 2000
+export const FOLLOWABLES_PAGE = 2000
 
 /** Of each user all conversations, by number; in pages where there are many. Streams of one user that open together share them. */
 export async function findAllFollowables (sql: Sql, dialect: Dialect, userIds: readonly string[]): Promise<Followable[][]> {
@@ -45,9 +45,9 @@ export async function findAllFollowables (sql: Sql, dialect: Dialect, userIds: r
   const rows = await sql.query<Row>(
     `SELECT k.user_id, ${COLUMNS} FROM ${dialect.table({ user_id: 'text' })} k
      JOIN chat_participants p ON p.user_id = k.user_id
-     JOIN chat_conversations c ON c.num = p.conversation LIMIT ${PAGE}`,
+     JOIN chat_conversations c ON c.num = p.conversation LIMIT ${FOLLOWABLES_PAGE}`,
     JSON.stringify(users.map(userId => [userId])))
-  if (rows.length < PAGE) {
+  if (rows.length < FOLLOWABLES_PAGE) {
     for (const row of rows) found.get(row.user_id!)!.push(followable(row))
     for (const conversations of found.values()) conversations.sort((a, b) => a.num - b.num)
   } else {
@@ -61,9 +61,9 @@ async function readPages (sql: Sql, userId: string, conversations: Followable[])
   for (let more = true; more;) {
     const rows = await sql.query<Row>(
       `SELECT ${COLUMNS} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
-       WHERE p.user_id = ? AND p.conversation > ? ORDER BY p.conversation LIMIT ${PAGE}`, userId, conversations.at(-1)?.num ?? 0)
+       WHERE p.user_id = ? AND p.conversation > ? ORDER BY p.conversation LIMIT ${FOLLOWABLES_PAGE}`, userId, conversations.at(-1)?.num ?? 0)
     for (const row of rows) conversations.push(followable(row))
-    more = rows.length === PAGE
+    more = rows.length === FOLLOWABLES_PAGE
     await new Promise(resolve => setImmediate(resolve))
   }
 }

@@ -41,6 +41,8 @@ const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.ac
 const SEQ_MAX = 2_147_483_647
 /** Keys that are looked up by one query. */
 const BATCH_MAX = 1000
+/** Messages whose conversations are remembered. */
+export const PLACES_MAX = 10_000
 /** Users whose conversations are looked up by one query: each may have thousands. */
 const FOLLOWERS_MAX = 16
 
@@ -52,7 +54,7 @@ export class Queries {
   readonly #followed: DataLoader<string, Followable[]>
   readonly #places: DataLoader<string, string | undefined>
   /** Message → conversation never changes. */
-  readonly #placeCache = new LRUCache<string, string>({ max: 10_000 })
+  readonly #placeCache = new LRUCache<string, string>({ max: PLACES_MAX })
 
   constructor (database: Database) {
     this.#database = database

@@ -37,7 +37,9 @@ interface Waiting {
 type Batch = Array<Waiting & { command: Command<unknown> }>
 
 /** Commands in one transaction at most: bounds how long it holds its locks. */
-const BATCH_MAX = 256
+export const BATCH_MAX = 256
+/** Commands that may wait; the next is refused. */
+export const WAITING_MAX = 10_000
 /** A command that has waited this long for its turn is refused, in milliseconds. */
 const WAIT_MAX_MS = 5000
 const ATTEMPTS = 5
@@ -84,7 +86,7 @@ export class Writer {
 
   async #enqueue<Result> (task: Waiting['task']): Promise<Result> {
     return await new Promise<Result>((resolve, reject) => {
-      if (this.#closed) return reject(chatError('UNAVAILABLE', { retryAfter: 1 }))
+      if (this.#closed || this.#queue.length >= WAITING_MAX) return reject(chatError('UNAVAILABLE', { retryAfter: 1 }))
       this.#queue.push({ task, since: elapsedMs(), resolve, reject })
       this.#running ??= this.#run()
     })

@@ -1,5 +1,5 @@
 /** More than this waiting to be sent means that the bus is stuck, and what waits is lost. */
-const MAX_BYTES = 8 * 1024 * 1024
+export const OUTBOX_BYTES = 8 * 1024 * 1024
 
 /**
  * Collects what is published, and sends all of one turn of the event loop together; what comes while a sending is under
@@ -17,7 +17,7 @@ export class Outbox<Letter> {
   }
 
   put (letter: Letter, bytes: number): void {
-    if (this.#bytes + bytes > MAX_BYTES) this.clear()
+    if (this.#bytes + bytes > OUTBOX_BYTES) this.clear()
     this.#letters.push(letter)
     this.#bytes += bytes
     this.#sending ??= this.#sendAll()

@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { BODY_LIMIT } from '../app.js'
+import { ALARMS_MAX } from '../chat/alarms.js'
+import { CHANGES_AT_ONCE, CHANGING_MAX } from '../chat/online-news.js'
+import { DEFAULT_QUOTAS } from '../chat/quotas.js'
+import { TICKETS_MAX } from '../chat/tickets.js'
+import { KNOWN_MAX } from '../chat/users.js'
+import { OUTBOX_BYTES } from '../hub/buses/outbox.js'
+import { BROADCASTS_MAX, Hub, TOLD_MAX } from '../hub/hub.js'
+import { KEPT_BYTES, READERS } from '../hub/log.js'
+import { REMEMBERED } from '../hub/relay.js'
+import { LEFT_MAX } from '../hub/stream.js'
+import { EARLY_MAX } from '../hub/topic.js'
+import { VERIFIED_MAX } from '../plugins/auth.js'
+import { CALLERS_MAX } from '../plugins/limits.js'
+import { MAX_PARTICIPANTS } from '../schemas/conversations.js'
+import { COUNTS_MAX } from '../store/counters.js'
+import { FOLLOWABLES_PAGE } from '../store/followable.js'
+import { PLACES_MAX } from '../store/queries.js'
+import { BATCH_MAX, WAITING_MAX } from '../store/writer.js'
+
+const root = new URL('../', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+
+/** The rows of a table of docs/security.md, without its head. */
+function tableOf (heading: string): string[][] {
+  const section = read('docs/security.md').split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
+  return section.split('\n').filter(line => line.startsWith('|')).slice(2).map(line => line.split('|').slice(1, -1).map(cell => cell.trim()))
+}
+
+const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
+
+const constants: Record<string, number> = {
+  ALARMS_MAX, BATCH_MAX, BODY_LIMIT, BROADCASTS_MAX, CALLERS_MAX, CHANGES_AT_ONCE, CHANGING_MAX, COUNTS_MAX, EARLY_MAX, FOLLOWABLES_PAGE,
+  KEPT_BYTES, KNOWN_MAX, LEFT_MAX, MAX_PARTICIPANTS, OUTBOX_BYTES, PLACES_MAX, READERS, REMEMBERED, TICKETS_MAX, TOLD_MAX, VERIFIED_MAX, WAITING_MAX
+}
+
+t.test('each bound in docs/security.md is the code\'s', async t => {
+  const settings = Object.fromEntries([...read('.env.example').matchAll(/^([A-Z_]+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)]))
+  const bounds = Object.fromEntries(tableOf('Bounds').map(([, name, bound]) => [namesIn(name!)[0], Number(bound!.replaceAll(',', ''))]))
+  for (const [name, bound] of Object.entries(bounds)) t.equal(bound, constants[name] ?? settings[name], name)
+  for (const name of Object.keys(constants)) t.ok(name in bounds, `${name} has a row`)
+
+  t.match(settings, {
+    MAX_CONVERSATIONS_PER_USER: DEFAULT_QUOTAS.conversations,
+    MAX_GROUPS_PER_DAY: DEFAULT_QUOTAS.groupsPerDay,
+    STREAM_BUFFER_BYTES: new Hub().limits.bufferBytes
+  }, '.env.example names the defaults')
+})
+
+/** What holds several things: a field of a class, a constant of a module, and in a plugin, which lives as long as the app, any constant. */
+function heldIn (file: string): string[] {
+  const any = file.startsWith('plugins/') || file.startsWith('routes/')
+  const indent = any ? ' *' : ''
+  const making = 'new (?:Map|Set|WeakMap|LRUCache)\\b'
+  const patterns = [
+    new RegExp(`^${indent}(?:export )?(?:const|let) (\\w+)(?:: .*)? = (?:${making}|\\[\\]$)`, 'gm'),
+    new RegExp(`^ {2}(?:readonly |static )*(#?\\w+)(?:: .*)? = (?:${making}|\\[\\]$)`, 'gm'),
+    /^ {2}(?:readonly )?(#?\w+): (?:Map|Set|Array|ReadonlyMap)<.*(?: \| undefined$| = [A-Z]+$)/gm,
+    /^ {2}(?:readonly )?(#\w+): Array<Set<.*>>$/gm
+  ]
+  return [...new Set(patterns.flatMap(pattern => [...read(file).matchAll(pattern)].map(([, name]) => name!)))]
+}
+
+t.test('whatever holds several things in memory is listed in docs/security.md, with what bounds it', async t => {
+  const ofOneTransaction = ['store/unit.ts', 'store/keys.ts']
+  const files = ['chat', 'hub', 'plugins', 'routes', 'store'].flatMap(folder =>
+    readdirSync(new URL(folder, root), { recursive: true }).map(name => `${folder}/${String(name)}`))
+  const held = files.filter(file => file.endsWith('.ts') && !ofOneTransaction.includes(file)).flatMap(file => heldIn(file).map(name => `${file} ${name}`))
+  const listed = tableOf('What is held in memory').flatMap(([where, names]) => namesIn(names!).map(name => `${namesIn(where!)[0]!} ${name}`))
+  for (const one of held) t.ok(listed.includes(one), `${one} is listed`)
+  for (const one of listed) t.ok(held.includes(one), `${one} is still there`)
+  for (const [, , bound] of tableOf('What is held in memory')) {
+    for (const name of namesIn(bound!)) t.ok(name in constants || /^MAX_/.test(name), `${name} is a bound`)
+  }
+})
