@@ -97,9 +97,9 @@ export class Chat {
     this.hub = hub
     this.#clock = this.hub.clock
     this.#alarms = new Alarms(this.#clock)
-    this.#writer = new Writer(database, ({ emissions, position }) => {
+    this.#writer = new Writer(database, ({ emissions, logged }) => {
       this.hub.emit(...emissions)
-      if (position !== undefined) this.hub.settle(position)
+      if (logged !== undefined) this.hub.settle(logged.position, logged.tag)
     })
     this.#users = new Users(this.#writer)
     this.#lease = new Lease(this.#writer, this.#clock, database.clock, () => this.streams.open())
@@ -113,7 +113,12 @@ export class Chat {
       writer: this.#writer,
       users: this.#users,
       comeBack: async () => { await this.#lease.renew() },
-      onClosed: row => { this.#streamClosed(row) }
+      onClosed: row => { this.#streamClosed(row) },
+      onDiverged: () => {
+        this.#users.forget()
+        this.#queries.forget()
+        options.onError?.(new Error('The event log lacks events that were sent, as after a failover that lost the newest: all streams are reset'))
+      }
     })
     this.counters = new Counters(database, this.#writer)
     this.accounts = new Accounts(this.#queries, this.#writer, this.counters)

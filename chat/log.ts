@@ -12,19 +12,19 @@ export function chatLog (queries: Queries, identity: string): Log<ChatEvents> {
   return {
     async read (topic, after, limit) {
       const { num, type, title, events } = await queries.events(topic, after, limit)
-      return events.map(event => replay(event, topic, cursorOfTopic(identity, num, event.seq), { type: type as ConversationType, title }))
+      return events.map(event => replay(event, topic, cursorOfTopic(identity, num, event.seq, event.tag), { type: type as ConversationType, title }))
     },
-    position: async () => await queries.position(),
+    look: async positions => await queries.tags.newest(positions),
     changedSince: async position => (await queries.changedSince(position)).map(({ conversationId, eventSeq }) => ({ topic: conversationId, seq: eventSeq })),
     joinedSince: async position => (await queries.joinedSince(position)).map(({ conversationId, ...rest }) => ({ topic: conversationId, ...rest })),
-    cursor: position => cursorOfAll(identity, position)
+    cursor: (at, shown) => cursorOfAll(identity, at, shown)
   }
 }
 
 function replay (event: LoggedEvent, conversationId: string, id: string, conversation: { type: ConversationType, title: string | null }): Emission<ChatEvents> {
-  const { type, seq: eventSeq, position, userId, displayName } = event
+  const { type, seq: eventSeq, position, tag, userId, displayName } = event
   const timestamp = isoTime(event.createdAt)
-  const routing: Routing = { topics: [conversationId], seq: eventSeq, position, id }
+  const routing: Routing = { topics: [conversationId], seq: eventSeq, position, tag, id }
   switch (type) {
     case 'conversationCreated':
       return emissionOf<ChatEvents, typeof type>(type, { conversationId, ...conversation, createdBy: userId, timestamp, eventSeq }, routing)

@@ -1,7 +1,7 @@
 import { chatError } from '../errors.js'
 import { ConversationId, isoTime } from '../schemas/common.js'
 import type { OnlineStatusAnswer } from '../schemas/users.js'
-import type { Followable } from '../store/followable.js'
+import type { Resumable } from '../store/followable.js'
 import type { StreamRow, Unit, UserRow } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import type { OnlineNews } from './online-news.js'
@@ -36,19 +36,20 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
 }
 
 /**
- * Counts a stream of one conversation as open, if the user participates in that: looked up in the same transaction.
+ * Counts a stream of one conversation as open, if the user participates in that: looked up in the same transaction, with
+ * the event that the stream resumes after.
  * @throws NOT_FOUND, TOO_MANY_STREAMS
  */
-export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number): Command<Followable> {
+export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number, after: number): Command<Resumable> {
   const open = openStream(stream, maxPerUser)
   const isPossible = isValid(ConversationId, conversationId)
   return {
     needs (keys) {
-      if (isPossible) keys.followable(conversationId, stream.userId)
+      if (isPossible) keys.resumable(conversationId, stream.userId, after)
       open.needs(keys)
     },
     apply (unit) {
-      const conversation = unit.followable(conversationId, stream.userId)
+      const conversation = unit.resumable(conversationId, stream.userId, after)
       if (conversation === undefined) throw chatError('NOT_FOUND')
       open.apply(unit)
       return conversation

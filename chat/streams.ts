@@ -1,17 +1,19 @@
 import { chatError, isChatError } from '../errors.js'
-import type { Frame } from '../hub/frame.js'
+import type { Claim, Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
 import { isoTime, UserId } from '../schemas/common.js'
 import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
-import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor } from '../store/cursor.js'
-import type { Followable } from '../store/followable.js'
+import type { Transaction } from '../hub/known-log.js'
+import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor, type TopicCursor } from '../store/cursor.js'
+import type { Followable, Resumable } from '../store/followable.js'
 import type { Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { isOrphan } from '../store/outage.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import { isoTimeOrNull } from '../store/rendering.js'
+import { endDiverged } from './divergence.js'
 import { timeOrderedId } from './ids.js'
 import { closeStream, closeStreamIfCounted, isLater, openStream, openStreamOf, renewStream } from './presence.js'
 import { TYPING_LAPSE_MS } from './typing.js'
@@ -48,6 +50,8 @@ export interface StreamsOptions {
   comeBack: () => Promise<void>
   /** Called when a stream is counted as closed. */
   onClosed: (stream: StreamRow) => void
+  /** Called when the database has lost what it had: whatever of it is remembered may be wrong. */
+  onDiverged: () => void
 }
 
 /** What an all-conversations stream starts with. */
@@ -56,6 +60,8 @@ interface Start {
   /** Undefined: it starts now. */
   cursor: AllCursor | undefined
   reset: ResetReason | undefined
+  /** The newest transaction that the client has seen. */
+  known?: Transaction
 }
 
 /** So many conversations are followed in slices. */
@@ -140,40 +146,68 @@ export class Streams {
     void this.#close(row)
   }
 
+  /** The log has lost events that these streams were sent: each is told so, with a place in the log as it is now, and ends. */
+  diverged (streams: Stream[], newest: Transaction): void {
+    const { hub, identity, queries, onDiverged } = this.#options
+    onDiverged()
+    const open = streams.flatMap(stream => {
+      const row = this.#rows.get(stream.id)
+      return row === undefined ? [] : [{ stream, conversationId: row.conversationId }]
+    })
+    void endDiverged(open, { hub, identity, tags: queries.tags, newest })
+  }
+
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
     const { hub, identity, maxPerUser } = this.#options
+    const isSameLog = this.#watchLog()
     const asOf = hub.position
     const row = this.#rowOf(request)
-    const conversation = await this.#count(request, row, openStreamOf(conversationId, row, maxPerUser))
+    const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId)
+    const after = cursor?.kind === 'topic' ? cursor.seq : 0
+    const conversation = await this.#count(request, row, openStreamOf(conversationId, row, maxPerUser, after))
     return {
       begin: sink => {
         const stream = this.#take(row, request, sink)
         if (stream === undefined) return
+        if (!isSameLog()) return hub.end(stream, 'unavailable')
+        if (conversation.newest !== undefined) hub.know(conversation.newest)
         const placed = this.#place(request.lastEventId, conversation)
         const start = placed.seq ?? conversation.eventSeq
         hub.follow(stream, conversationId, conversation.eventSeq, asOf, start)
-        const id = cursorOfTopic(identity, conversation.num, start)
+        const id = cursorOfTopic(identity, conversation.num, start, placed.seq === undefined ? conversation.newest?.tag : conversation.tagAfter)
         this.#greet(stream, conversationId, id, placed.seq !== undefined)
         if (placed.reset !== undefined) this.#reset(stream, conversationId, placed.reset, id)
       }
     }
   }
 
-  #place (lastEventId: string | undefined, conversation: Followable): { seq?: number, reset?: ResetReason } {
+  /** What was read for a stream before the log turned out to be another one can't be joined to what comes now. */
+  #watchLog (): () => boolean {
+    const { counters } = this.#options.hub
+    const before = counters.diverged
+    return () => counters.diverged === before
+  }
+
+  #place (lastEventId: string | undefined, conversation: Resumable): { seq?: number, reset?: ResetReason } {
     if (lastEventId === undefined) return {}
     const cursor = parseCursor(lastEventId)
     if (cursor === undefined) return { reset: 'unreadable' }
     if (cursor.kind !== 'topic' || cursor.identity !== this.#options.identity || cursor.num !== conversation.num) return { reset: 'foreign' }
     if (cursor.seq > conversation.eventSeq) return { reset: 'ahead' }
     if (cursor.seq < conversation.prunedSeq) return { reset: 'pruned' }
+    if (!isSame(cursor.tag, conversation.tagAfter)) return { reset: 'diverged' }
     return { seq: cursor.seq }
   }
 
   async #admitAll (request: StreamRequest): Promise<Admission> {
     const { hub, queries, identity, maxPerUser } = this.#options
+    const isSameLog = this.#watchLog()
     const asOf = hub.position
-    const conversations = await queries.followed(request.caller.userId)
-    const start = await this.#startOf(request.lastEventId, asOf, conversations)
+    const [conversations, placed] = await Promise.all([
+      queries.followed(request.caller.userId, asOf),
+      this.#startOf(request.lastEventId, asOf)
+    ])
+    const start = isAhead(placed, conversations) ? { ...placed, cursor: undefined, position: asOf, reset: 'ahead' as const } : placed
     const places = conversations.map(conversation => ({ conversation, base: baseOf(conversation, start) }))
     const seqs = await queries.seqsAt(places
       .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
@@ -185,11 +219,16 @@ export class Streams {
       begin: sink => {
         const stream = this.#take(row, request, sink)
         if (stream === undefined) return release()
+        if (!isSameLog()) {
+          release()
+          return hub.end(stream, 'unavailable')
+        }
         const { cursor } = start
-        const from = cursor === undefined ? cursorOfAll(identity, start.position) : request.lastEventId!
+        if (start.known !== undefined) hub.showed(start.known)
+        const from = cursor === undefined ? cursorOfAll(identity, { position: start.position, tag: hub.tagAt(start.position) }) : request.lastEventId!
         const pruned: string[] = []
         for (const { conversation, base } of inOrder(places, cursor)) {
-          const { conversationId, num, eventSeq, prunedSeq, position, prunedPosition } = conversation
+          const { conversationId, num, eventSeq, prunedSeq, position, prunedPosition, newest } = conversation
           let after = eventSeq
           if ('seq' in base) after = base.seq
           else if (position > base.position) after = Math.max(seqs.get(num) ?? 0, base.position < prunedPosition ? 0 : prunedSeq)
@@ -198,11 +237,12 @@ export class Streams {
             after = eventSeq
           }
           hub.follow(stream, conversationId, eventSeq, asOf, after)
+          if (newest !== undefined) hub.know(newest)
         }
         stream.since = Math.max(asOf, start.position, cursor?.partial?.to ?? 0)
         if (stream.behind.size > 0) {
-          stream.cursor = from
-          stream.cursorAfter = catchUpCursor(identity, start, stream.since)
+          stream.claim = claimOf(identity, cursor ?? { from: start.position, shown: { position: start.position, tag: hub.tagAt(start.position) } })
+          stream.claimAfter = catchUpCursor(identity, start, { position: stream.since, tag: hub.tagAt(stream.since) })
         }
         hub.lookBack(asOf)
         this.#greet(stream, null, from, cursor !== undefined)
@@ -223,19 +263,18 @@ export class Streams {
     return () => { hub.release(conversations.map(({ conversationId }) => conversationId)) }
   }
 
-  async #startOf (lastEventId: string | undefined, position: number, conversations: Followable[]): Promise<Start> {
+  async #startOf (lastEventId: string | undefined, position: number): Promise<Start> {
     const now = (reset?: ResetReason): Start => ({ position, cursor: undefined, reset })
     if (lastEventId === undefined) return now()
     const cursor = parseCursor(lastEventId)
     if (cursor === undefined) return now('unreadable')
     if (cursor.kind !== 'all' || cursor.identity !== this.#options.identity) return now('foreign')
-    const newest = Math.max(cursor.from, cursor.partial?.to ?? 0)
-    // another node may know of later ones than this one has heard
-    if (newest > position && newest > await this.#options.queries.position()) return now('ahead')
-    const { partial } = cursor
-    const isAhead = partial !== undefined &&
-      (partial.to < cursor.from || conversations.some(({ num, eventSeq }) => num === partial.num && partial.seq > eventSeq))
-    return isAhead ? now('ahead') : { position: cursor.from, cursor, reset: undefined }
+    const { from, shown, partial } = cursor
+    if (shown.position < (partial?.to ?? from) || (partial !== undefined && partial.to < from)) return now('ahead')
+    const log = await this.#options.queries.tags.at(shown.position)
+    if (shown.position > log.newest) return now('ahead')
+    if (!isSame(shown.tag, log.tag)) return now('diverged')
+    return { position: from, cursor, reset: undefined, known: { position: shown.position, tag: log.tag ?? undefined } }
   }
 
   #rowOf ({ caller: { userId, expiresAt }, conversationId }: StreamRequest): StreamRow {
@@ -301,6 +340,18 @@ export class Streams {
   }
 }
 
+/**
+ * Whether an id names what the log has: the tag in the id, and that of the log. What the log doesn't keep any more (pruned,
+ * or of a conversation that was deleted), and an id without a tag, can be judged by the number only.
+ */
+const isSame = (inId: string | undefined, inLog: string | null): boolean => inId === undefined || inLog === null || inId === inLog
+
+/** Whether the client has seen more of a conversation than there is. */
+const isAhead = ({ cursor }: Start, conversations: Followable[]): boolean => {
+  const partial = cursor?.partial
+  return partial !== undefined && conversations.some(({ num, eventSeq }) => num === partial.num && partial.seq > eventSeq)
+}
+
 /** From where a conversation is to be caught up: a position, or (in the middle of it already) a `seq`. */
 function baseOf ({ num }: Followable, { position, cursor }: Start): { position: number } | { seq: number } {
   const partial = cursor?.partial
@@ -316,13 +367,21 @@ function inOrder<T extends { conversation: Followable }> (places: T[], cursor: A
   return split === -1 ? places : [...places.slice(split), ...places.slice(0, split)]
 }
 
+/** The claim that a stream has resumed from; what it is sent live while it catches up is shown, and no more. */
+const claimOf = (identity: string, { from, shown: seen, partial }: Pick<AllCursor, 'from' | 'shown' | 'partial'>): Claim => shown => {
+  const newest = shown.position > seen.position ? shown : seen
+  return partial === undefined
+    ? cursorOfAll(identity, { position: from, tag: undefined }, newest)
+    : cursorOfCatchUp(identity, from, { position: partial.to, tag: undefined }, partial, newest)
+}
+
 /** See `store/cursor.ts`: what may be claimed after each event of catching up in that order. */
-function catchUpCursor (identity: string, { position, cursor }: Start, now: number): (event: Frame) => string {
+function catchUpCursor (identity: string, { position, cursor }: Start, now: Transaction): (event: Frame) => Claim {
   const partial = cursor?.partial
-  return ({ id, seq }) => {
-    const num = Number(id?.split('.')[1])
-    return partial !== undefined && num >= partial.num
-      ? cursorOfCatchUp(identity, position, partial.to, num, seq!)
-      : cursorOfCatchUp(identity, partial?.to ?? position, now, num, seq!)
+  return ({ id }) => {
+    const event = parseCursor(id!) as TopicCursor
+    return partial !== undefined && event.num >= partial.num
+      ? shown => cursorOfCatchUp(identity, position, { position: partial.to, tag: undefined }, event, shown)
+      : shown => cursorOfCatchUp(identity, partial?.to ?? position, now, event, shown)
   }
 }

@@ -34,6 +34,11 @@ export class Users {
     this.#writer = writer
   }
 
+  /** Forgets everybody: the database has lost some that it had. */
+  forget (): void {
+    this.#known.clear()
+  }
+
   /** Costs nothing when nothing is new. @throws VALIDATION_FAILED */
   async ensure (told: Caller): Promise<void> {
     if (this.#isKnown(told)) return
@@ -46,7 +51,12 @@ export class Users {
   /** Carries out a caller's command, in the transaction that makes them known. @throws VALIDATION_FAILED, and as the command does */
   async writeAs<Result> (told: Caller, command: Command<Result>): Promise<Result> {
     const caller = withShownName(told)
-    if (this.#isKnown(caller)) return await this.#writer.write(command)
+    if (this.#isKnown(caller)) {
+      const outcome = await this.#writer.write(ifKnown(caller.userId, command))
+      if (outcome !== undefined) return outcome.result
+      // made known just before a failover that lost it
+      this.#known.delete(caller.userId)
+    }
     assertValid(UserId, caller.userId)
     const { user, settle } = await this.#writer.write(asCaller(caller, command))
     this.#remember(caller, user)
@@ -69,6 +79,17 @@ export class Users {
 /** A host says a name in whatever form it has it. */
 const withShownName = (caller: Caller): Caller =>
   ({ ...caller, displayName: caller.displayName === null ? null : shownName(caller.displayName) })
+
+/** @returns undefined where the user doesn't exist */
+function ifKnown<Result> (userId: string, command: Command<Result>): Command<{ result: Result } | undefined> {
+  return {
+    needs (keys) {
+      keys.user(userId)
+      command.needs(keys)
+    },
+    apply: unit => unit.user(userId) === undefined ? undefined : { result: command.apply(unit) }
+  }
+}
 
 /** Makes the caller known even if the command is refused. */
 function asCaller<Result> (caller: Caller, command: Command<Result>): Command<{ user: UserRow, settle: () => Result }> {

@@ -9,6 +9,8 @@ export interface Routing {
   seq?: number
   /** Durable events: number of the transaction that logged it, over all topics, in commit order. */
   position?: number
+  /** Durable events: tells that transaction from another one that has the same number in a log that diverged. */
+  tag?: string
   /** Ephemeral events of one topic: its newest `seq` then. They overtake nothing, a removal least of all. */
   after?: number
   /** Durable events: the `id:` that a stream of this topic alone shows. */

@@ -1,4 +1,5 @@
 import type { AnyEmission } from './emission.js'
+import { later, type Transaction } from './known-log.js'
 
 /**
  * An event as it stands on the wire (HTML Living Standard, 9.2.6), made once for all streams. Names and ids are ours
@@ -11,14 +12,15 @@ export interface Frame {
   readonly id: string | undefined
   readonly seq: number | undefined
   readonly position: number | undefined
+  readonly tag: string | undefined
   readonly except: string | undefined
   readonly neverToThem: boolean
 }
 
 export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 
-export function frameOf ({ type, data, id, seq, position, except, neverToThem = false }: AnyEmission): Frame {
-  return { body: eventText(type, data), id, seq, position, except, neverToThem }
+export function frameOf ({ type, data, id, seq, position, tag, except, neverToThem = false }: AnyEmission): Frame {
+  return { body: eventText(type, data), id, seq, position, tag, except, neverToThem }
 }
 
 /** Whether a stream of this user gets the frame. */
@@ -41,15 +43,19 @@ export function topicText (frames: readonly Frame[]): string {
   return text
 }
 
+/** What has been seen on a stream of all topics, as an `id:`; with the newest transaction of which anything has. */
+export type Claim = (shown: Transaction) => string
+
 /**
- * Frames as a stream of all topics shows them: with one position for all but the last durable one, which may tell that
- * everything up to a later position has been seen.
+ * Frames as a stream of all topics shows them: with one claim for all but the last durable one, which may tell that
+ * everything up to a later position has been seen. `shown` is the newest transaction of which anything was sent before.
  */
-export function allText (frames: readonly Frame[], before: string, after: string): string {
+export function allText (frames: readonly Frame[], before: Claim, after: Claim, shown: Transaction): string {
   const last = frames.findLastIndex(({ seq }) => seq !== undefined)
   let text = ''
-  frames.forEach(({ seq, body }, index) => {
-    text += seq === undefined ? body : withId(index === last ? after : before, body)
+  frames.forEach((frame, index) => {
+    if (frame.seq !== undefined) shown = later(shown, frame)
+    text += frame.seq === undefined ? frame.body : withId((index === last ? after : before)(shown), frame.body)
   })
   return text
 }

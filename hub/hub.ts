@@ -3,9 +3,10 @@ import { LRUCache } from 'lru-cache'
 import { LocalBus, type Bus } from './bus.js'
 import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
-import { allText, frameOf, isFor, topicText, type Frame } from './frame.js'
+import { allText, frameOf, isFor, topicText, type Claim, type Frame } from './frame.js'
 import { Heartbeats } from './heartbeats.js'
 import { Job } from './job.js'
+import { KnownLog, later, type Newest, type Transaction } from './known-log.js'
 import { PAGE, PageReader, type Log, type LoggedEvent } from './log.js'
 import { Relay, type Receiver } from './relay.js'
 import { LoopSlice, Slice } from './slice.js'
@@ -33,6 +34,11 @@ export interface StreamWatcher {
   closed(stream: Stream): void
   /** It ends in half a second, unless `extend` makes it last longer. */
   expiring(stream: Stream): void
+  /**
+   * The log is no longer the one that these streams were told of, and its newest transaction is this. They follow nothing
+   * any more: tell them so, and end them.
+   */
+  diverged(streams: Stream[], newest: Transaction): void
 }
 
 export interface HubCounters {
@@ -46,6 +52,8 @@ export interface HubCounters {
   /** Pages read from the log, and gaps that were filled from it. */
   pages: number
   gaps: number
+  /** Times that the log was no longer the one that was known. */
+  diverged: number
 }
 
 /** How long catching up may keep the event loop, in milliseconds, where reading blocks and the peer takes everything at once. */
@@ -72,13 +80,23 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly clock = new Clock()
   readonly heartbeats: Heartbeats
   readonly limits: StreamLimits
-  readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0 }
+  readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0, diverged: 0 }
 
   readonly #bus: Bus
   readonly #relay: Relay
   #log: Log<C> | undefined
   #pages: PageReader<C> | undefined
-  #watcher: StreamWatcher = { closed () {}, expiring () {} }
+  #watcher: StreamWatcher = {
+    closed () {},
+    expiring () {},
+    diverged: streams => { for (const stream of streams) this.end(stream, 'unavailable') }
+  }
+
+  /** What was told to streams, to be compared with the log. */
+  readonly #known = new KnownLog()
+  /** Times that something came that doesn't fit what is known, and those of them that a look into the log has settled. */
+  #doubts = 0
+  #doubtsSettled = 0
   readonly #streams = new Map<string, Stream>()
   /** Streams that follow all topics of their user. */
   readonly #byUser = new Map<string, Set<Stream>>()
@@ -93,6 +111,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   #settled = 0
   /** All events up to this position were sent when the last turn ended. */
   #floor = 0
+  /** The newest transaction of which streams have been sent anything. */
+  #shown: Transaction = { position: 0, tag: undefined }
   #scheduled = false
   #sweeping: Promise<void> | undefined
   /** Positions from which on is to be looked up, and is being: nothing after them may be claimed as seen. */
@@ -120,7 +140,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#log = log
     this.#pages = new PageReader(log)
     if (watcher !== undefined) this.#watcher = watcher
-    this.#settled = this.#floor = await log.position()
+    this.#begin(await log.look([]))
     this.#sweepTimer = setInterval(() => { void this.sweep() }, SWEEP_MS)
     this.#sweepTimer.unref()
   }
@@ -147,6 +167,11 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     return this.#settled
   }
 
+  /** Tag of the transaction at a position, where the hub knows it. */
+  tagAt (position: number): string | undefined {
+    return this.#known.tagAt(position)
+  }
+
   streams (): Iterable<Stream> {
     return this.#streams.values()
   }
@@ -160,13 +185,16 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   /** Sends events to who follows their topics, on this node and the others. Never throws. */
   emit (...emissions: ReadonlyArray<Emission<C>>): void {
     for (const emission of emissions) {
+      // a commit gets the next number, but for a moment in which the hub has seen it in the log before
+      if (emission.tag !== undefined && emission.position! <= this.#settled && this.tagAt(emission.position!) === undefined) this.#doubt(emission.position!)
       this.#dispatch(emission)
       this.#relay.send(emission)
     }
   }
 
   /** Everything that transaction `position` logged has been given to `emit`. */
-  settle (position: number): void {
+  settle (position: number, tag?: string): void {
+    this.#learn({ position, tag })
     if (position === this.#settled + 1) {
       this.#settled = position
       if (this.#active.size === 0) this.#floor = this.#seenUpTo()
@@ -188,8 +216,43 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     if (joins) this.#lookAgain()
   }
 
+  /** A transaction of the log that this hub may not have heard of. */
+  know (transaction: Transaction): void {
+    if (transaction.position > this.#known.newest) this.#learn(transaction)
+  }
+
+  /** A transaction of which a stream's client has seen something, here or on another node. */
+  showed (transaction: Transaction): void {
+    this.know(transaction)
+    this.#shown = later(this.#shown, transaction)
+  }
+
+  #learn (transaction: Transaction): void {
+    if (this.#known.contradicts(transaction)) this.#doubt(transaction.position)
+    else this.#known.learn(transaction)
+  }
+
+  /**
+   * Two transactions have the same number: the log is no longer the one that was known, unless somebody is mistaken. A look
+   * into the log tells. Until then no durable event is taken in, and afterwards what has come meanwhile is read from the log.
+   */
+  #doubt (position: number): void {
+    this.#doubts++
+    this.#lookFrom = Math.min(this.#lookFrom, this.#settled, position - 1)
+    this.#floor = this.#seenUpTo()
+    void this.sweep()
+  }
+
+  /** Takes note of an event's transaction. @returns whether it may be taken in */
+  #fits ({ position, tag }: AnyEmission): boolean {
+    if (this.#log === undefined) return true
+    if (position !== undefined) this.#learn({ position, tag })
+    return this.#doubts === this.#doubtsSettled
+  }
+
   #dispatch (emission: AnyEmission): void {
     const { topics, joins, seq } = emission
+    if (seq !== undefined && !this.#fits(emission)) return
     if (topics.length === 1) {
       const name = topics[0]!
       const topic = this.#topics.get(name) ??
@@ -332,13 +395,17 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   closed (stream: Stream): void {
     this.#streams.delete(stream.id)
     for (const topic of stream.topics) this.#unfollow(stream, topic)
+    this.#forgetUser(stream)
+    this.#watcher.closed(stream)
+    if (this.#streams.size === 0) this.#emptied?.()
+  }
+
+  #forgetUser (stream: Stream): void {
     const set = this.#byUser.get(stream.userId)
     if (set?.delete(stream) === true && set.size === 0) {
       this.#byUser.delete(stream.userId)
       this.#relay.unlistenUser(stream.userId)
     }
-    this.#watcher.closed(stream)
-    if (this.#streams.size === 0) this.#emptied?.()
   }
 
   /** Ends all streams, each with a waiting time of its own, and takes no more; resolves when they are closed. */
@@ -407,9 +474,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#scheduled = false
     const before = this.#floor
     const touched = new Set<Stream>()
-    this.#serve(touched)
+    const jobs = this.#serve(touched)
     this.#floor = this.#seenUpTo()
     if (touched.size > 0) this.#writeInboxes(touched, before)
+    for (const { newest } of jobs) if (newest !== undefined) this.#shown = later(this.#shown, newest)
     if (this.#broadcasts.size > 0) return this.#schedule()
     for (const topic of this.#active) {
       if (topic.job !== undefined || topic.ready) return this.#schedule()
@@ -417,16 +485,18 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   /** Serves jobs, small audiences first, as far as this turn's slice goes. */
-  #serve (touched: Set<Stream>): void {
+  #serve (touched: Set<Stream>): Job[] {
     for (const topic of this.#active) this.#startJob(topic)
     const jobs: Array<[Job, Topic | undefined]> = [...this.#broadcasts].map(job => [job, undefined])
     for (const topic of this.#active) if (topic.job !== undefined) jobs.push([topic.job, topic])
     if (jobs.length > 1) jobs.sort(([a], [b]) => a.remaining.size - b.remaining.size)
 
     const slice = new Slice()
+    const served: Job[] = []
     for (const [job, topic] of jobs) {
+      served.push(job)
       for (const stream of job.remaining) {
-        if (slice.isOver) return
+        if (slice.isOver) return served
         job.remaining.delete(stream)
         this.#serveOne(job, topic, stream, touched, slice)
       }
@@ -437,6 +507,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
         this.#rest(topic)
       }
     }
+    return served
   }
 
   #startJob (topic: Topic): void {
@@ -476,7 +547,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   /** Streams of all topics: whatever this turn has for one is one write. */
   #writeInboxes (touched: Set<Stream>, before: number): void {
-    const shared = [this.#cursor(before), this.#cursor(this.#floor)] as const
+    const shared = [this.#claim(before), this.#claim(this.#floor)] as const
     for (const stream of touched) {
       const inbox = stream.inbox
       stream.inbox = []
@@ -484,12 +555,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       const [first] = inbox
       const last = inbox.findLastIndex(({ frames }) => isDurable(frames))
       const isAhead = stream.since > before
-      const [from, to] = isAhead ? [this.#cursor(stream.since), this.#cursor(Math.max(this.#floor, stream.since))] : shared
+      const [from, to] = isAhead ? [this.#claim(stream.since), this.#claim(Math.max(this.#floor, stream.since))] : shared
       const bytes = inbox.length === 1 && first!.frames === first!.job.frames && stream.behind.size === 0 && !isAhead
-        ? first!.job.allBytes(from, to)
-        : Buffer.from(inbox.map(({ frames }, index) => stream.behind.size > 0
-          ? allText(frames, stream.cursor ?? from, stream.cursor ?? from)
-          : allText(frames, from, index === last ? to : from)).join(''))
+        ? first!.job.allBytes(from, to, this.#shown)
+        : Buffer.from(this.#inboxText(inbox, stream.behind.size > 0 ? stream.claim ?? from : from, stream.behind.size > 0 ? stream.claim ?? from : to, last))
       if (bytes.length > 0) {
         if (stream.hasRoomFor(bytes.length)) this.#write(stream, bytes, inbox.reduce((sum, { frames }) => sum + frames.length, 0))
         else if (last !== -1) this.#allFallBehind(stream, inbox, from)
@@ -498,6 +567,15 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
         if (topic !== undefined && job.leaving.has(stream) && !stream.behind.has(topic)) this.#leave(stream, topic)
       }
     }
+  }
+
+  #inboxText (inbox: Stream['inbox'], before: Claim, after: Claim, last: number): string {
+    let shown = this.#shown
+    return inbox.map(({ job, frames }, index) => {
+      const text = allText(frames, before, index === last ? after : before, shown)
+      if (job.newest !== undefined) shown = later(shown, job.newest)
+      return text
+    }).join('')
   }
 
   #write (stream: Stream, bytes: Buffer, events: number): void {
@@ -514,8 +592,14 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     return position
   }
 
-  #cursor (position: number): string {
-    return this.#log?.cursor(position) ?? ''
+  /** What may be claimed when everything up to a position was sent. Successive events mostly have the same id. */
+  #claim (position: number): Claim {
+    const at = { position, tag: this.tagAt(position) }
+    let last: { shown: Transaction, id: string } | undefined
+    return shown => {
+      if (last?.shown !== shown) last = { shown, id: this.#log?.cursor(at, shown) ?? '' }
+      return last.id
+    }
   }
 
   // ---- the log: for who is behind, and for what wasn't heard
@@ -525,7 +609,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#setBehind(stream, topic, job.before)
   }
 
-  #allFallBehind (stream: Stream, inbox: Stream['inbox'], cursor: string): void {
+  #allFallBehind (stream: Stream, inbox: Stream['inbox'], claim: Claim): void {
     this.counters.fellBehind++
     const missed = new Map(inbox.map(({ topic, job }) => [topic, job]))
     for (const topic of stream.topics) {
@@ -534,7 +618,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       const from = unsent?.before ?? topic.head
       this.#setBehind(stream, topic, from, from, unsent?.joinsLate(stream.userId))
     }
-    stream.cursor ??= cursor
+    stream.claim ??= claim
   }
 
   #setBehind (stream: Stream, topic: Topic, sent: number, entitledAt = sent, away = false): void {
@@ -576,7 +660,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     stream.catchUp(topic)
     topic.behind.delete(stream)
     topic.live.add(stream)
-    if (stream.behind.size === 0) stream.cursor = stream.cursorAfter = undefined
+    if (stream.behind.size === 0) stream.claim = stream.claimAfter = undefined
   }
 
   async #sendPage (stream: Stream, topic: Topic, progress: Progress): Promise<void> {
@@ -586,27 +670,29 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     const page = await this.#readPage(topic.name, progress.sent, isRecent ? Math.max(progress.entitledAt, topic.head) : undefined)
     if (page === undefined) return await this.#pause()
     if (!stream.open || stream.behind.get(topic) !== progress) return
+    if (!this.#allFit(page)) return await this.#pause()
     const last = page.at(-1)
     // what comes next is not kept any more: whoever resumes is told
     if (last === undefined || page[0]!.emission.seq !== progress.sent + 1) return this.tooSlow(stream)
 
-    this.#learn(topic, page)
+    this.#takeNews(topic, page)
     const frames = permitted(page, stream, progress).map(({ frame }) => frame).filter(frame => isFor(frame, stream))
     if (frames.length > 0) this.#write(stream, Buffer.from(stream.all ? this.#catchUpText(stream, frames) : topicText(frames)), frames.length)
     progress.sent = last.emission.seq!
-    if (stream.cursorAfter !== undefined) stream.cursor = stream.cursorAfter(last.frame)
+    if (stream.claimAfter !== undefined) stream.claim = stream.claimAfter(last.frame)
     if (progress.away && !stream.all) this.end(stream, 'removed')
   }
 
   #catchUpText (stream: Stream, frames: Frame[]): string {
     return frames.map(frame => {
-      const cursor = stream.cursorAfter?.(frame) ?? stream.cursor ?? this.#cursor(this.#floor)
-      return allText([frame], cursor, cursor)
+      const claim = stream.claimAfter?.(frame) ?? stream.claim ?? this.#claim(this.#floor)
+      this.#shown = later(this.#shown, frame)
+      return allText([frame], claim, claim, this.#shown)
     }).join('')
   }
 
   /** What a page tells beyond what its topic has sent is news for all of its followers. */
-  #learn (topic: Topic, page: LoggedEvent[]): void {
+  #takeNews (topic: Topic, page: LoggedEvent[]): void {
     const news = page.filter(({ emission }) => emission.seq! > topic.head)
     if (news.length === 0 || news[0]!.emission.seq !== topic.head + 1) return
     for (const { emission } of news) topic.push(emission)
@@ -623,7 +709,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     while (!this.#closed && this.#topics.get(topic.name) === topic) {
       const after = topic.head
       const page = await this.#readPage(topic.name, after)
-      if (page === undefined) {
+      if (this.#topics.get(topic.name) !== topic) break
+      if (page === undefined || !this.#allFit(page)) {
         await this.#pause()
         continue
       }
@@ -632,7 +719,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
         for (const stream of [...topic.live, ...topic.behind]) this.tooSlow(stream)
         topic.head = page[0]!.emission.seq! - 1
       }
-      this.#learn(topic, page)
+      this.#takeNews(topic, page)
       if (page.length < PAGE && !topic.hasGap) break
       if (page.length === 0) await this.#pause()
       else await new Promise(resolve => setImmediate(resolve))
@@ -640,6 +727,15 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     topic.filling = false
     this.#schedule()
     this.#rest(topic)
+  }
+
+  /** Whether a page of the log contradicts nothing that is known. What is old isn't worth remembering. */
+  #allFit (page: LoggedEvent[]): boolean {
+    for (const { emission: { position = 0, tag } } of page) {
+      if (position > this.#settled) this.#learn({ position, tag })
+      else if (this.#known.contradicts({ position, tag })) this.#doubt(position)
+    }
+    return this.#doubts === this.#doubtsSettled
   }
 
   /** A page of the log, as it is now or when the topic had come to `asOf`; undefined when the database is away. */
@@ -677,16 +773,68 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   /** Nobody follows anything: there is nothing to look for, only to know where the log is when somebody comes. */
   async #skipAhead (): Promise<void> {
     this.#lookFrom = Infinity
-    const position = await this.#log?.position()
-    if (position !== undefined && this.#topics.size === 0 && position > this.#settled) this.#settled = this.#floor = position
+    const newest = await this.#compare()
+    if (newest !== undefined && this.#topics.size === 0 && newest.position > this.#settled) this.#settled = this.#floor = newest.position
+  }
+
+  /** The log's newest transaction; undefined where it has just turned out to be another log than the one that was known. */
+  async #compare (): Promise<Newest | undefined> {
+    if (this.#log === undefined) return undefined
+    const doubts = this.#doubts
+    const { positions, isSame, again } = this.#known.compare()
+    let newest
+    try {
+      newest = await this.#log.look(positions)
+    } catch (error) {
+      again()
+      throw error
+    }
+    if (!isSame(newest)) {
+      this.#diverge(newest)
+      return undefined
+    }
+    this.#doubtsSettled = doubts
+    this.#learn(newest)
+    return newest
+  }
+
+  /** Begins with the log as it is. */
+  #begin (newest: Newest): void {
+    this.#known.restart(newest)
+    this.#settled = this.#floor = newest.position
+    this.#shown = newest
+    this.#doubtsSettled = this.#doubts
+    this.#lookFrom = this.#lookingFrom = Infinity
+  }
+
+  /**
+   * The log lacks events that streams were sent, or has others in their place: as after a failover to a replica that hadn't
+   * got the newest. All streams end. What they may follow, and where each of them is, has to be looked up again; that is
+   * what opening a stream does, and nothing new is written to one between here and its end.
+   */
+  #diverge (newest: Newest): void {
+    this.counters.diverged++
+    for (const name of this.#topics.keys()) this.#relay.unlistenTopic(name)
+    this.#topics.clear()
+    this.#active.clear()
+    this.#broadcasts.clear()
+    const streams = [...this.#streams.values()]
+    for (const stream of streams) {
+      stream.detach()
+      this.#forgetUser(stream)
+    }
+    this.#pages = new PageReader(this.#log!)
+    this.#begin(newest)
+    this.#watcher.diverged(streams, newest)
   }
 
   async #sweep (): Promise<void> {
     if (this.#log === undefined) return
     const known = this.#lookingFrom = Math.min(this.#settled, this.#lookFrom)
     this.#lookFrom = Infinity
-    const position = await this.#log.position()
-    if (position <= known) return
+    const newest = await this.#compare()
+    if (newest === undefined || newest.position <= known) return
+    const { position } = newest
     const [changed, joined] = await Promise.all([this.#log.changedSince(known), this.#log.joinedSince(known)])
     for (const { topic: name, userId, seq } of joined) {
       for (const stream of this.#byUser.get(userId) ?? []) {

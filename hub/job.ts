@@ -1,4 +1,5 @@
-import { allText, isFor, topicText, type Frame } from './frame.js'
+import { allText, isFor, topicText, type Claim, type Frame } from './frame.js'
+import type { Transaction } from './known-log.js'
 import type { Stream } from './stream.js'
 
 /** What streams of one user get of a job: from one frame on, up to another. */
@@ -15,18 +16,21 @@ export class Job {
   readonly leaving = new Set<Stream>()
   /** Newest `seq` of the topic before these frames. */
   readonly before: number
+  /** The last of these frames that the log has. */
+  readonly newest: Frame | undefined
   /** Characters of all frames, their ids not counted. */
   readonly length: number
   readonly #parts: ReadonlyMap<string, Part>
   readonly #senders = new Set<string>()
   #topicBytes: Buffer | undefined
-  #allBytes: { before: string, after: string, bytes: Buffer } | undefined
+  #allBytes: { before: Claim, after: Claim, bytes: Buffer } | undefined
 
   constructor (frames: readonly Frame[], remaining: Set<Stream>, before = 0, parts: ReadonlyMap<string, Part> = new Map()) {
     this.frames = frames
     this.remaining = remaining
     this.before = before
     this.#parts = parts
+    this.newest = frames.findLast(({ seq }) => seq !== undefined)
     let length = 0
     for (const { except, body } of frames) {
       if (except !== undefined) this.#senders.add(except)
@@ -57,10 +61,10 @@ export class Job {
   }
 
   /** All frames as a stream of all topics shows them. */
-  allBytes (before: string, after: string): Buffer {
+  allBytes (before: Claim, after: Claim, shown: Transaction): Buffer {
     const shared = this.#allBytes
     if (shared?.before === before && shared.after === after) return shared.bytes
-    const bytes = Buffer.from(allText(this.frames, before, after))
+    const bytes = Buffer.from(allText(this.frames, before, after, shown))
     this.#allBytes = { before, after, bytes }
     return bytes
   }

@@ -1,19 +1,20 @@
 import { LRUCache } from 'lru-cache'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
 import { frameOf, type Frame } from './frame.js'
+import type { Newest, Transaction } from './known-log.js'
 
 /** Where durable events are kept: what the hub didn't hear, or hasn't sent yet, it reads here. */
 export interface Log<C extends Catalogue> {
   /** Events of a topic after a `seq`, ascending; fewer than `limit` only when there are no more. */
   read(topic: string, after: number, limit: number): Promise<Array<Emission<C>>>
-  /** Number of the newest transaction. */
-  position(): Promise<number>
+  /** The newest transaction, and the tags of those at some positions. */
+  look(positions: readonly number[]): Promise<Newest>
   /** Topics with events after a position, and their newest `seq`. */
   changedSince(position: number): Promise<Array<{ topic: string, seq: number }>>
   /** Who has joined which topic after a position, by which event. */
   joinedSince(position: number): Promise<Array<{ topic: string, userId: string, seq: number }>>
-  /** A position as an `id:` shows it. */
-  cursor(position: number): string
+  /** The `id:` that says: seen is everything up to this transaction, and something of others up to `shown`. */
+  cursor(at: Transaction, shown: Transaction): string
 }
 
 /** An event of the log, with how it stands on the wire. */

@@ -1,6 +1,6 @@
 import { elapsedMs, wallClockMs } from '../time.js'
 import type { Alarm, Clock } from './clock.js'
-import { eventText, HEARTBEAT, withId, type Frame } from './frame.js'
+import { eventText, HEARTBEAT, withId, type Claim, type Frame } from './frame.js'
 import type { Heartbeats } from './heartbeats.js'
 import type { Job } from './job.js'
 import type { Topic } from './topic.js'
@@ -91,9 +91,9 @@ export class Stream {
   behind: ReadonlyMap<Topic, Progress> = NOTHING
   /** A stream of all topics began at, or has caught up to, this position: perhaps on another node, which knew of more than this one. */
   since = 0
-  /** On a stream of all topics that catches up: the position it may claim so far, and after an event of the log. */
-  cursor: string | undefined
-  cursorAfter: ((event: Frame) => string) | undefined
+  /** On a stream of all topics that catches up: what it may claim so far, and after an event of the log. */
+  claim: Claim | undefined
+  claimAfter: ((event: Frame) => Claim) | undefined
   /** Jobs of this turn, on a stream of all topics; written together. */
   inbox: Array<{ topic: Topic | undefined, job: Job, frames: readonly Frame[] }> = []
   catchingUp = false
@@ -233,6 +233,14 @@ export class Stream {
     if (!this.behind.has(topic)) return
     ;(this.behind as Map<Topic, Progress>).delete(topic)
     if (this.behind.size === 0) this.behind = NOTHING
+  }
+
+  /** It follows nothing any more, and gets nothing but what is sent to it by itself. */
+  detach (): void {
+    this.topics.clear()
+    this.behind = NOTHING
+    this.inbox = []
+    this.claim = this.claimAfter = undefined
   }
 
   /** It follows a topic no longer: remembers how far that was, since a join may be heard of late, or twice. */

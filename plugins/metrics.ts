@@ -10,7 +10,8 @@ const counters: Record<keyof HubCounters, [name: string, help: string]> = {
   fellBehind: ['chat_streams_fell_behind_total', 'Times that a stream went over its budget and back to the log'],
   tooSlow: ['chat_streams_too_slow_total', 'Streams closed because their peer took nothing'],
   pages: ['chat_log_pages_total', 'Pages read from the event log'],
-  gaps: ['chat_log_gaps_total', 'Gaps in what was heard, filled from the event log']
+  gaps: ['chat_log_gaps_total', 'Gaps in what was heard, filled from the event log'],
+  diverged: ['chat_log_diverged_total', 'Times that the event log lacked what had been sent (a failover that lost the newest events)']
 }
 
 /** `GET /metrics`, Prometheus text: the process, the requests of this scope by route, and the hub. */

@@ -62,8 +62,9 @@ export const ephemeralEvents = {
   })
 }
 
-export const ResetReason = OneOf(['unreadable', 'foreign', 'ahead', 'pruned'],
-  'Why the position can\'t be resumed: no id of ours; of another conversation or database; ahead of the log; older than what is kept')
+export const ResetReason = OneOf(['unreadable', 'foreign', 'ahead', 'pruned', 'diverged'],
+  'Why the position can\'t be resumed: no id of ours; of another conversation or database; ahead of the log; older than what is kept; ' +
+  'of an event that the log no longer has (the database lost its newest events, as after a failover)')
 export type ResetReason = Static<typeof ResetReason>
 
 export const DisconnectReason = OneOf(['token_expired', 'removed', 'shutdown', 'too_slow', 'unavailable'])

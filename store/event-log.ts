@@ -1,4 +1,5 @@
 import type { Dialect, Sql } from './sql.js'
+import { newTag } from './tag.js'
 import type { ConversationRow } from './unit.js'
 
 /** A row of the event log but for its position. */
@@ -18,14 +19,17 @@ export interface Touched {
   active: boolean
 }
 
+/** A transaction of the log: its number, and its tag (see tag.ts). */
+export interface Transaction { position: number, tag: string }
+
 const EVENT = { conversation: 'int', seq: 'int', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint' } as const
 const COUNTERS = { num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' } as const
 
 const NEXT_POSITION = 'UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position'
 
 const insertEvents = ({ table }: Dialect, position: string, from = ''): string =>
-  `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, created_at)
-   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.created_at FROM ${table(EVENT)} k${from} WHERE true`
+  `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, created_at, tag)
+   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.created_at, ? FROM ${table(EVENT)} k${from} WHERE true`
 
 const updateCounters = ({ table }: Dialect, position: string, from = ''): string =>
   `UPDATE chat_conversations SET position = ${position}, activity = CASE WHEN k.active THEN ${position} ELSE chat_conversations.activity END,
@@ -39,18 +43,19 @@ const updateCounters = ({ table }: Dialect, position: string, from = ''): string
  * The position's row is every writer's, on every node: it is locked from here to the commit. So this comes last, and is
  * one statement where the database can do that, which leaves one round trip in between.
  */
-export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], touched: Touched[]): Promise<number> {
+export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], touched: Touched[]): Promise<Transaction> {
+  const tag = newTag()
   const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, createdAt }) => [conversation.num, seq, type, userId, messageSeq, detail, createdAt]))
   const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) => [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
   if (dialect.writesInWith) {
     const [row] = await sql.query<{ position: bigint }>(
       `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect, 'next.position', ', next')})
-       ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`, eventRows, counterRows)
-    return Number(row!.position)
+       ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`, tag, eventRows, counterRows)
+    return { position: Number(row!.position), tag }
   }
   const [row] = await sql.query<{ position: bigint }>(NEXT_POSITION)
   const position = Number(row!.position)
-  await sql.execute(insertEvents(dialect, '?'), position, eventRows)
+  await sql.execute(insertEvents(dialect, '?'), position, tag, eventRows)
   await sql.execute(updateCounters(dialect, '?'), position, position, counterRows)
-  return position
+  return { position, tag }
 }

@@ -1,4 +1,6 @@
+import type { Transaction } from './event-log.js'
 import type { Dialect, Sql } from './sql.js'
+import { tagOf } from './tag.js'
 
 /** A conversation as its participant may follow it. */
 export interface Followable {
@@ -9,6 +11,17 @@ export interface Followable {
   prunedSeq: number
   position: number
   prunedPosition: number
+}
+
+/** A conversation with the transaction of its newest event (see tag.ts); undefined where it was not asked for, or is not kept. */
+export interface Tagged extends Followable {
+  newest: Transaction | undefined
+}
+
+/** A conversation as its participant may resume it after an event. */
+export interface Resumable extends Tagged {
+  /** Tag of the event resumed after; null where there is none, or not any more. */
+  tagAfter: string | null
 }
 
 type Row = Record<string, never>
@@ -38,31 +51,58 @@ export async function findFollowables (sql: Sql, dialect: Dialect, pairs: Readon
 /** Rows read by one statement: SQLite reads in this thread, where nobody else gets a turn meanwhile. */
 export const FOLLOWABLES_PAGE = 2000
 
-/** Of each user all conversations, by number; in pages where there are many. Streams of one user that open together share them. */
-export async function findAllFollowables (sql: Sql, dialect: Dialect, userIds: readonly string[]): Promise<Followable[][]> {
-  const users = [...new Set(userIds)]
-  const found = new Map(users.map((userId): [string, Followable[]] => [userId, []]))
+const NEWEST = `h.position AS newest_position, ${tagOf('h')} AS newest_tag`
+
+const newestOf = (row: Row): Transaction | undefined =>
+  row.newest_tag === null ? undefined : { position: Number(row.newest_position), tag: row.newest_tag! }
+
+const tagged = (row: Row): Tagged => ({ ...followable(row), newest: newestOf(row) })
+
+/** Of each triple the conversation, if the user participates in it, with the transaction of its newest event and the tag of that `seq`. */
+export async function findResumables (sql: Sql, dialect: Dialect, keys: ReadonlyArray<[conversationId: string, userId: string, seq: number]>): Promise<Array<Resumable | undefined>> {
   const rows = await sql.query<Row>(
-    `SELECT k.user_id, ${COLUMNS} FROM ${dialect.table({ user_id: 'text' })} k
+    `SELECT k.key, ${COLUMNS}, ${NEWEST}, ${tagOf('a')} AS tag_after
+     FROM ${dialect.table({ key: 'int', id: 'text', user_id: 'text', seq: 'bigint' })} k
+     JOIN chat_conversations c ON c.id = k.id
+     JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id
+     LEFT JOIN chat_events h ON h.conversation = c.num AND h.seq = c.event_seq
+     LEFT JOIN chat_events a ON a.conversation = c.num AND a.seq = k.seq`,
+    JSON.stringify(keys.map(([id, userId, seq], index) => [index, id, userId, seq])))
+  const found = new Map(rows.map(row => [Number(row.key), { ...tagged(row), tagAfter: row.tag_after! }]))
+  return keys.map((_, index) => found.get(index))
+}
+
+/**
+ * Of each user all conversations, by number; with the transaction of the newest event where that is after a position. In pages
+ * where there are many. Streams of one user that open together share them.
+ */
+export async function findAllFollowables (sql: Sql, dialect: Dialect, keys: ReadonlyArray<[userId: string, after: number]>): Promise<Tagged[][]> {
+  const since = new Map<string, number>()
+  for (const [userId, after] of keys) since.set(userId, Math.min(after, since.get(userId) ?? after))
+  const found = new Map([...since.keys()].map((userId): [string, Tagged[]] => [userId, []]))
+  const rows = await sql.query<Row>(
+    `SELECT k.user_id, ${COLUMNS}, ${NEWEST} FROM ${dialect.table({ user_id: 'text', since: 'bigint' })} k
      JOIN chat_participants p ON p.user_id = k.user_id
-     JOIN chat_conversations c ON c.num = p.conversation LIMIT ${FOLLOWABLES_PAGE}`,
-    JSON.stringify(users.map(userId => [userId])))
+     JOIN chat_conversations c ON c.num = p.conversation
+     LEFT JOIN chat_events h ON c.position > k.since AND h.conversation = c.num AND h.seq = c.event_seq LIMIT ${FOLLOWABLES_PAGE}`,
+    JSON.stringify([...since]))
   if (rows.length < FOLLOWABLES_PAGE) {
-    for (const row of rows) found.get(row.user_id!)!.push(followable(row))
+    for (const row of rows) found.get(row.user_id!)!.push(tagged(row))
     for (const conversations of found.values()) conversations.sort((a, b) => a.num - b.num)
   } else {
-    for (const [userId, conversations] of found) await readPages(sql, userId, conversations)
+    for (const [userId, conversations] of found) await readPages(sql, userId, since.get(userId)!, conversations)
   }
-  return userIds.map(userId => found.get(userId)!)
+  return keys.map(([userId]) => found.get(userId)!)
 }
 
 /** What changes between two pages is an event after the position that the stream begins at, and is looked up. */
-async function readPages (sql: Sql, userId: string, conversations: Followable[]): Promise<void> {
+async function readPages (sql: Sql, userId: string, since: number, conversations: Tagged[]): Promise<void> {
   for (let more = true; more;) {
     const rows = await sql.query<Row>(
-      `SELECT ${COLUMNS} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
-       WHERE p.user_id = ? AND p.conversation > ? ORDER BY p.conversation LIMIT ${FOLLOWABLES_PAGE}`, userId, conversations.at(-1)?.num ?? 0)
-    for (const row of rows) conversations.push(followable(row))
+      `SELECT ${COLUMNS}, ${NEWEST} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+       LEFT JOIN chat_events h ON c.position > ? AND h.conversation = c.num AND h.seq = c.event_seq
+       WHERE p.user_id = ? AND p.conversation > ? ORDER BY p.conversation LIMIT ${FOLLOWABLES_PAGE}`, since, userId, conversations.at(-1)?.num ?? 0)
+    for (const row of rows) conversations.push(tagged(row))
     more = rows.length === FOLLOWABLES_PAGE
     await new Promise(resolve => setImmediate(resolve))
   }

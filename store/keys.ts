@@ -7,7 +7,7 @@ export class Keys {
   readonly messages = new Set<string>()
   readonly formerOf = new Set<string>()
   readonly quotas = new Map<string, number>()
-  readonly followables: Array<[conversationId: string, userId: string]> = []
+  readonly resumables: Array<[conversationId: string, userId: string, seq: number]> = []
   readonly participants: Array<[conversationId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
   readonly lastOfOthers: Array<[conversationId: string, userId: string, seq: number]> = []
@@ -24,9 +24,9 @@ export class Keys {
     this.crowds.add(conversationId)
   }
 
-  /** The conversation as the user may follow it, not locked: as it is before this transaction changes anything. */
-  followable (conversationId: string, userId: string): void {
-    this.followables.push([conversationId, userId])
+  /** The conversation as the user may resume it after an event, not locked: as it is before this transaction changes anything. */
+  resumable (conversationId: string, userId: string, seq: number): void {
+    this.resumables.push([conversationId, userId, seq])
   }
 
   clientId (conversationId: string, userId: string, clientId: string): void {

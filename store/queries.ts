@@ -6,18 +6,20 @@ import type { DurableEventType } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import { isLeftAlone, statusOf } from '../schemas/status.js'
 import type { User } from '../schemas/users.js'
-import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
-import { findAllFollowables, findFollowables, type Followable } from './followable.js'
+import { findAllFollowables, findFollowables, type Followable, type Tagged } from './followable.js'
 import { gather } from './gather.js'
+import { LogTags } from './log-tags.js'
 import { findMarks, rangesOf, type Place } from './marks.js'
 import { isoTimeOrNull, renderMessage } from './rendering.js'
 import type { Param } from './sql.js'
+import { tagOf } from './tag.js'
 
 /** An event of the log, with what it points at as it is now. */
 export interface LoggedEvent {
   seq: number
   position: number
+  tag: string
   type: DurableEventType
   userId: string
   displayName: string
@@ -48,19 +50,21 @@ const FOLLOWERS_MAX = 16
 
 /** Everything that is read outside of a write transaction: what is committed, rendered for the wire. */
 export class Queries {
+  readonly tags: LogTags
   readonly #database: Database
   #followers = 0
   readonly #access: DataLoader<[conversationId: string, userId: string], Followable | undefined>
-  readonly #followed: DataLoader<string, Followable[]>
+  readonly #followed: DataLoader<[userId: string, after: number], Tagged[]>
   readonly #places: DataLoader<string, string | undefined>
   /** Message → conversation never changes. */
   readonly #placeCache = new LRUCache<string, string>({ max: PLACES_MAX })
 
   constructor (database: Database) {
     this.#database = database
+    this.tags = new LogTags(database)
     const { read, dialect } = database
     this.#access = new DataLoader(async pairs => await findFollowables(read, dialect, pairs), { cache: false, maxBatchSize: BATCH_MAX })
-    this.#followed = new DataLoader(async userIds => await findAllFollowables(read, dialect, userIds), {
+    this.#followed = new DataLoader(async keys => await findAllFollowables(read, dialect, keys), {
       cache: false,
       maxBatchSize: FOLLOWERS_MAX,
       batchScheduleFn: dispatch => { void gather(() => this.#followers, BATCH_MAX).then(dispatch) }
@@ -73,11 +77,11 @@ export class Queries {
     return await this.#access.load([conversationId, userId])
   }
 
-  /** All conversations of a user, by number. Streams that open together ask together. */
-  async followed (userId: string): Promise<Followable[]> {
+  /** All conversations of a user, by number; with the newest transactions of those that have one after a position. Streams that open together ask together. */
+  async followed (userId: string, after: number): Promise<Tagged[]> {
     this.#followers++
     try {
-      return await this.#followed.load(userId)
+      return await this.#followed.load([userId, after])
     } finally {
       this.#followers--
     }
@@ -86,6 +90,11 @@ export class Queries {
   /** A message that was just sent is what is marked next: where it stands need not be looked up. */
   rememberPlace (messageId: string, conversationId: string): void {
     this.#placeCache.set(messageId, conversationId)
+  }
+
+  /** Forgets where messages stand: the database has lost some that it had. */
+  forget (): void {
+    this.#placeCache.clear()
   }
 
   /** The conversation that a message stands in. */
@@ -150,15 +159,6 @@ export class Queries {
     }
   }
 
-  /** Number of the newest transaction in the event log. Asked every second, and sets the database's clock. */
-  async position (): Promise<number> {
-    const { clock } = this.#database
-    const askedAt = elapsedMs()
-    const [row] = await this.#query(`SELECT position, ${clock.columns} FROM chat_meta WHERE id = 1`)
-    clock.observe({ clock: row!.clock }, askedAt)
-    return num(row!.position)
-  }
-
   /** The `eventSeq` that conversations had at positions. Costs what has come since, which is read next anyway. */
   async seqsAt (places: ReadonlyArray<{ num: number, position: number }>): Promise<Map<number, number>> {
     if (places.length === 0) return new Map()
@@ -204,7 +204,7 @@ export class Queries {
   /** A page of a conversation's log, ascending, with each message as it is now. */
   async events (conversationId: string, after: number, limit: number): Promise<{ num: number, type: string, title: string | null, events: LoggedEvent[] }> {
     const rows = await this.#query(
-      `SELECT e.seq, e.position, e.type, e.user_id, e.detail, e.created_at, a.display_name, c.num, c.type AS conversation_type, c.title, ${MESSAGE}
+      `SELECT e.seq, e.position, ${tagOf('e')} AS tag, e.type, e.user_id, e.detail, e.created_at, a.display_name, c.num, c.type AS conversation_type, c.title, ${MESSAGE}
        FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
        LEFT JOIN chat_users a ON a.id = e.user_id
        LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
@@ -220,6 +220,7 @@ export class Queries {
       events: rows.map(row => ({
         seq: num(row.seq),
         position: num(row.position),
+        tag: row.tag!,
         type: row.type!,
         userId: row.user_id!,
         displayName: row.display_name ?? row.user_id!,

@@ -43,7 +43,7 @@ const tables: Table[] = [
   {
     name: 'chat_events',
     key: ['conversation', 'seq'],
-    columns: { conversation: 'int', seq: 'int', position: 'bigint', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint' }
+    columns: { conversation: 'int', seq: 'int', position: 'bigint', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint', tag: 'text' }
   }
 ]
 

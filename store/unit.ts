@@ -4,8 +4,8 @@ import type { ConversationType, Role } from '../schemas/conversations.js'
 import type { Marks } from '../schemas/status.js'
 import { cursorOfTopic } from './cursor.js'
 import type { Database } from './database.js'
-import { appendEvents, type EventRow } from './event-log.js'
-import { findFollowables, type Followable } from './followable.js'
+import { appendEvents, type EventRow, type Transaction } from './event-log.js'
+import { findResumables, type Resumable } from './followable.js'
 import type { Keys } from './keys.js'
 import { findMarks, insertFormer, rangesOf, saysSomething } from './marks.js'
 import { addConversations, findQuotas, setGroupsMade, type Quota } from './quotas.js'
@@ -115,8 +115,8 @@ export class Unit {
   readonly ticks: number
   /** What to tell once it is committed, in the order of the commands. */
   readonly emissions: Array<Emission<ChatEvents>> = []
-  /** Number of this transaction in the event log, if it wrote to it. */
-  position: number | undefined
+  /** This transaction in the event log, if it wrote to it. */
+  logged: Transaction | undefined
   /** How often anything was changed so far, or is to be told. */
   changes = 0
 
@@ -129,7 +129,7 @@ export class Unit {
   readonly #streams = new Map<string, Map<string, StreamRow>>()
   readonly #messages = new Map<string, MessageRow>()
   readonly #clientIds = new Map<string, MessageRow>()
-  readonly #followables = new Map<string, Followable | undefined>()
+  readonly #resumables = new Map<string, Resumable | undefined>()
   readonly #lastOfOthers = new Map<string, MessageRow>()
   /** By number of the conversation. */
   #former = new Map<number, Marks[]>()
@@ -175,7 +175,7 @@ export class Unit {
     if (keys.users.size > 0) await unit.#loadUsers(sql, [...keys.users])
     if (keys.quotas.size > 0) unit.#quotas = await findQuotas(sql, database.dialect, keys.quotas)
     if (keys.streams.size > 0) await unit.#loadStreams(sql, [...keys.streams])
-    if (keys.followables.length > 0) await unit.#loadFollowables(sql, keys.followables)
+    if (keys.resumables.length > 0) await unit.#loadResumables(sql, keys.resumables)
     return unit
   }
 
@@ -208,8 +208,8 @@ export class Unit {
   }
 
   /** The conversation as it was before this transaction, if the user participated in it. */
-  followable (conversationId: string, userId: string): Followable | undefined {
-    return this.#followables.get(JSON.stringify([conversationId, userId]))
+  resumable (conversationId: string, userId: string, seq: number): Resumable | undefined {
+    return this.#resumables.get(JSON.stringify([conversationId, userId, seq]))
   }
 
   user (id: string): UserRow | undefined {
@@ -625,9 +625,9 @@ export class Unit {
     }
   }
 
-  async #loadFollowables (sql: Sql, pairs: Keys['followables']): Promise<void> {
-    const found = await findFollowables(sql, this.#database.dialect, pairs)
-    pairs.forEach((pair, index) => this.#followables.set(JSON.stringify(pair), found[index]))
+  async #loadResumables (sql: Sql, keys: Keys['resumables']): Promise<void> {
+    const found = await findResumables(sql, this.#database.dialect, keys)
+    keys.forEach((key, index) => this.#resumables.set(JSON.stringify(key), found[index]))
   }
 
   #placeStream (stream: StreamRow): void {
@@ -736,10 +736,11 @@ export class Unit {
   async #appendEvents (sql: Sql): Promise<void> {
     const rows = this.#events.map(({ row }) => row)
     const touched = [...this.#touched].map(conversation => ({ conversation, active: this.#active.has(conversation) }))
-    const position = this.position = await appendEvents(sql, this.#database.dialect, rows, touched)
+    const { position, tag } = this.logged = await appendEvents(sql, this.#database.dialect, rows, touched)
     for (const { row: { conversation }, emission } of this.#events) {
       emission.position = position
-      emission.id = cursorOfTopic(this.#database.identity, conversation.num, emission.seq!)
+      emission.tag = tag
+      emission.id = cursorOfTopic(this.#database.identity, conversation.num, emission.seq!, tag)
     }
   }
 }

@@ -3,6 +3,7 @@ import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
 import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
+import type { Transaction } from './event-log.js'
 import { gather } from './gather.js'
 import { Keys } from './keys.js'
 import { isConflict, isSingle } from './outage.js'
@@ -23,8 +24,8 @@ export interface Command<Result> {
 /** What a transaction has to tell, once committed. */
 export interface Commit {
   emissions: ReadonlyArray<Emission<ChatEvents>>
-  /** Number of the transaction in the event log, if it wrote to it. */
-  position: number | undefined
+  /** The transaction in the event log, if it wrote to it. */
+  logged: Transaction | undefined
 }
 
 interface Waiting {
@@ -150,8 +151,8 @@ export class Writer {
     } catch (thrown) {
       return { thrown }
     }
-    const { unit: { emissions, position }, outcomes } = decided
-    this.#committed({ emissions, position })
+    const { unit: { emissions, logged }, outcomes } = decided
+    this.#committed({ emissions, logged })
     outcomes.forEach((settle, index) => { settle(batch[index]!) })
     return undefined
   }

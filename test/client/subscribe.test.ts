@@ -166,6 +166,8 @@ test('after a reset', async (t) => {
   }
   t.strictSame(await run({ conversationId: 'c', reason: 'ahead' }), ['c7', 'd7', 'c1', 'c8'], 'the numbers of that conversation begin anew')
   t.strictSame(await run({ conversationId: null, reason: 'foreign' }), ['c7', 'd7', 'c1', 'c8', 'd1'], 'or of all')
+  t.strictSame(await run({ conversationId: 'c', reason: 'diverged' }), ['c7', 'd7', 'c1', 'c8'], 'where the log has lost its end, too')
+  t.strictSame(await run({ conversationId: null, reason: 'diverged' }), ['c7', 'd7', 'c1', 'c8', 'd1'])
   t.strictSame(await run({ conversationId: 'c', reason: 'pruned' }), ['c7', 'd7', 'c8'], 'but not where only old events are gone')
 })
 

@@ -144,7 +144,7 @@ test('a subscriber that comes or goes in the middle of a turn', async (t) => {
 test('ending: told why, closed, forgotten', async (t) => {
   const closed: string[] = []
   const hub = start(t)
-  await hub.useLog(new MemoryLog<Events>(), { closed: stream => { closed.push(stream.id) }, expiring () {} })
+  await hub.useLog(new MemoryLog<Events>(), { closed: stream => { closed.push(stream.id) }, expiring () {}, diverged () {} })
   const sinks = [new MemorySink(), new MemorySink(), new MemorySink()]
   const [one, two] = sinks.map(sink => hub.subscribe(sink, { topics: ['a'] })) as [Stream, Stream, Stream]
   hub.end(one, 'removed')

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Catalogue, Emission } from '../../hub/emission.js'
+import type { Newest, Transaction } from '../../hub/known-log.js'
 import type { Log } from '../../hub/log.js'
 
 /** A log that several hubs share: what a database is to the nodes. Each append is a transaction. */
 export class MemoryLog<C extends Catalogue> implements Log<C> {
   readonly #topics = new Map<string, Array<Emission<C>>>()
   readonly #all: Array<Emission<C>> = []
+  #tags = 0
   readonly #pruned = new Map<string, number>()
   /** How long reading takes, in milliseconds. */
   delayMs = 0
@@ -15,7 +17,7 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
     const topic = emission.topics[0]!
     const events = this.#topics.get(topic) ?? []
     this.#topics.set(topic, events)
-    const numbered = { ...emission, seq: events.length + 1, position: this.#all.length + 1, id: `${topic}.${events.length + 1}` }
+    const numbered = { ...emission, seq: events.length + 1, position: this.#all.length + 1, tag: `tag${++this.#tags}`, id: `${topic}.${events.length + 1}` }
     events.push(numbered)
     this.#all.push(numbered)
     return numbered
@@ -24,6 +26,11 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
   /** Forgets a topic's events up to this one. */
   prune (topic: string, seq: number): void {
     this.#pruned.set(topic, seq)
+  }
+
+  /** Loses its last events, as a replica lacks them that takes over. */
+  lose (count: number): void {
+    for (const { topics } of this.#all.splice(-count)) this.#topics.get(topics[0]!)!.pop()
   }
 
   newest (topic: string): number {
@@ -37,8 +44,11 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
     return page
   }
 
-  async position (): Promise<number> {
-    return this.#all.length
+  async look (positions: readonly number[]): Promise<Newest> {
+    const tagAt = (position: number): string | undefined => this.#all[position - 1]?.tag
+    const tags = new Map<number, string>()
+    for (const position of positions) if (tagAt(position) !== undefined) tags.set(position, tagAt(position)!)
+    return { position: this.#all.length, tag: tagAt(this.#all.length), tags }
   }
 
   async changedSince (position: number): Promise<Array<{ topic: string, seq: number }>> {
@@ -50,7 +60,7 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
     return this.#all.slice(position).flatMap(({ topics, joins, seq }) => (joins ?? []).map(userId => ({ topic: topics[0]!, userId, seq: seq! })))
   }
 
-  cursor (position: number): string {
-    return `all.${position}`
+  cursor ({ position, tag }: Transaction, shown: Transaction): string {
+    return shown.position > position ? `all.${position}.${shown.position}.${shown.tag}` : `all.${position}.${tag}`
   }
 }

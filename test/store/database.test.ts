@@ -43,7 +43,7 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   const queries = new Queries(explained)
   const conversation = { conversationId: 'group_1', num: 1, eventSeq: 1, prunedSeq: 0, position: 1, prunedPosition: 0 }
   await queries.access('group_1', 'ann')
-  await queries.followed('ann')
+  await queries.followed('ann', 0)
   await queries.conversationOf('a message')
   await queries.user('ann')
   await queries.messages(conversation, { before: 50, limit: 50 })
@@ -55,6 +55,9 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   await queries.joinedSince(1)
   await queries.events('group_1', 1, 500)
   await queries.streamExpiry('a stream')
+  await queries.tags.newest([1, 2])
+  await queries.tags.at(1)
+  await queries.tags.heads(['group_1'])
   await queries.lapsedTyping(1)
   await queries.typingOf('ann')
   await queries.lapsedOnline(1)

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "chat_events" ADD COLUMN     "tag" TEXT;
