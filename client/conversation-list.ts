@@ -211,6 +211,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       const changed = { ...conversation, participants }
       // Of a large group not all participants are known here, nor thus the lowest of their marks.
       if (!isMe(last.senderId) || participants.length < conversation.participantCount) return changed
+      // Of those who have left, the server knows how far they had come.
+      if (!participants.some((participant) => participant.userId === userId)) return changed
       const lowest = participants.filter(({ userId }) => !isMe(userId)).reduce<typeof last.status>((lowest, { deliveredSeq, readSeq }) =>
         lowerStatus(lowest, readSeq >= last.seq ? 'read' : deliveredSeq >= last.seq ? 'delivered' : 'sent'), 'read')
       return { ...changed, lastMessage: newerMessage(last, { ...last, status: lowest }) }

@@ -60,6 +60,7 @@ export interface LiveConversation extends Store<ConversationSnapshot> {
 }
 
 const PAGE_SIZE = 50
+const TICKS_SIZE = 100
 const TYPING_LAPSE_MS = 6000
 
 /** Follows a conversation through the session's stream. To be closed when it isn't shown any more. */
@@ -140,6 +141,7 @@ export function openConversation (session: ChatSession, conversationId: string):
           ])
           if (page !== null && !forget && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
             timeline.add(page.messages) // older ones that were loaded may be looked at
+            await refreshTicks(page.messages[0]?.seq ?? 0)
           } else if (page !== null) {
             timeline.replace(page.messages)
             hasOlder = page.hasMore
@@ -161,6 +163,16 @@ export function openConversation (session: ChatSession, conversationId: string):
         for (const event of loading.heard.splice(0)) handle(event)
         store.changed()
       } while (loading.again && !signal.aborted)
+    }
+  }
+
+  /** Fetches again what was loaded before a message, as far as others still have something of the user's to read. */
+  async function refreshTicks (before: number): Promise<void> {
+    const waits = ({ own, seq, status }: ChatMessage) => own && seq !== null && seq < before && status !== 'read'
+    while (before > 1 && timeline.view().some(waits)) {
+      const { messages } = await client.listMessages(conversationId, { before, limit: TICKS_SIZE }, { signal })
+      timeline.add(messages, timeline.oldestSeq ?? 0)
+      before = messages[0]?.seq ?? 0
     }
   }
 

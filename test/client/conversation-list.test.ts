@@ -66,7 +66,8 @@ test('marks', async (t) => {
     listConversations: page(
       listed('a', 3, { lastMessage: event('a', 5), unreadCount: 3 }),
       listed('b', 2, { lastMessage: event('b', 5, mine), participants: ['alice', 'bob', 'carol'].map((id) => participant(id)) }),
-      listed('large', 1, { lastMessage: event('large', 5, mine), participantCount: 60 })
+      listed('large', 1, { lastMessage: event('large', 5, mine), participantCount: 60 }),
+      listed('left', 0, { lastMessage: event('left', 5, { ...mine, status: 'delivered' }), participants: [participant('alice'), participant('late', { deliveredSeq: 5, readSeq: 5 })] })
     ),
     getConversation: async () => listed('a', 3, { lastMessage: event('a', 5), unreadCount: 1 })
   })
@@ -86,6 +87,8 @@ test('marks', async (t) => {
   t.match(find('b'), { lastMessage: { status: 'delivered' } })
   emit('statusUpdate', status('large', 'large5', 'read', 'bob'))
   t.match(find('large'), { lastMessage: { status: 'sent' } }, 'not all are known')
+  emit('statusUpdate', status('left', 'left5', 'delivered', 'gone'))
+  t.match(find('left'), { lastMessage: { status: 'delivered' } }, 'of one who has left the server knows')
   emit('statusUpdate', status('unknown', 'x', 'read', 'bob'))
   await settle()
   t.equal(callsOf('getConversation').length, 1)
