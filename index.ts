@@ -4,6 +4,11 @@
  *     import chat from 'fastify-sse-chat'
  *     await app.register(chat, { prefix: '/chat', jwt: { secret } })
  */
+// what they declare of Fastify's instance: a declaration that nothing imports isn't loaded
+import './plugins/bus.js'
+import './plugins/caller.js'
+import './plugins/chat.js'
+
 export { default, default as chat, type ChatAppOptions } from './app.js'
 export { default as authPlugin, type JwtOptions } from './plugins/auth.js'
 export type { HostAuthenticate, HostCaller } from './plugins/host-caller.js'
