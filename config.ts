@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
+import { parse } from 'pg-connection-string'
 import type { ChatAppOptions } from './app.js'
 import type { JwtOptions } from './plugins/auth.js'
 import { isProviderUrl, pemOf } from './plugins/options.js'
@@ -32,7 +33,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export function readConfig (env: Env): Config {
   const production = env.NODE_ENV === 'production'
   const databaseUrl = text(env, 'DATABASE_URL') ?? 'file:./data/chat.db'
-  if (!databaseUrl.startsWith('file:') && !isUrl(databaseUrl, ['postgres:', 'postgresql:'])) {
+  if (!databaseUrl.startsWith('file:') && !isPostgresUrl(databaseUrl)) {
     throw new ConfigError('DATABASE_URL must be file:<path> or a postgres:// URL')
   }
   if (/^file:(\?|$)/.test(databaseUrl) || databaseUrl.includes(':memory:')) throw new ConfigError('DATABASE_URL must name a file: file:<path>')
@@ -190,6 +191,17 @@ function origins (env: Env): string[] {
 
 function isUrl (value: string, protocols: string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol)
+}
+
+/** What the driver can read, `postgres://user@/db?host=/var/run/postgresql` too, which is no URL to `URL`. */
+function isPostgresUrl (value: string): boolean {
+  if (!/^postgres(ql)?:\\/\\//.test(value)) return false
+  try {
+    parse(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type pg from 'pg'
+import { parse, toClientConfig } from 'pg-connection-string'
 import { PrismaClient } from '../prisma/generated/postgresql/client.js'
 import { elapsedMs } from '../time.js'
 import type { Database, DatabaseOptions } from './database.js'
@@ -45,10 +46,10 @@ const CLOCK_READINGS = 3
  * whatever state a timeout has left it.
  */
 export async function openPostgres (options: DatabaseOptions): Promise<Database> {
-  const { connectionString, schema } = placeOf(options)
+  const { connection, schema } = placeOf(options)
   const statements = new Statements()
   const pool = new RenewablePool({
-    connectionString,
+    ...connection,
     fallback_application_name: 'fastify-sse-chat',
     max: options.poolSize ?? POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -176,14 +177,11 @@ class Statements {
 }
 
 /** Where the tables are: the option, else `?schema=` in the URL (as Prisma has it). The connection looks there only. */
-function placeOf ({ url, schema }: DatabaseOptions): { connectionString: string, schema: string } {
-  const { searchParams } = new URL(url)
-  const place = schema ?? searchParams.get('schema') ?? DEFAULT_SCHEMA
-  searchParams.delete('schema')
+function placeOf ({ url, schema }: DatabaseOptions): { connection: pg.ClientConfig, schema: string } {
+  // what pg reads itself, sockets (`postgres://user@/db?host=/var/run/postgresql`) included
+  const { schema: named, ...parameters } = parse(url) as ReturnType<typeof parse> & { schema?: string }
+  const place = schema ?? named ?? DEFAULT_SCHEMA
   const searchPath = `"${place.replaceAll('"', '""')}"`.replaceAll(/[\\ ]/g, '\\$&')
-  const startup = `${searchParams.get('options') ?? ''} -c search_path=${searchPath}`.trim()
-  searchParams.set('options', startup)
-  // a space as %20: `+` is no space to the driver
-  const query = [...searchParams].map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
-  return { connectionString: `${url.split('?')[0]!}?${query}`, schema: place }
+  const connection = toClientConfig(parameters)
+  return { connection: { ...connection, options: `${parameters.options ?? ''} -c search_path=${searchPath}`.trim() }, schema: place }
 }

@@ -71,11 +71,17 @@ await t.test('who is believed about addresses', async t => {
   }
 })
 
+await t.test('DATABASE_URL is whatever the driver can read', async t => {
+  for (const url of [
+    'postgresql://user@/db?host=/var/run/postgresql', 'postgres://user:p%40ss@/db?host=/tmp&port=5433', 'postgres:///db?host=/var/run/postgresql', 'postgres://%2Fvar%2Frun%2Fpostgresql/db', 'postgres:///db', 'postgres://h', 'postgres://u:p@[::1]:5432/d?schema=x&sslmode=disable'
+  ]) t.match(readConfig({ JWT_SECRET, DATABASE_URL: url }), { chat: { databaseUrl: url } }, url)
+})
+
 await t.test('a bad value is named, and not shown', async t => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }).toString()
   for (const [name, ...values] of [
     ['PORT', 'http', '65536', '-1', '1.5', '0x10'],
-    ['DATABASE_URL', 'mysql://root:pass-word@h/db', 'chat.db', 'file:', 'file::memory:'],
+    ['DATABASE_URL', 'mysql://root:pass-word@h/db', 'chat.db', 'file:', 'file::memory:', 'postgres://user:pass-word@h:port/db', 'postgres:/db', 'POSTGRES://h/d', 'postgres://h/d?sslrootcert=/nowhere/at/all'],
     ['REDIS_URL', 'http://x', 'redis'],
     ['JWT_SECRET', 'short', 'x'.repeat(31)],
     ['JWT_PUBLIC_KEY', 'no key', weak, generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' }).toString()],

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import SqliteConnection from 'better-sqlite3'
+import pg from 'pg'
 import t from 'tap'
+import { PostgresBus } from '../../hub/buses/postgres.js'
 import { openDatabase, type Database } from '../../store/database.js'
 import { findMarks } from '../../store/marks.js'
 import { Queries } from '../../store/queries.js'
@@ -101,3 +103,29 @@ function explaining (database: Database, plans: Map<string, string>): Database {
     }
   }
 }
+
+await t.test('PostgreSQL: by its socket, whose URL has no host', { skip: await skipWithoutPostgres() }, async t => {
+  const { username, password, pathname } = new URL(await requirePostgres())
+  const client = new pg.Client({ connectionString: await requirePostgres() })
+  await client.connect()
+  const { rows: [settings] } = await client.query('SELECT current_setting(\'unix_socket_directories\') AS folders, current_setting(\'port\') AS port')
+  await client.end()
+  const { folders, port } = settings as { folders: string, port: string }
+  const folder = folders.split(',').map(folder => folder.trim()).find(folder => existsSync(join(folder, `.s.PGSQL.${port}`)))
+  if (folder === undefined) return t.pass('by its socket', { skip: 'the server\'s socket is not on this machine' })
+  const schema = `test_${randomBytes(6).toString('hex')}`
+  const who = password === '' ? username : `${username}:${password}`
+  for (const start of [`postgresql://${who}@${pathname}?host=${folder}`, `postgres://${who}@${encodeURIComponent(folder)}${pathname}?`]) {
+    const url = `${start}&port=${port}&schema=${schema}&options=-c%20statement_timeout%3D4321`
+    const database = await openDatabase({ url })
+    t.match(await database.read.query('SELECT current_schema() AS schema'), [{ schema }], start)
+    const bus = new PostgresBus({ url, installation: schema })
+    await bus.open()
+    t.ok(bus.connected, 'the bus, too')
+    await bus.close()
+    await database.close()
+  }
+  const database = await openDatabase({ url: await requirePostgres(), schema })
+  await database.read.execute(`DROP SCHEMA ${schema} CASCADE`)
+  await database.close()
+})
