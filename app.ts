@@ -19,6 +19,7 @@ import accountRoutes from './routes/accounts.js'
 import conversationRoutes from './routes/conversations.js'
 import healthRoutes from './routes/health.js'
 import messageRoutes from './routes/messages.js'
+import metricsRoutes from './routes/metrics.js'
 import pageRoutes from './routes/page.js'
 import sseRoutes from './routes/sse.js'
 import streamRoutes from './routes/streams.js'
@@ -45,8 +46,8 @@ export interface ChatAppOptions {
   page?: boolean
   /** `/health/live` and `/health/ready`. Default false. */
   health?: boolean
-  /** `/metrics`, Prometheus text. Default false. */
-  metrics?: boolean
+  /** `/metrics`, Prometheus text; `'apart'`: only `app.chatMetrics`, to be shown on another port. Default false. */
+  metrics?: boolean | 'apart'
   /** `/api/openapi.json`. Default true. */
   docs?: boolean
   /** Milliseconds between heartbeats on a stream. Default 30,000. */
@@ -88,6 +89,8 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   const { maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays } = options
   await app.register(chatPlugin, defined({ maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays }))
 
+  if (countsMetrics(options)) await app.register(metricsPlugin)
+
   const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
   if (maxParamLength < PARAM_LENGTH) {
     app.log.warn(`chat: ids longer than ${maxParamLength} characters of a URL are not found: give Fastify routerOptions.maxParamLength ${PARAM_LENGTH}`)
@@ -106,7 +109,12 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   await app.register(callerPlugin, defined({ authenticate }))
   if (rateLimitPerMinute !== undefined) await app.register(limitsPlugin, { perMinute: rateLimitPerMinute })
   if (options.docs !== false) await app.register(docsPlugin)
-  if (options.metrics === true) await app.register(metricsPlugin)
+  if (countsMetrics(options)) {
+    app.addHook('onResponse', async (request, reply) => {
+      app.chatMetrics.observe(request.method, request.routeOptions.url ?? 'unknown', reply.statusCode, reply.elapsedTime / 1000)
+    })
+  }
+  if (options.metrics === true) await app.register(metricsRoutes, { metrics: app.chatMetrics })
   app.addHook('onRoute', route => { route.bodyLimit ??= BODY_LIMIT })
 
   await app.register(async api => {
@@ -123,6 +131,8 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
     await app.register(pageRoutes, { signIn, docs: options.docs !== false })
   }
 }
+
+const countsMetrics = ({ metrics = false }: ChatAppOptions): boolean => metrics !== false
 
 type Numbers = { [Name in keyof ChatAppOptions]-?: NonNullable<ChatAppOptions[Name]> extends number ? Name : never }[keyof ChatAppOptions]
 
@@ -144,7 +154,8 @@ function checkOptions (options: ChatAppOptions): void {
   const { jwt, authenticate, accounts, databaseUrl, redisUrl, bus } = options
   if ((jwt === undefined) === (authenticate === undefined)) throw new Error('fastify-sse-chat: give one of the options jwt and authenticate')
   checkTypes(options, 'function', ['authenticate'])
-  checkTypes(options, 'boolean', ['accounts', 'page', 'health', 'metrics', 'docs'])
+  checkTypes(options, 'boolean', ['accounts', 'page', 'health', 'docs'])
+  if (options.metrics !== 'apart') checkTypes(options, 'boolean', ['metrics'])
   checkTypes(options, 'string', ['prefix', 'databaseUrl', 'databaseSchema', 'redisUrl'])
   checkNumbers(options, bounds)
   if (accounts === true && (jwt?.secret === undefined || jwt.publicKey !== undefined || jwt.jwksUrl !== undefined)) {

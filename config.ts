@@ -13,6 +13,8 @@ import { makeFolderOf, tighten } from './store/private-file.js'
 export interface Config {
   host: string
   port: number
+  /** Where `/metrics` is, on a port of its own of the same host; undefined: on `port`. */
+  metricsPort?: number
   logLevel: string
   /** Fastify's: whose X-Forwarded-… headers count. */
   trustProxy: boolean | string
@@ -46,9 +48,13 @@ export function readConfig (env: Env): Config {
   if (accounts && !signs) {
     throw new ConfigError('ACCOUNTS must be off with JWT_PUBLIC_KEY or JWT_JWKS_URL: somebody else issues the tokens')
   }
+  const port = integer(env, 'PORT', { minimum: 0, maximum: 65_535 }) ?? 3000
+  const metricsPort = integer(env, 'METRICS_PORT', { minimum: 0, maximum: 65_535 })
+  if (metricsPort === port && port !== 0) throw new ConfigError('METRICS_PORT must be another port than PORT')
   return {
     host: text(env, 'HOST') ?? '127.0.0.1',
-    port: integer(env, 'PORT', { minimum: 0, maximum: 65_535 }) ?? 3000,
+    port,
+    ...(metricsPort === undefined ? {} : { metricsPort }),
     logLevel: choice(env, 'LOG_LEVEL', LOG_LEVELS) ?? 'info',
     trustProxy: trustProxy(env),
     corsOrigins: origins(env),
@@ -59,7 +65,7 @@ export function readConfig (env: Env): Config {
       accounts,
       page: flag(env, 'PAGE', true),
       health: true,
-      metrics: true,
+      metrics: metricsPort === undefined ? true : 'apart',
       heartbeatMs: integer(env, 'HEARTBEAT_MS', { minimum: 100 }),
       staleAfterMs: integer(env, 'STALE_AFTER_MS', { minimum: 100 }),
       maxStreamsPerUser: integer(env, 'MAX_STREAMS_PER_USER', { minimum: 1 }),
@@ -195,7 +201,7 @@ function isUrl (value: string, protocols: string[]): boolean {
 
 /** What the driver can read, `postgres://user@/db?host=/var/run/postgresql` too, which is no URL to `URL`. */
 function isPostgresUrl (value: string): boolean {
-  if (!/^postgres(ql)?:\\/\\//.test(value)) return false
+  if (!/^postgres(ql)?:\/\//.test(value)) return false
   try {
     parse(value)
     return true

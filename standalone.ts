@@ -6,6 +6,7 @@ import { chatError } from './errors.js'
 import { ClientErrors } from './plugins/client-errors.js'
 import { answerError, notFound } from './plugins/errors.js'
 import { loggerOptions } from './plugins/logging.js'
+import metricsRoutes from './routes/metrics.js'
 
 /** How long a request may take to come in, in milliseconds. A stream's has come in when the stream begins. */
 const REQUEST_TIMEOUT_MS = 60_000
@@ -14,8 +15,8 @@ const REQUEST_CHECK_MS = 2000
 
 export type ServerOptions = Pick<FastifyServerOptions, 'logger' | 'schemaController' | 'requestTimeout'>
 
-/** The standalone server's app: the chat with all that a host would bring. */
-export async function buildServer (config: Config, options: ServerOptions = {}): Promise<FastifyInstance> {
+/** A server whose every answer, also to what isn't HTTP, has the chat's shape of errors. */
+function bareServer (config: Config, options: ServerOptions): FastifyInstance {
   const { requestTimeout = REQUEST_TIMEOUT_MS } = options
   const clientErrors = new ClientErrors()
   const app = Fastify({
@@ -37,6 +38,12 @@ export async function buildServer (config: Config, options: ServerOptions = {}):
   }
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(notFound)
+  return app
+}
+
+/** The standalone server's app: the chat with all that a host would bring. */
+export async function buildServer (config: Config, options: ServerOptions = {}): Promise<FastifyInstance> {
+  const app = bareServer(config, options)
   if (config.corsOrigins.length > 0) {
     // @fastify/cors would refuse it in words of its own
     app.addHook('onRequest', async ({ method, headers }) => {
@@ -52,4 +59,12 @@ export async function buildServer (config: Config, options: ServerOptions = {}):
   }
   await app.register(chat, config.chat)
   return app
+}
+
+/** What shows the app's metrics on a port of its own. It closes with the app, after the last request there. */
+export async function buildMetricsServer (config: Config, app: FastifyInstance, options: ServerOptions = {}): Promise<FastifyInstance> {
+  const server = bareServer(config, options)
+  await server.register(metricsRoutes, { metrics: app.chatMetrics })
+  app.addHook('onClose', async () => { await server.close() })
+  return server
 }

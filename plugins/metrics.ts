@@ -3,6 +3,23 @@ import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { HubCounters } from '../hub/hub.js'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    chatMetrics: ChatMetrics
+  }
+}
+
+/** What the chat counts. */
+export interface ChatMetrics {
+  contentType: string
+  /** Prometheus text, at most a second old: collecting takes some 20 ms of CPU, and whoever asks needs no login. */
+  text(): Promise<string>
+  /** Counts a request that was answered. */
+  observe(method: string, route: string, status: number, seconds: number): void
+}
+
+const CACHE_MS = 1000
+
 const counters: Record<keyof HubCounters, [name: string, help: string]> = {
   deliveries: ['chat_events_delivered_total', 'Events written to streams'],
   writes: ['chat_stream_writes_total', 'Writes to streams, each with the events of one turn'],
@@ -14,7 +31,7 @@ const counters: Record<keyof HubCounters, [name: string, help: string]> = {
   diverged: ['chat_log_diverged_total', 'Times that the event log lacked what had been sent (a failover that lost the newest events)']
 }
 
-/** `GET /metrics`, Prometheus text: the process, the requests of this scope by route, and the hub. */
+/** Decorates what the process, the hub and the requests count; see `routes/metrics.ts` for the route. */
 async function metricsPlugin (app: FastifyInstance): Promise<void> {
   const registers = [new Registry()] as const
   const [registry] = registers
@@ -48,14 +65,27 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers: [registry]
   })
-  app.addHook('onResponse', async (request, reply) => {
-    seconds.observe({ method: request.method, route: request.routeOptions.url ?? 'unknown', status: reply.statusCode }, reply.elapsedTime / 1000)
-  })
 
-  app.get('/metrics', { logLevel: 'warn', config: { rateLimit: false }, schema: { hide: true } }, async (_request, reply) => {
-    reply.type(registry.contentType)
-    return await registry.metrics()
+  app.decorate('chatMetrics', {
+    contentType: registry.contentType,
+    text: keptFor(CACHE_MS, async () => await registry.metrics()),
+    observe (method, route, status, took) {
+      seconds.observe({ method, route, status }, took)
+    }
   })
 }
 
-export default fp(metricsPlugin, { name: 'fastify-sse-chat-metrics', fastify: '5.x' })
+/** What is asked for again within so many milliseconds is answered alike; a failure isn't kept. */
+function keptFor (ms: number, make: () => Promise<string>): () => Promise<string> {
+  let kept: { text: Promise<string>, at: number } | undefined
+  return async () => {
+    const now = performance.now()
+    if (kept === undefined || now - kept.at >= ms) {
+      const mine = kept = { text: make(), at: now }
+      mine.text.catch(() => { if (kept === mine) kept = undefined })
+    }
+    return await kept.text
+  }
+}
+
+export default fp(metricsPlugin, { name: 'fastify-sse-chat-metrics', fastify: '5.x', dependencies: ['fastify-sse-chat-hub'] })

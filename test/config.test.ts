@@ -22,6 +22,7 @@ await t.test('values', async t => {
     JWT_SECRET,
     HOST: '::1',
     PORT: '0',
+    METRICS_PORT: '9100',
     DATABASE_URL: 'postgres://u:p@h/d',
     REDIS_URL: 'rediss://h',
     CORS_ORIGIN: 'https://a.example, http://b.example:8080',
@@ -42,11 +43,13 @@ await t.test('values', async t => {
   }), {
     host: '::1',
     port: 0,
+    metricsPort: 9100,
     corsOrigins: ['https://a.example', 'http://b.example:8080'],
     trustProxy: '10.0.0.0/8, ::1',
     chat: {
       databaseUrl: 'postgres://u:p@h/d',
       accounts: false,
+      metrics: 'apart',
       page: false,
       heartbeatMs: 100,
       staleAfterMs: 2000,
@@ -81,6 +84,7 @@ await t.test('a bad value is named, and not shown', async t => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }).toString()
   for (const [name, ...values] of [
     ['PORT', 'http', '65536', '-1', '1.5', '0x10'],
+    ['METRICS_PORT', 'http', '65536', '3000'],
     ['DATABASE_URL', 'mysql://root:pass-word@h/db', 'chat.db', 'file:', 'file::memory:', 'postgres://user:pass-word@h:port/db', 'postgres:/db', 'POSTGRES://h/d', 'postgres://h/d?sslrootcert=/nowhere/at/all'],
     ['REDIS_URL', 'http://x', 'redis'],
     ['JWT_SECRET', 'short', 'x'.repeat(31)],
