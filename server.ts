@@ -2,12 +2,15 @@
 import type { FastifyInstance } from 'fastify'
 import { ConfigError, readConfig, type Config } from './config.js'
 import { PackageError } from './packages.js'
+import { isBelowNpmStart, onParentGone } from './parent.js'
 import { DatabaseError } from './store/database.js'
 import { elapsedMs } from './time.js'
 
 /** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
 const SHUTDOWN_MS = 9000
 const DRAIN_MS = 6000
+/** Below npm a signal to the process group, such as Ctrl-C's, comes twice: npm passes on what it has got itself. In milliseconds. */
+const SAME_SIGNAL_MS = 1000
 /**
  * Connections that wait to be accepted, of which Node.js takes one in each turn of the event loop. When thousands reconnect
  * at once its default of 511 would leave most to TCP's retries, which come later and later. The kernel has a limit of its
@@ -29,16 +32,20 @@ function countRequests ({ server }: FastifyInstance, stopping: () => boolean): (
 async function main (): Promise<void> {
   const config = readConfig(process.env)
   // not loaded before: a bad value is told at once
-  const { buildServer } = await import('./standalone.js')
+  const { buildServer, buildMetricsServer } = await import('./standalone.js')
   const app = await buildServer(config)
-  let stopping = false
-  const inFlight = countRequests(app, () => stopping)
+  const metrics = config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app)
+  let stoppingSince: number | undefined
+  const inFlight = countRequests(app, () => stoppingSince !== undefined)
 
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    // a second one means now
-    if (stopping) process.exit(1)
-    stopping = true
-    app.log.info(`${signal}: shutting down`)
+  const stop = async (reason: string): Promise<void> => {
+    if (stoppingSince !== undefined) {
+      // a second one means now
+      if (!isBelowNpmStart(process.env) || performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1)
+      return
+    }
+    stoppingSince = performance.now()
+    app.log.info(`${reason}: shutting down`)
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
     // streams are told to go; requests in flight, and new ones while those last, are answered
     await app.hub.endAll('shutdown')
@@ -49,13 +56,17 @@ async function main (): Promise<void> {
     await app.close()
     process.exit(0)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { void stop(signal) })
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => { void stop(signal) })
+  onParentGone(() => { if (stoppingSince === undefined) void stop('npm is gone') })
 
+  if (metrics !== undefined) {
+    await metrics.listen({ host: config.host, port: config.metricsPort ?? 0 }).catch((error: unknown) => { throw portError(error, 'METRICS_PORT') ?? error })
+  }
   const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
-  process.stdout.write(welcome(config, address))
+  process.stdout.write(welcome(config, address, metrics?.listeningOrigin))
 }
 
-function welcome ({ chat: { page, accounts } }: Config, address: string): string {
+function welcome ({ chat: { page, accounts } }: Config, address: string, metrics: string | undefined): string {
   return [
     '',
     `  fastify-sse-chat listens on ${address}`,
@@ -66,6 +77,7 @@ function welcome ({ chat: { page, accounts } }: Config, address: string): string
       : []),
     `  Follow your stream:   curl -N ${address}/api/sse -H 'Authorization: Bearer <token>'`,
     `  All calls:            ${address}/api/openapi.json`,
+    ...(metrics === undefined ? [] : [`  Metrics:              ${metrics}/metrics`]),
     '', ''
   ].join('\n')
 }
@@ -79,8 +91,15 @@ main().catch((error: unknown) => {
 function reasonOf (error: unknown): string {
   if (error instanceof ConfigError || error instanceof DatabaseError || error instanceof PackageError) return error.message
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return 'PORT must be a free port: it is in use'
-  if (code === 'EACCES') return 'PORT must be a port that this user may open'
+  const port = portError(error, 'PORT')
+  if (port !== undefined) return port.message
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return 'HOST must be an address of this machine'
   return error instanceof Error ? error.stack ?? message : String(error)
+}
+
+function portError (error: unknown, variable: string): ConfigError | undefined {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return new ConfigError(`${variable} must be a free port: it is in use`)
+  if (code === 'EACCES') return new ConfigError(`${variable} must be a port that this user may open`)
+  return undefined
 }

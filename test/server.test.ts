@@ -187,3 +187,28 @@ await t.test('SIGTERM: streams are told, requests in flight finish, and it is go
   t.equal(stderr, '')
   t.match(answer, /^HTTP\/1\.1 201/)
 })
+
+await t.test('METRICS_PORT: /metrics is there, and only there', async t => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const refused = await launch(temporary(t), { METRICS_PORT: String(port) }).ended
+  t.match({ ...refused, stderr: refused.stderr.trim() }, { code: 1, stderr: /^METRICS_PORT must be a free port: it is in use$/ })
+
+  const { child, origin, ended } = launch(temporary(t), { METRICS_PORT: '0', JWT_SECRET: SECRET })
+  t.teardown(() => { child.kill('SIGKILL') })
+  let stdout = ''
+  child.stdout!.on('data', chunk => { stdout += String(chunk) })
+  const main = await origin
+  const metrics = /Metrics: +(http:\/\/\S+)\/metrics/.exec(stdout)![1]!
+  t.match(await (await fetch(`${main}/metrics`)).json(), { statusCode: 404, code: 'NOT_FOUND' })
+  t.equal((await fetch(`${main}/health/ready`)).status, 200)
+  const answer = await fetch(`${metrics}/metrics`)
+  t.match(answer.headers.get('content-type'), /^text\/plain/)
+  t.match(await answer.text(), /^chat_request_duration_seconds_count\{.*route="\/health\/ready".*\} 1$/m)
+  t.match(await (await fetch(`${metrics}/api/chat/me`)).json(), { statusCode: 404, code: 'NOT_FOUND' }, 'nothing else')
+  child.kill('SIGTERM')
+  t.match(await ended, { code: 0, stderr: '' })
+  await t.rejects(fetch(`${metrics}/metrics`), 'closed with the server')
+})

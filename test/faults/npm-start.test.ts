@@ -1,0 +1,110 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t, { type Test } from 'tap'
+import { serverCommand } from '../chaos/server-process.js'
+import { openEvents } from '../event-reader.js'
+import { mint, SECRET } from '../chaos/token.js'
+import { eventually, temporaryFolder } from './process.js'
+
+const skip = process.platform === 'win32' ? 'Windows has no signals' : spawnSync('npm', ['--version']).status === 0 ? false : 'there is no npm'
+const root = new URL('../../', import.meta.url)
+
+interface Started { npm: ChildProcess, origin: string, exited: Promise<{ code: number | null, signal: string | null }>, output: () => string }
+
+/** `npm start` by the project's own script, in a folder of its own and as the leader of a process group. */
+async function npmStart (t: Test, { env = {}, args = [] }: { env?: Record<string, string>, args?: string[] } = {}): Promise<Started> {
+  const folder = temporaryFolder(t)
+  const { name, scripts: { start } } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { name: string, scripts: { start: string } }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, version: '0.0.0', type: 'module', scripts: { start } }))
+  mkdirSync(join(folder, 'dist'))
+  // the build, or the sources when that is older
+  const server = pathToFileURL(resolve(serverCommand().at(-1)!)).href
+  const loader = server.endsWith('.ts') ? `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}\nregister()\n` : ''
+  writeFileSync(join(folder, 'dist', 'server.js'), `${loader}await import(${JSON.stringify(server)})\n`)
+
+  const npm = spawn('npm', ['start', ...args], {
+    cwd: folder,
+    detached: true,
+    env: { PATH: process.env.PATH, HOME: folder, NPM_CONFIG_UPDATE_NOTIFIER: 'false', PORT: '0', JWT_SECRET: SECRET, LOG_LEVEL: 'info', PAGE: 'off', ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => {
+    try {
+      process.kill(-npm.pid!, 'SIGKILL')
+    } catch { /* all are gone */ }
+  })
+  let output = ''
+  for (const stream of [npm.stdout, npm.stderr]) stream.on('data', chunk => { output += String(chunk) })
+  const exited = once(npm, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as string | null }))
+  await eventually('the server listens', () => {
+    if (npm.exitCode !== null) throw new Error(output)
+    return /listens on /.test(output)
+  }, 60_000)
+  return { npm, exited, output: () => output, origin: /listens on (http:\/\/\S+)/.exec(output)![1]! }
+}
+
+/** Whether anything of its group is left. */
+const isGone = ({ npm }: Started): boolean => {
+  try {
+    process.kill(-npm.pid!, 0)
+    return false
+  } catch {
+    return true
+  }
+}
+
+/** Sends a signal, and looks on until everything is gone. */
+async function drains (t: Test, started: Started, pid: number, signal: NodeJS.Signals): Promise<void> {
+  const { origin } = started
+  const streams = await Promise.all(Array.from({ length: 3 }, async () => await openEvents(t, `${origin}/api/sse`, { authorization: `Bearer ${mint('anna')}` })))
+  for (const stream of streams) await stream.next('connected')
+  const since = performance.now()
+  process.kill(pid, signal)
+  for (const stream of streams) {
+    t.match((await stream.next('disconnect')).data, { reason: 'shutdown' })
+    await stream.ended
+  }
+  await eventually('all are gone', () => isGone(started))
+  t.ok(performance.now() - since < 10_000, 'within ten seconds')
+  await t.rejects(fetch(`${origin}/health/live`), 'the port is free')
+  t.match(started.output(), /shutting down/, 'it says so')
+}
+
+await t.test('SIGTERM to npm alone: the server drains, and npm ends with 0', { skip }, async t => {
+  const started = await npmStart(t)
+  await drains(t, started, started.npm.pid!, 'SIGTERM')
+  t.same(await started.exited, { code: 0, signal: null })
+})
+
+await t.test('to the whole group, as Ctrl-C and systemd send it: twice is once', { skip }, async t => {
+  const started = await npmStart(t)
+  await drains(t, started, -started.npm.pid!, 'SIGINT')
+  t.same(await started.exited, { code: 0, signal: null })
+})
+
+await t.test('npm goes without a word to the server: it drains, too', { skip }, async t => {
+  const started = await npmStart(t)
+  await drains(t, started, started.npm.pid!, 'SIGHUP')
+  t.same(await started.exited, { code: null, signal: 'SIGHUP' })
+})
+
+await t.test('where the shell has no exec, it starts and drains all the same', { skip }, async t => {
+  const shell = join(temporaryFolder(t), 'shell')
+  // as cmd does with a command that it doesn't know
+  writeFileSync(shell, '#!/bin/sh\nexec sh -c "$(printf %s "$2" | sed \'s/\\bexec /exec-is-unknown /g\')"\n')
+  chmodSync(shell, 0o755)
+  const started = await npmStart(t, { args: [`--script-shell=${shell}`] })
+  t.match(started.output(), /exec-is-unknown.*not found/)
+  await drains(t, started, started.npm.pid!, 'SIGTERM')
+})
+
+await t.test('SIGHUP to the server itself', { skip }, async t => {
+  const started = await npmStart(t)
+  const pid = Number(execFileSync('ps', ['-o', 'pid=,ppid=', '-g', String(started.npm.pid)], { encoding: 'utf8' }).trim().split('\n')
+    .map(line => line.trim().split(/ +/)).find(([, parent]) => parent === String(started.npm.pid))![0])
+  await drains(t, started, pid, 'SIGHUP')
+  t.same(await started.exited, { code: 0, signal: null }, 'and ends with 0')
+})
