@@ -7,7 +7,7 @@ import { databaseOf, guess, HOUR, isOnline, isTyping, Person, SECOND, skipKind, 
 /** A server's wall clock is set while it works: nothing lasts longer or shorter, and nothing changes places. */
 
 t.setTimeout(240_000)
-t.jobs = 3
+t.jobs = 2
 
 const cases: Array<[Kind, string, number]> = [
   ['SQLite', 'back 30 s', -30 * SECOND],
