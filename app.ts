@@ -85,7 +85,7 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
 
   await app.register(databasePlugin, defined({ url: databaseUrl, schema: databaseSchema }))
   await app.register(busPlugin, defined({ databaseUrl, redisUrl: options.redisUrl, bus: options.bus }))
-  await app.register(hubPlugin, defined({ bus: app.chatBus, heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
+  await app.register(hubPlugin, defined({ bus: app.chatBus, now: () => app.chatDatabase.clock.now(), heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
   const { maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays } = options
   await app.register(chatPlugin, defined({ maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays }))
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { wallClockMs } from '../time.js'
 import { LocalBus, type Bus } from './bus.js'
 import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
@@ -17,6 +18,8 @@ import { Topic } from './topic.js'
 export type EndReason = 'token_expired' | 'removed' | 'shutdown' | 'too_slow' | 'unavailable'
 
 export interface HubOptions extends Partial<StreamLimits> {
+  /** Epoch milliseconds, by the clock that `expiresAt` is meant by. Default: this machine's wall clock. */
+  now?: () => number
   /** What carries events between nodes. Default: there is one node. */
   bus?: Bus
 }
@@ -80,6 +83,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly clock = new Clock()
   readonly heartbeats: Heartbeats
   readonly limits: StreamLimits
+  readonly now: () => number
   readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0, diverged: 0 }
 
   readonly #bus: Bus
@@ -125,6 +129,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   constructor (options: HubOptions = {}) {
     this.#bus = options.bus ?? new LocalBus()
+    this.now = options.now ?? wallClockMs
     this.limits = {
       heartbeatMs: options.heartbeatMs ?? 30_000,
       staleAfterMs: options.staleAfterMs ?? 300_000,

@@ -1,4 +1,4 @@
-import { elapsedMs, wallClockMs } from '../time.js'
+import { elapsedMs } from '../time.js'
 import type { Alarm, Clock } from './clock.js'
 import { eventText, HEARTBEAT, withId, type Claim, type Frame } from './frame.js'
 import type { Heartbeats } from './heartbeats.js'
@@ -24,7 +24,7 @@ export interface StreamOptions {
   all: boolean
   /** Whether the user's own events come back. */
   echo: boolean
-  /** Epoch milliseconds by the wall clock; null: never. */
+  /** Epoch milliseconds by the owner's `now`; null: never. */
   expiresAt: number | null
 }
 
@@ -64,6 +64,8 @@ export interface StreamOwner {
   clock: Clock
   heartbeats: Heartbeats
   limits: StreamLimits
+  /** Epoch milliseconds, for when streams expire. */
+  now(): number
   /** It will expire in half a second, unless somebody renews it. */
   expiring(stream: Stream): void
   expired(stream: Stream): void
@@ -101,8 +103,8 @@ export class Stream {
   readonly #sink: Sink
   readonly #owner: StreamOwner
   #expiresAt: number | null
-  /** The wall clock less `elapsedMs` when it was opened: later steps don't make it last longer or shorter. */
-  readonly #epoch = wallClockMs() - elapsedMs()
+  /** The owner's `now` less `elapsedMs` when it was opened: later steps don't make it last longer or shorter. */
+  readonly #epoch: number
   #written = 0
   #taken = 0
   #progressAt = elapsedMs()
@@ -123,6 +125,7 @@ export class Stream {
     this.#sink = options.sink
     this.#owner = owner
     this.#expiresAt = options.expiresAt
+    this.#epoch = owner.now() - elapsedMs()
     const sink = options.sink
     sink.on('close', () => { this.#close() })
     // a peer that went away: the close follows

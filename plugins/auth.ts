@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache'
 import type { Caller } from '../chat/users.js'
 import { chatError, isChatError } from '../errors.js'
 import { isUserId, shownName } from '../schemas/names.js'
+import type { SharedClock } from '../store/shared-clock.js'
 import { wallClockMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
 import { checkJwt, pemOf } from './options.js'
@@ -86,7 +87,9 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
         : secret!) as FastifyJWTOptions['secret'],
     verify: {
       algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
-      clockTolerance: LEEWAY_MS,
+      // these go by the shared clock: see callerOf
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
       // a claim that isn't there is not checked otherwise
       requiredClaims: ['sub', 'exp', ...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
       ...(issuer === undefined ? {} : { allowedIss: issuer }),
@@ -94,11 +97,12 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
     }
   } as FastifyJWTOptions)
   const jwt = app.jwt.chat
+  const clock = app.hasDecorator('chatDatabase') ? app.chatDatabase.clock : { now: wallClockMs, ticks: wallClockMs }
 
   const verify = async (token: string): Promise<Caller> => {
     await keys?.freshen()
     const known = verified.get(token)
-    if (known !== undefined && known.expiresAt! > wallClockMs()) return known
+    if (known !== undefined && known.expiresAt! > clock.now()) return known
     const verifiedBy = generation
     let claims: Record<string, unknown>
     try {
@@ -106,7 +110,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
     } catch (error) {
       throw refusal(error)
     }
-    const caller = callerOf(claims)
+    const caller = callerOf(claims, clock)
     // a key that was withdrawn in the meantime
     if (verifiedBy === generation) verified.set(token, caller)
     return caller
@@ -124,8 +128,9 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
 
     issue ({ userId, displayName, avatar }) {
       if (asymmetric) throw new Error('tokens are issued by whoever holds the private key')
-      const expiresAt = Math.floor(wallClockMs() / 1000) + TOKEN_TTL_S
-      const claims = { sub: userId, name: displayName, ...(avatar === null ? {} : { picture: avatar }), exp: expiresAt, ...(issuer === undefined ? {} : { iss: issuer }), ...(audience === undefined ? {} : { aud: audience }) }
+      const issuedAt = Math.floor(Math.min(clock.now(), clock.ticks()) / 1000)
+      const expiresAt = Math.floor(clock.now() / 1000) + TOKEN_TTL_S
+      const claims = { sub: userId, name: displayName, iat: issuedAt, ...(avatar === null ? {} : { picture: avatar }), exp: expiresAt, ...(issuer === undefined ? {} : { iss: issuer }), ...(audience === undefined ? {} : { aud: audience }) }
       return { token: jwt.sign(claims), expiresAt: expiresAt * 1000 }
     }
   })
@@ -167,27 +172,34 @@ function refusal (error: unknown): Error {
   const chain = [error, (error as { originalError?: unknown }).originalError, (error as { cause?: unknown }).cause]
   const ours = chain.find(link => isChatError(link, 'UNAVAILABLE'))
   if (ours !== undefined) return ours as Error
-  const isExpired = chain.some(link => (link as { code?: unknown } | undefined)?.code === 'FAST_JWT_EXPIRED')
-  return chatError(isExpired ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED')
+  return chatError('UNAUTHORIZED')
 }
 
-/** @throws UNAUTHORIZED when the claims make no caller; TOKEN_EXPIRED without leeway */
-function callerOf (claims: Record<string, unknown>): Caller {
-  const { sub, name, picture, exp, iat } = claims
+/**
+ * Who the claims tell of. On SQLite, `now` is the wall clock: where it was set back, the other clock knows that a token isn't
+ * of the future.
+ * @throws UNAUTHORIZED when the claims make no caller; TOKEN_EXPIRED without leeway
+ */
+function callerOf (claims: Record<string, unknown>, clock: Pick<SharedClock, 'now' | 'ticks'>): Caller {
+  const { sub, name, picture, exp, iat, nbf } = claims
   if (typeof sub !== 'string' || !isUserId(sub)) throw chatError('UNAUTHORIZED')
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
-  if (iat !== undefined && (typeof iat !== 'number' || !Number.isFinite(iat))) throw chatError('UNAUTHORIZED')
-  const now = wallClockMs()
+  for (const instant of [iat, nbf]) {
+    if (instant !== undefined && (typeof instant !== 'number' || !Number.isFinite(instant))) throw chatError('UNAUTHORIZED')
+  }
+  const now = clock.now()
+  const latest = Math.max(now, clock.ticks())
   // NumericDate may have a fraction, and be further than a Date goes
   const expiresAt = Math.min(Math.floor(exp * 1000), LAST_INSTANT_MS)
   if (expiresAt <= now) throw chatError('TOKEN_EXPIRED')
-  const issuedAt = iat === undefined ? null : Math.floor(iat * 1000)
-  if (issuedAt !== null && issuedAt > now + LEEWAY_MS) throw chatError('UNAUTHORIZED')
+  const issuedAt = typeof iat === 'number' ? Math.floor(iat * 1000) : null
+  const validFrom = typeof nbf === 'number' ? nbf * 1000 : 0
+  if (Math.max(issuedAt ?? 0, validFrom) > latest + LEEWAY_MS) throw chatError('UNAUTHORIZED')
   return {
     userId: sub,
     displayName: typeof name === 'string' ? shownName(name) : null,
     avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
-    issuedAt: issuedAt === null ? null : Math.min(Math.max(issuedAt, 0), now),
+    issuedAt: issuedAt === null ? null : Math.max(issuedAt, 0),
     expiresAt
   }
 }

@@ -57,6 +57,13 @@ for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
       await stream.close()
     }
 
+    // a login on one is good on all
+    for (const [index, node] of nodes.entries()) {
+      const person = new Person(`login-${index}`)
+      await person.register(node)
+      for (const other of nodes) t.equal((await person.call(other, 'GET', '/api/chat/me')).status, 200)
+    }
+
     // typing lapses after 6 s, whoever takes the call and whoever ends it
     await Promise.all(nodes.map(async (node, index) => {
       const { person } = here[index]!

@@ -31,6 +31,8 @@ for (const [kind, name, offset] of cases) {
     const edited = await ann.edit(node, first, 'second')
     t.strictSame(await ann.list(node), [withBob, withCid])
     const ticket = await ann.ticket(node)
+    const dora = new Person('dora')
+    await dora.register(node)
     t.equal((await guess(node, 'mallory', 11)).status, 429, 'locked')
     await bob.typing(node, withBob)
     await annsStream.until(isTyping(bob, true))
@@ -56,6 +58,7 @@ for (const [kind, name, offset] of cases) {
     await bob.ok(node, 'PUT', `/api/chat/conversations/${withBob}/read`, { seq: 2 })
 
     // what lasts
+    t.equal((await dora.call(node, 'GET', '/api/chat/me')).status, 200, 'a token of the server\'s own is good')
     const locked = await guess(node, 'mallory', 1)
     t.equal(locked.status, 429, 'still locked')
     t.ok(Number(locked.headers['retry-after']) <= 60, `and for a minute at most: ${locked.headers['retry-after']} s`)
