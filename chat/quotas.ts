@@ -29,7 +29,9 @@ export function assertRoom (unit: Unit, { conversations }: Quotas, userIds: Iter
 /** A day begins with its first group. @throws TOO_MANY_GROUPS (with `retryAfter`) */
 export function countGroup (unit: Unit, { groupsPerDay }: Quotas, userId: string): void {
   const { groupsMade, groupsUntil } = unit.quota(userId)
-  if (groupsUntil === null || groupsUntil <= unit.now) return unit.setGroupsMade(userId, 1, unit.now + DAY_MS)
-  if (groupsMade >= groupsPerDay) throw chatError('TOO_MANY_GROUPS', { retryAfter: Math.ceil((groupsUntil - unit.now) / 1000) })
-  unit.setGroupsMade(userId, groupsMade + 1, groupsUntil)
+  // no day is longer: one that seems to be was begun by another clock
+  const left = Math.min((groupsUntil ?? 0) - unit.ticks, DAY_MS)
+  if (groupsUntil === null || left <= 0) return unit.setGroupsMade(userId, 1, unit.ticks + DAY_MS)
+  if (groupsMade >= groupsPerDay) throw chatError('TOO_MANY_GROUPS', { retryAfter: Math.ceil(left / 1000) })
+  unit.setGroupsMade(userId, groupsMade + 1, unit.ticks + left)
 }

@@ -143,7 +143,7 @@ export function registerUser (userId: string, displayName: string, passwordHash:
     apply (unit) {
       if (unit.user(userId) !== undefined) throw chatError('USER_EXISTS')
       // the second, since a token's `iat` is one: the first token is no older than the name
-      return addUser(unit, userId, shownName(displayName) ?? userId, null, passwordHash, Math.floor(unit.now / 1000) * 1000)
+      return addUser(unit, userId, shownName(displayName) ?? userId, null, passwordHash, Math.floor(Math.min(unit.now, unit.ticks) / 1000) * 1000)
     }
   }
 }
