@@ -19,9 +19,14 @@ export interface Frame {
 
 export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 
+/** @throws when the data can't be written as JSON: a BigInt, a circle, a `toJSON` that throws, nothing at all */
 export function frameOf ({ type, data, id, seq, position, tag, except, neverToThem = false }: AnyEmission): Frame {
   return { body: eventText(type, data), id, seq, position, tag, except, neverToThem }
 }
+
+/** In the place of an event that can't be shown: a comment, so that streams go on to its id. */
+export const blankFrame = ({ id, seq, position, tag, except, neverToThem = false }: AnyEmission): Frame =>
+  ({ body: ':\n\n', id, seq, position, tag, except, neverToThem })
 
 /** Whether a stream of this user gets the frame. */
 export const isFor = ({ except, neverToThem }: Frame, { userId, echo }: { userId: string, echo: boolean }): boolean =>
@@ -30,7 +35,11 @@ export const isFor = ({ except, neverToThem }: Frame, { userId, echo }: { userId
 export const eventText = (type: string, data: unknown): string => `event: ${type}\ndata: ${jsonLine(data)}\n\n`
 
 /** JSON.stringify escapes CR and LF. Parsers that split by Unicode's line ends would also split at these, which it leaves. */
-const jsonLine = (data: unknown): string => JSON.stringify(data ?? null).replace(/[\u0085\u2028\u2029]/g, escaped)
+function jsonLine (data: unknown): string {
+  const json = JSON.stringify(data) as string | undefined
+  if (json === undefined) throw new TypeError('The data of an event must be a JSON value')
+  return json.replace(/[\u0085\u2028\u2029]/g, escaped)
+}
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 

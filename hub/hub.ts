@@ -4,7 +4,7 @@ import { wallClockMs } from '../time.js'
 import { LocalBus, type Bus } from './bus.js'
 import { Clock, type Alarm } from './clock.js'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
-import { allText, frameOf, isFor, topicText, type Claim, type Frame } from './frame.js'
+import { allText, blankFrame, frameOf, isFor, topicText, type Claim, type Frame } from './frame.js'
 import { Heartbeats } from './heartbeats.js'
 import { Job } from './job.js'
 import { KnownLog, later, type Newest, type Transaction } from './known-log.js'
@@ -22,6 +22,8 @@ export interface HubOptions extends Partial<StreamLimits> {
   now?: () => number
   /** What carries events between nodes. Default: there is one node. */
   bus?: Bus
+  /** Told of events that can't be sent: their data is no JSON, say. Default: a warning of the process. */
+  onError?: (error: Error) => void
 }
 
 export interface SubscribeOptions {
@@ -87,6 +89,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly counters: HubCounters = { deliveries: 0, writes: 0, bytes: 0, fellBehind: 0, tooSlow: 0, pages: 0, gaps: 0, diverged: 0 }
 
   readonly #bus: Bus
+  readonly #onError: (error: Error) => void
   readonly #relay: Relay
   #log: Log<C> | undefined
   #pages: PageReader<C> | undefined
@@ -130,6 +133,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   constructor (options: HubOptions = {}) {
     this.#bus = options.bus ?? new LocalBus()
     this.now = options.now ?? wallClockMs
+    this.#onError = options.onError ?? (error => { process.emitWarning(error) })
     this.limits = {
       heartbeatMs: options.heartbeatMs ?? 30_000,
       staleAfterMs: options.staleAfterMs ?? 300_000,
@@ -143,7 +147,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   /** Keeps durable events in order by a log, and tells of streams. Call before the first of them. */
   async useLog (log: Log<C>, watcher?: StreamWatcher): Promise<void> {
     this.#log = log
-    this.#pages = new PageReader(log)
+    this.#pages = new PageReader(log, (error, emission) => { this.#report(error, emission) })
     if (watcher !== undefined) this.#watcher = watcher
     this.#begin(await log.look([]))
     this.#sweepTimer = setInterval(() => { void this.sweep() }, SWEEP_MS)
@@ -187,14 +191,24 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   // ---- events in
 
-  /** Sends events to who follows their topics, on this node and the others. Never throws. */
+  /** Sends events to who follows their topics, on this node and the others. Never throws: what can't be sent is told to `onError`. */
   emit (...emissions: ReadonlyArray<Emission<C>>): void {
     for (const emission of emissions) {
-      // a commit gets the next number, but for a moment in which the hub has seen it in the log before
-      if (emission.tag !== undefined && emission.position! <= this.#settled && this.tagAt(emission.position!) === undefined) this.#doubt(emission.position!)
-      this.#dispatch(emission)
-      this.#relay.send(emission)
+      try {
+        // a commit gets the next number, but for a moment in which the hub has seen it in the log before
+        if (emission.tag !== undefined && emission.position! <= this.#settled && this.tagAt(emission.position!) === undefined) this.#doubt(emission.position!)
+        this.#dispatch(emission)
+        this.#relay.send(emission)
+      } catch (error) {
+        this.#report(error, emission)
+      }
     }
+  }
+
+  #report (cause: unknown, emission: AnyEmission): void {
+    try {
+      this.#onError(new Error(`The event ${emission.type} of ${emission.topics.join(', ')} can't be sent`, { cause }))
+    } catch { /* nobody wants to know */ }
   }
 
   /** Everything that transaction `position` logged has been given to `emit`. */
@@ -262,12 +276,27 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       const name = topics[0]!
       const topic = this.#topics.get(name) ??
         (seq !== undefined && joins?.some(userId => this.#byUser.has(userId)) === true ? this.#addTopic(name, seq - 1) : undefined)
-      if (topic === undefined) return
-      topic.push(emission)
-      this.#activate(topic)
+      if (topic !== undefined) this.#push(topic, emission)
       return
     }
     this.#broadcast(emission, new WeakSet())
+  }
+
+  /** A durable event that can't be shown leaves no hole: the log may have it in a better shape; else streams go on to its id. */
+  #push (topic: Topic, emission: AnyEmission): void {
+    const { seq } = emission
+    try {
+      topic.push({ emission, frame: frameOf(emission) })
+    } catch (error) {
+      if (seq === undefined) throw error
+      this.#report(error, emission)
+      if (this.#log !== undefined) {
+        void this.#fill(topic)
+        return
+      }
+      topic.push({ emission, frame: blankFrame(emission) })
+    }
+    this.#activate(topic)
   }
 
   /** To the followers of any of the topics, but for those who were told before. */
@@ -700,7 +729,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   #takeNews (topic: Topic, page: LoggedEvent[]): void {
     const news = page.filter(({ emission }) => emission.seq! > topic.head)
     if (news.length === 0 || news[0]!.emission.seq !== topic.head + 1) return
-    for (const { emission } of news) topic.push(emission)
+    for (const event of news) topic.push(event)
     this.#activate(topic)
     this.#startJob(topic)
   }
@@ -758,6 +787,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   /** Looks in the log for what the bus did not bring: one small query when nothing has happened elsewhere. */
   async sweep (): Promise<void> {
+    if (this.#log === undefined) {
+      this.#lookFrom = Infinity
+      return
+    }
     this.#sweeping ??= this.#sweepAll().finally(() => { this.#sweeping = undefined })
     await this.#sweeping
   }

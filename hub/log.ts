@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { AnyEmission, Catalogue, Emission } from './emission.js'
-import { frameOf, type Frame } from './frame.js'
+import { blankFrame, frameOf, type Frame } from './frame.js'
 import type { Newest, Transaction } from './known-log.js'
 
 /** Where durable events are kept: what the hub didn't hear, or hasn't sent yet, it reads here. */
@@ -17,7 +17,7 @@ export interface Log<C extends Catalogue> {
   cursor(at: Transaction, shown: Transaction): string
 }
 
-/** An event of the log, with how it stands on the wire. */
+/** An event, with how it stands on the wire. */
 export interface LoggedEvent { emission: AnyEmission, frame: Frame }
 
 interface Page {
@@ -42,6 +42,7 @@ const EVENT_BYTES = 500
  */
 export class PageReader<C extends Catalogue> {
   readonly #log: Log<C>
+  readonly #report: (error: unknown, emission: AnyEmission) => void
   readonly #underWay = new Map<string, { asOf: number, page: Promise<Page> }>()
   readonly #kept = new LRUCache<string, Page>({
     maxSize: KEPT_BYTES,
@@ -53,8 +54,10 @@ export class PageReader<C extends Catalogue> {
   readonly #waiting: Array<() => void> = []
   #reading = 0
 
-  constructor (log: Log<C>) {
+  /** `report` is told of events that can't be shown. */
+  constructor (log: Log<C>, report: (error: unknown, emission: AnyEmission) => void = () => {}) {
     this.#log = log
+    this.#report = report
   }
 
   /**
@@ -88,12 +91,22 @@ export class PageReader<C extends Catalogue> {
     else await new Promise<void>(resolve => this.#waiting.push(resolve))
     try {
       const emissions: AnyEmission[] = await this.#log.read(topic, after, PAGE)
-      return { asOf: emissions.at(-1)?.seq ?? after, events: emissions.map(emission => ({ emission, frame: frameOf(emission) })) }
+      return { asOf: emissions.at(-1)?.seq ?? after, events: emissions.map(emission => ({ emission, frame: this.#frameOf(emission) })) }
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#reading--
       // SQLite reads in this thread: a crowd that catches up has its turns, and the rest of the process has its own
       else setImmediate(next)
+    }
+  }
+
+  /** One event that can't be shown doesn't keep its topic from going on. */
+  #frameOf (emission: AnyEmission): Frame {
+    try {
+      return frameOf(emission)
+    } catch (error) {
+      this.#report(error, emission)
+      return blankFrame(emission)
     }
   }
 }

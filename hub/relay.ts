@@ -58,8 +58,8 @@ export class Relay {
     const { topics, seq, joins = [] } = emission
     if (seq === undefined) return this.#sendEphemeral(emission)
     const topic = topics[0]!
-    const whole = once(() => JSON.stringify(emission))
     const place = once(() => JSON.stringify({ topics, seq, ...(joins.length > 0 ? { joining: true } : {}) } satisfies Wire))
+    const whole = once(() => jsonOf(emission) ?? place())
     this.#bus.publish(topicChannel(topic), whole, place)
     if (joins.length > JOINS_MAX) this.#bus.publish(ALL_NODES, place)
     else for (const userId of joins) this.#bus.publish(userChannel(userId), whole, place)
@@ -121,6 +121,15 @@ export class Relay {
     }
     this.#recent.add(key)
     return true
+  }
+}
+
+/** Undefined where it can't be written as JSON: other nodes read it in the log, where it may be in a better shape. */
+function jsonOf (value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
   }
 }
 

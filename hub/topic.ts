@@ -1,6 +1,5 @@
-import type { AnyEmission } from './emission.js'
-import { frameOf } from './frame.js'
 import { Job } from './job.js'
+import type { LoggedEvent } from './log.js'
 import type { Stream } from './stream.js'
 
 /** Events of a topic that may wait for an earlier one: durable ones are read from the log in their turn, the others are lost. */
@@ -22,13 +21,13 @@ export class Topic {
   /** Being read from the log. */
   filling = false
 
-  #queue: Array<AnyEmission> = []
+  #queue: LoggedEvent[] = []
   /** Durable events that came before an earlier one. */
-  readonly #early = new Map<number, AnyEmission>()
+  readonly #early = new Map<number, LoggedEvent>()
   /** Newest `seq` of those that were too many to be kept. */
   #unkept = 0
   /** Ephemeral events that came before what they follow. */
-  #waiting: AnyEmission[] = []
+  #waiting: LoggedEvent[] = []
 
   constructor (name: string, head: number) {
     this.name = name
@@ -46,15 +45,15 @@ export class Topic {
 
   /** Whether there may be a next job without anything more coming. */
   get ready (): boolean {
-    return this.#queue.length > 0 || this.#early.has(this.head + 1) || this.#waiting.some(emission => this.#mayGo(emission))
+    return this.#queue.length > 0 || this.#early.has(this.head + 1) || this.#waiting.some(event => this.#mayGo(event))
   }
 
   get idle (): boolean {
     return this.#queue.length === 0 && !this.hasGap && this.job === undefined && !this.filling
   }
 
-  push (emission: AnyEmission): void {
-    this.#queue.push(emission)
+  push (event: LoggedEvent): void {
+    this.#queue.push(event)
   }
 
   /**
@@ -63,29 +62,30 @@ export class Topic {
    */
   nextJob (joining: (userId: string) => Iterable<Stream>): Job | undefined {
     const before = this.head
-    const emissions: Array<AnyEmission> = []
+    const events: LoggedEvent[] = []
     let taken = 0
-    this.#takeWaiting(emissions)
-    this.#takeEarly(emissions)
-    for (const emission of this.#queue) {
+    this.#takeWaiting(events)
+    this.#takeEarly(events)
+    for (const event of this.#queue) {
       // a leave ends the job: who comes back after it is a new follower
-      if (emissions.at(-1)?.leaves !== undefined) break
+      if (events.at(-1)?.emission.leaves !== undefined) break
       taken++
-      if (emission.seq === undefined) {
-        if (this.#mayGo(emission)) emissions.push(emission)
-        else if (this.#waiting.length < EARLY_MAX) this.#waiting.push(emission)
-      } else if (emission.seq === this.head + 1 || (emission.seq > this.head && this.#early.size < EARLY_MAX)) {
-        this.#early.set(emission.seq, emission)
+      const { seq } = event.emission
+      if (seq === undefined) {
+        if (this.#mayGo(event)) events.push(event)
+        else if (this.#waiting.length < EARLY_MAX) this.#waiting.push(event)
+      } else if (seq === this.head + 1 || (seq > this.head && this.#early.size < EARLY_MAX)) {
+        this.#early.set(seq, event)
       } else {
-        this.#unkept = Math.max(this.#unkept, emission.seq)
+        this.#unkept = Math.max(this.#unkept, seq)
       }
-      this.#takeEarly(emissions)
+      this.#takeEarly(events)
     }
     this.#queue.splice(0, taken)
-    if (emissions.length === 0) return undefined
+    if (events.length === 0) return undefined
 
     const parts = new Map<string, { from: number, to: number }>()
-    emissions.forEach(({ seq, joins, leaves }, index) => {
+    events.forEach(({ emission: { seq, joins, leaves } }, index) => {
       for (const userId of joins ?? []) {
         for (const stream of joining(userId)) {
           if (stream.topics.has(this) || stream.hasPassed(this.name, seq!)) continue
@@ -96,32 +96,32 @@ export class Topic {
       }
       if (leaves !== undefined) parts.set(leaves, { from: parts.get(leaves)?.from ?? 0, to: index })
     })
-    const job = new Job(emissions.map(frameOf), new Set(this.live), before, parts)
-    for (const { leaves } of emissions) {
+    const job = new Job(events.map(({ frame }) => frame), new Set(this.live), before, parts)
+    for (const { emission: { leaves } } of events) {
       if (leaves === undefined) continue
       for (const stream of this.live) if (stream.userId === leaves) job.leaving.add(stream)
     }
     return job
   }
 
-  /** Moves to `emissions` what is next in line now, as far as there is no gap and nobody leaves. */
-  #takeEarly (emissions: Array<AnyEmission>): void {
+  /** Moves to `events` what is next in line now, as far as there is no gap and nobody leaves. */
+  #takeEarly (events: LoggedEvent[]): void {
     for (let next = this.#early.get(this.head + 1); next !== undefined; next = this.#early.get(this.head + 1)) {
-      this.#early.delete(next.seq!)
       this.head++
-      emissions.push(next)
-      if (next.leaves !== undefined) return
-      this.#takeWaiting(emissions)
+      this.#early.delete(this.head)
+      events.push(next)
+      if (next.emission.leaves !== undefined) return
+      this.#takeWaiting(events)
     }
   }
 
-  #takeWaiting (emissions: Array<AnyEmission>): void {
+  #takeWaiting (events: LoggedEvent[]): void {
     if (this.#waiting.length === 0) return
-    emissions.push(...this.#waiting.filter(emission => this.#mayGo(emission)))
-    this.#waiting = this.#waiting.filter(emission => !this.#mayGo(emission))
+    events.push(...this.#waiting.filter(event => this.#mayGo(event)))
+    this.#waiting = this.#waiting.filter(event => !this.#mayGo(event))
   }
 
-  #mayGo ({ after = 0 }: AnyEmission): boolean {
+  #mayGo ({ emission: { after = 0 } }: LoggedEvent): boolean {
     return after <= this.head
   }
 }

@@ -38,7 +38,7 @@ export const hubBounds = {
 async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<void> {
   checkNumbers(options, hubBounds)
   const sse = await sseMethod(app)
-  const hub = new Hub<ChatEvents>(options)
+  const hub = new Hub<ChatEvents>({ onError: error => { app.log.error({ err: error }, 'chat: an event was not sent') }, ...options })
   app.decorate('hub', hub)
   const sessions = new Http2Sessions()
   const isSilent = hub.limits.heartbeatMs > KEEP_ALIVE_MS
