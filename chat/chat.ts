@@ -28,7 +28,7 @@ import { addParticipants, changeRole, createDirect, createGroup, removeParticipa
 import { decodeListCursor, encodeListCursor } from './list-cursor.js'
 import { closeDeadNodes, Lease, LEASE_MS } from './lease.js'
 import { chatLog } from './log.js'
-import { deleteMessage, editMessage, sendMessage, type MessagePlace } from './messages.js'
+import { deleteMessage, editMessage, sendMessage } from './messages.js'
 import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { ONLINE_GRACE_MS, ONLINE_LEASE_MS, setOnline, settleOnline, tellOwed } from './presence.js'
 import { DEFAULT_QUOTAS, type Quotas } from './quotas.js'
@@ -116,7 +116,6 @@ export class Chat {
       onClosed: row => { this.#streamClosed(row) },
       onDiverged: () => {
         this.#users.forget()
-        this.#queries.forget()
         options.onError?.(new Error('The event log lacks events that were sent, as after a failover that lost the newest: all streams are reset'))
       }
     })
@@ -233,7 +232,6 @@ export class Chat {
     const outcome = await this.#writer.write(sendMessage({ conversationId, userId, text, type, clientId }))
     if ('sent' in outcome) {
       this.#forgetTyping(conversationId, userId)
-      this.#queries.rememberPlace(outcome.sent.id, conversationId)
       return { message: outcome.sent, created: true }
     }
     return { message: found(await this.#queries.message(outcome.repeats, conversationId)), created: false }
@@ -241,11 +239,13 @@ export class Chat {
 
   async editMessage (userId: string, messageId: string, body: Static<typeof EditMessageBody>): Promise<Message> {
     assertValid(EditMessageBody, body)
-    return await this.#writer.write(editMessage(await this.#place(messageId), userId, body.text))
+    assertPossible(MessageId, messageId)
+    return await this.#writer.write(editMessage(messageId, userId, body.text))
   }
 
   async deleteMessage (userId: string, messageId: string): Promise<Message> {
-    return await this.#writer.write(deleteMessage(await this.#place(messageId), userId))
+    assertPossible(MessageId, messageId)
+    return await this.#writer.write(deleteMessage(messageId, userId))
   }
 
   /** A page of a conversation's history, ascending. */
@@ -258,7 +258,8 @@ export class Chat {
   /** Marks a message, and all before it, as delivered to or read by the user. */
   async markMessage (userId: string, messageId: string, body: Static<typeof ReceiptBody>): Promise<ReceiptAnswer> {
     assertValid(ReceiptBody, body)
-    return await this.#writer.write(markMessage(await this.#place(messageId), userId, body.status))
+    assertPossible(MessageId, messageId)
+    return await this.#writer.write(markMessage(messageId, userId, body.status))
   }
 
   /** Marks everything up to a `seq` as read by the user. */
@@ -282,11 +283,6 @@ export class Chat {
   async #access (userId: string, conversationId: string): Promise<Followable> {
     assertPossible(ConversationId, conversationId)
     return found(await this.#queries.access(conversationId, userId))
-  }
-
-  async #place (messageId: string): Promise<MessagePlace> {
-    assertPossible(MessageId, messageId)
-    return { messageId, conversationId: found(await this.#queries.conversationOf(messageId)) }
   }
 
   #forgetTyping (conversationId: string, userId: string): void {

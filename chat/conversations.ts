@@ -25,9 +25,9 @@ export function createDirect (userId: string, otherId: string, quotas: Quotas): 
   const conversationId = directConversationId(userId, otherId)
   return {
     needs (keys) {
-      keys.conversations.add(conversationId)
-      keys.user(userId)
-      keys.user(otherId)
+      keys.direct(conversationId)
+      keys.profile(userId)
+      keys.profile(otherId)
       needQuotas(keys, quotas, [userId, otherId])
     },
     apply (unit) {
@@ -50,7 +50,7 @@ export function createGroup (userId: string, title: string | null, participantId
   return {
     needs (keys) {
       if (memberIds.length > MAX_PARTICIPANTS) return
-      memberIds.forEach(id => { keys.user(id) })
+      memberIds.forEach(id => { keys.profile(id) })
       needQuotas(keys, quotas, memberIds)
     },
     apply (unit) {
@@ -73,10 +73,9 @@ export function addParticipants (conversationId: string, callerId: string, parti
     needs (keys) {
       keys.participant(conversationId, callerId)
       for (const id of ids.slice(0, MAX_PARTICIPANTS)) {
-        keys.participant(conversationId, id)
-        keys.user(id)
+        keys.other(conversationId, callerId, id)
+        keys.quotaOfOther(conversationId, callerId, id, quotas.conversations)
       }
-      needQuotas(keys, quotas, ids.slice(0, MAX_PARTICIPANTS))
     },
     apply (unit) {
       const { conversation } = managerOf(unit, conversationId, callerId)
@@ -98,8 +97,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
 export function changeRole (conversationId: string, callerId: string, userId: string, role: 'admin' | 'member'): Command<void> {
   return {
     needs (keys) {
-      keys.participant(conversationId, callerId)
-      keys.participant(conversationId, userId)
+      keys.other(conversationId, callerId, userId)
     },
     apply (unit) {
       const caller = groupParticipantOf(unit, conversationId, callerId)
@@ -116,7 +114,7 @@ export function changeRole (conversationId: string, callerId: string, userId: st
 export function removeParticipant (conversationId: string, callerId: string, userId: string): Command<void> {
   return {
     needs (keys) {
-      keys.crowd(conversationId)
+      keys.crowd(conversationId, callerId)
     },
     apply (unit) {
       const caller = groupParticipantOf(unit, conversationId, callerId)

@@ -49,12 +49,9 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
   }
 }
 
-/** Where a message stands: known before the transaction, since it never changes. */
-export interface MessagePlace { messageId: string, conversationId: string }
-
 /** Gives a message another text and tells it to all. The same text again changes nothing. */
-export function editMessage ({ messageId, conversationId }: MessagePlace, userId: string, text: string): Command<Message> {
-  return ofSender(messageId, conversationId, userId, (unit, message, participants) => {
+export function editMessage (messageId: string, userId: string, text: string): Command<Message> {
+  return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
     if (message.text === text) return
     const editedAt = changeInstant(unit, message)
@@ -64,8 +61,8 @@ export function editMessage ({ messageId, conversationId }: MessagePlace, userId
 }
 
 /** Leaves a tombstone: the same place and `seq`, and no text any more. A second time changes nothing. */
-export function deleteMessage ({ messageId, conversationId }: MessagePlace, userId: string): Command<Message> {
-  return ofSender(messageId, conversationId, userId, (unit, message, participants) => {
+export function deleteMessage (messageId: string, userId: string): Command<Message> {
+  return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) return
     const deletedAt = changeInstant(unit, message)
     unit.changeMessage(message, { text: '', deletedAt, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
@@ -73,15 +70,16 @@ export function deleteMessage ({ messageId, conversationId }: MessagePlace, user
   })
 }
 
-function ofSender (messageId: string, conversationId: string, userId: string,
+function ofSender (messageId: string, userId: string,
   change: (unit: Unit, message: MessageRow, participants: ParticipantRow[]) => void): Command<Message> {
   return {
     needs (keys) {
-      keys.crowd(conversationId)
+      keys.messageWithCrowd(messageId, userId)
       keys.former(messageId)
     },
     apply (unit) {
       const message = unit.message(messageId)
+      const conversationId = message?.conversation.id ?? ''
       const caller = unit.participant(conversationId, userId)
       if (message === undefined || caller === undefined) throw chatError('NOT_FOUND')
       if (message.senderId !== userId) throw chatError('FORBIDDEN')

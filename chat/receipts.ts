@@ -4,17 +4,16 @@ import type { ReadAnswer } from '../schemas/conversations.js'
 import type { ReceiptAnswer, ReceiptStatus } from '../schemas/messages.js'
 import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
-import type { MessagePlace } from './messages.js'
 
 /** Moves the caller's mark to a message, and with it over all before it; tells one `statusUpdate` when it moved. */
-export function markMessage ({ messageId, conversationId }: MessagePlace, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
+export function markMessage (messageId: string, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
   return {
     needs (keys) {
-      keys.participant(conversationId, userId)
-      keys.message(messageId)
+      keys.message(messageId, userId)
     },
     apply (unit) {
       const message = unit.message(messageId)
+      const conversationId = message?.conversation.id ?? ''
       const reader = unit.participant(conversationId, userId)
       if (message === undefined || reader === undefined) throw chatError('NOT_FOUND')
       if (message.senderId === userId) throw chatError('OWN_MESSAGE')

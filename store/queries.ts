@@ -1,5 +1,4 @@
 import DataLoader from 'dataloader'
-import { LRUCache } from 'lru-cache'
 import { isoTime } from '../schemas/common.js'
 import { LISTED_PARTICIPANTS, type Conversation, type Participant } from '../schemas/conversations.js'
 import type { DurableEventType } from '../schemas/events.js'
@@ -43,8 +42,6 @@ const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.ac
 const SEQ_MAX = 2_147_483_647
 /** Keys that are looked up by one query. */
 const BATCH_MAX = 1000
-/** Messages whose conversations are remembered. */
-export const PLACES_MAX = 10_000
 /** Users whose conversations are looked up by one query: each may have thousands. */
 const FOLLOWERS_MAX = 16
 
@@ -55,9 +52,6 @@ export class Queries {
   #followers = 0
   readonly #access: DataLoader<[conversationId: string, userId: string], Followable | undefined>
   readonly #followed: DataLoader<[userId: string, after: number], Tagged[]>
-  readonly #places: DataLoader<string, string | undefined>
-  /** Message → conversation never changes. */
-  readonly #placeCache = new LRUCache<string, string>({ max: PLACES_MAX })
 
   constructor (database: Database) {
     this.#database = database
@@ -69,7 +63,6 @@ export class Queries {
       maxBatchSize: FOLLOWERS_MAX,
       batchScheduleFn: dispatch => { void gather(() => this.#followers, BATCH_MAX).then(dispatch) }
     })
-    this.#places = new DataLoader(async ids => await this.#loadPlaces(ids), { cache: false, maxBatchSize: BATCH_MAX })
   }
 
   /** The conversation, if the user participates in it. */
@@ -85,25 +78,6 @@ export class Queries {
     } finally {
       this.#followers--
     }
-  }
-
-  /** A message that was just sent is what is marked next: where it stands need not be looked up. */
-  rememberPlace (messageId: string, conversationId: string): void {
-    this.#placeCache.set(messageId, conversationId)
-  }
-
-  /** Forgets where messages stand: the database has lost some that it had. */
-  forget (): void {
-    this.#placeCache.clear()
-  }
-
-  /** The conversation that a message stands in. */
-  async conversationOf (messageId: string): Promise<string | undefined> {
-    const known = this.#placeCache.get(messageId)
-    if (known !== undefined) return known
-    const found = await this.#places.load(messageId)
-    if (found !== undefined) this.#placeCache.set(messageId, found)
-    return found
   }
 
   async user (userId: string): Promise<User | undefined> {
@@ -279,15 +253,6 @@ export class Queries {
 
   #table (columns: Parameters<Database['dialect']['table']>[0]): string {
     return this.#database.dialect.table(columns)
-  }
-
-  async #loadPlaces (ids: readonly string[]): Promise<Array<string | undefined>> {
-    const rows = await this.#query(
-      `SELECT m.id, c.id AS conversation_id FROM ${this.#table({ id: 'text' })} k
-       JOIN chat_messages m ON m.id = k.id JOIN chat_conversations c ON c.num = m.conversation`,
-      JSON.stringify(ids.map(id => [id])))
-    const found = new Map<string, string>(rows.map(row => [row.id!, row.conversation_id!]))
-    return ids.map(id => found.get(id))
   }
 
   async #renderMessages (rows: Row[], conversationIdOf: (row: Row) => string): Promise<Message[]> {

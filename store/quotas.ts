@@ -12,12 +12,16 @@ type Row = { user_id: string, conversations: number | bigint, groups_made: numbe
 
 const QUOTA = { user_id: 'text', conversations: 'int', groups_made: 'int', groups_until: 'bigint' } as const
 
-/** Whoever has come to the limit given here is counted again: a node of an older version counts nobody. */
-export async function findQuotas (sql: Sql, { table }: Dialect, limits: ReadonlyMap<string, number>): Promise<Map<string, Quota>> {
+/**
+ * Locks what is counted, so that two nodes don't both take the last place. Whoever has come to the limit given here is
+ * counted again: a node of an older version counts nobody.
+ */
+export async function findQuotas (sql: Sql, { table, lock }: Dialect, limits: ReadonlyMap<string, number>): Promise<Map<string, Quota>> {
   const rows = await sql.query<Row>(
     `SELECT q.user_id, q.groups_made, q.groups_until, CASE WHEN q.conversations < k.most THEN q.conversations
        ELSE (SELECT count(*) FROM chat_participants p WHERE p.user_id = q.user_id) END AS conversations
-     FROM ${table({ user_id: 'text', most: 'int' })} k JOIN chat_quotas q ON q.user_id = k.user_id`, JSON.stringify([...limits]))
+     FROM ${table({ user_id: 'text', most: 'int' })} k JOIN chat_quotas q ON q.user_id = k.user_id
+     ORDER BY q.user_id ${lock === '' ? '' : `${lock} OF q`}`, JSON.stringify([...limits]))
   return new Map(rows.map(row => [row.user_id, {
     conversations: Number(row.conversations),
     groupsMade: Number(row.groups_made),

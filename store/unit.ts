@@ -165,15 +165,25 @@ export class Unit {
   /** Loads and locks what the commands named; conversations first, then users, each in one order on every node. */
   static async load (database: Database, sql: Sql, keys: Keys): Promise<Unit> {
     const unit = new Unit(database)
-    if (keys.conversations.size > 0) await unit.#loadConversations(sql, [...keys.conversations])
-    if (keys.participants.length > 0) await unit.#loadParticipants(sql, keys.participants)
-    if (keys.crowds.size > 0) await unit.#loadCrowds(sql, [...keys.crowds])
-    if (keys.clientIds.length > 0) await unit.#loadClientIds(sql, keys.clientIds)
-    if (keys.lastOfOthers.length > 0) await unit.#loadLastOfOthers(sql, keys.lastOfOthers)
-    if (keys.messages.size > 0) await unit.#loadMessages(sql, [...keys.messages])
-    if (keys.formerOf.size > 0) await unit.#loadFormer(sql, keys.formerOf)
+    if (keys.participants.length + keys.messages.length + keys.directs.size > 0) await unit.#loadConversations(sql, keys)
+    if (unit.#conversations.size > 0) {
+      if (keys.messages.length > 0) await unit.#loadMessages(sql, keys.messages)
+      await unit.#loadParticipants(sql, [...keys.participants, ...unit.#placesOf(keys.messages)])
+      // what follows is for those who take part
+      const others = keys.joining.filter(([id, callerId]) => unit.participant(id, callerId) !== undefined)
+      if (others.length > 0) await unit.#loadParticipants(sql, others.map(([id, , userId]) => [id, userId]))
+      for (const [, , userId] of others) keys.profile(userId)
+      for (const [id, callerId, userId, most] of keys.quotasOfOthers) if (unit.participant(id, callerId) !== undefined) keys.quota(userId, most)
+      const crowds = [...keys.crowds, ...unit.#placesOf(keys.crowdsOfMessages)].filter(key => unit.#takesPart(key)).map(([id]) => id)
+      if (crowds.length > 0) await unit.#loadCrowds(sql, [...new Set(crowds)])
+      await unit.#loadClientIds(sql, keys.clientIds.filter(key => unit.#takesPart(key)))
+      await unit.#loadLastOfOthers(sql, keys.lastOfOthers.filter(key => unit.#takesPart(key)))
+      if (keys.formerOf.size > 0) await unit.#loadFormer(sql, keys.formerOf)
+    }
     if (keys.users.size > 0) await unit.#loadUsers(sql, [...keys.users])
     if (keys.quotas.size > 0) unit.#quotas = await findQuotas(sql, database.dialect, keys.quotas)
+    const profiles = [...keys.profiles].filter(id => !keys.users.has(id))
+    if (profiles.length > 0) await unit.#loadUsers(sql, profiles, '')
     if (keys.streams.size > 0) await unit.#loadStreams(sql, [...keys.streams])
     if (keys.resumables.length > 0) await unit.#loadResumables(sql, keys.resumables)
     return unit
@@ -443,11 +453,21 @@ export class Unit {
     return this.#database.dialect.table(columns)
   }
 
-  async #loadConversations (sql: Sql, ids: string[]): Promise<void> {
+  /** Where somebody left while the lock was waited for, their participation isn't found afterwards. */
+  async #loadConversations (sql: Sql, { participants, messages, directs }: Keys): Promise<void> {
+    const key = this.#table({ id: 'text', user_id: 'text' })
+    const wanted: Array<[select: string, rows: unknown[][]]> = [
+      [`SELECT p.conversation FROM ${key} k JOIN chat_conversations c ON c.id = k.id
+        JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id`, participants],
+      [`SELECT p.conversation FROM ${key} k JOIN chat_messages m ON m.id = k.id
+        JOIN chat_participants p ON p.conversation = m.conversation AND p.user_id = k.user_id`, messages],
+      [`SELECT c.num FROM ${this.#table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, [...directs].map(id => [id])]
+    ]
+    const parts = wanted.filter(([, rows]) => rows.length > 0)
     const rows = await sql.query<Record<string, never>>(
       `SELECT num, id, type, title, created_by, created_at, updated_at, logged_at, message_seq, event_seq, participant_count
-       FROM chat_conversations WHERE id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)
-       ORDER BY num ${this.#database.dialect.lock}`, JSON.stringify(ids.map(id => [id])))
+       FROM chat_conversations WHERE num IN (${parts.map(([select]) => select).join(' UNION ALL ')})
+       ORDER BY num ${this.#database.dialect.lock}`, ...parts.map(([, rows]) => JSON.stringify(rows)))
     for (const row of rows) {
       this.#conversations.set(row.id!, {
         num: Number(row.num),
@@ -463,6 +483,18 @@ export class Unit {
         participantCount: Number(row.participant_count)
       })
     }
+  }
+
+  #takesPart ([conversationId, userId]: readonly [conversationId: string, userId: string, ...unknown[]]): boolean {
+    return this.participant(conversationId, userId) !== undefined
+  }
+
+  /** The conversations that messages stand in, with the users who asked for them. */
+  #placesOf (messages: Keys['messages']): Keys['participants'] {
+    return messages.flatMap(([messageId, userId]) => {
+      const message = this.#messages.get(messageId)
+      return message === undefined ? [] : [[message.conversation.id, userId]]
+    })
   }
 
   async #loadParticipants (sql: Sql, pairs: Keys['participants']): Promise<void> {
@@ -550,10 +582,10 @@ export class Unit {
     for (const row of rows) this.#lastOfOthers.set(JSON.stringify(keys[Number(row.key)]), this.#messages.get(row.id!)!)
   }
 
-  async #loadMessages (sql: Sql, ids: string[]): Promise<void> {
+  async #loadMessages (sql: Sql, keys: Keys['messages']): Promise<void> {
     this.#takeMessages(await sql.query(
-      `SELECT ${MESSAGE} FROM chat_messages m WHERE m.id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
-      JSON.stringify(ids.map(id => [id]))))
+      `SELECT ${MESSAGE} FROM ${this.#table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id
+       JOIN chat_participants p ON p.conversation = m.conversation AND p.user_id = k.user_id`, JSON.stringify(keys)))
   }
 
   async #loadFormer (sql: Sql, ids: Iterable<string>): Promise<void> {
@@ -593,11 +625,11 @@ export class Unit {
     }
   }
 
-  async #loadUsers (sql: Sql, ids: string[]): Promise<void> {
+  async #loadUsers (sql: Sql, ids: string[], lock = this.#database.dialect.lock): Promise<void> {
     const rows = await sql.query<Record<string, never>>(
       `SELECT id, display_name, avatar, password_hash, profile_at, created_at, is_online, is_hidden, online_until, last_seen
        FROM chat_users WHERE id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)
-       ORDER BY id ${this.#database.dialect.lock}`, JSON.stringify(ids.map(id => [id])))
+       ORDER BY id ${lock}`, JSON.stringify(ids.map(id => [id])))
     for (const row of rows) {
       this.#users.set(row.id!, {
         id: row.id!,

@@ -17,7 +17,6 @@ import { CALLERS_MAX } from '../plugins/limits.js'
 import { MAX_PARTICIPANTS } from '../schemas/conversations.js'
 import { COUNTS_MAX } from '../store/counters.js'
 import { FOLLOWABLES_PAGE } from '../store/followable.js'
-import { PLACES_MAX } from '../store/queries.js'
 import { BATCH_MAX, WAITING_MAX } from '../store/writer.js'
 
 const root = new URL('../', import.meta.url)
@@ -47,7 +46,6 @@ const constants: Record<string, number> = {
   LEFT_MAX,
   MAX_PARTICIPANTS,
   OUTBOX_BYTES,
-  PLACES_MAX,
   READERS,
   REMEMBERED,
   TICKETS_MAX,

@@ -46,7 +46,6 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   const conversation = { conversationId: 'group_1', num: 1, eventSeq: 1, prunedSeq: 0, position: 1, prunedPosition: 0 }
   await queries.access('group_1', 'ann')
   await queries.followed('ann', 0)
-  await queries.conversationOf('a message')
   await queries.user('ann')
   await queries.messages(conversation, { before: 50, limit: 50 })
   await queries.messages(conversation, { after: 50, limit: 50 })
