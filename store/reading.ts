@@ -92,7 +92,6 @@ export const sqlStates: Readonly<Record<string, Reading>> = {
   '55P03': 'locked',
   57: 'away',
   57014: 'exhausted',
-  57050: 'exhausted',
   '57P01': 'dropped',
   '57P02': 'dropped',
   58: 'damaged',

@@ -99,6 +99,9 @@ const participantColumns = (of: 'k' | 'p'): string => `${of}.conversation, ${of}
   u.display_name, u.avatar,
   (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = ${of}.conversation AND m.sender_id = ${of}.user_id
    ORDER BY m.seq DESC LIMIT 1) AS sender_seq`
+/** The conversation, if the user of `k` takes part in it. Not a join: PostgreSQL would look through all participants of small groups. */
+const ownConversation = (num: string): string =>
+  `(SELECT p.conversation FROM chat_participants p WHERE p.conversation = ${num} AND p.user_id = k.user_id)`
 const MESSAGE = `m.id, m.conversation, m.seq, m.sender_id, m.sender_seq, m.client_id, m.text, m.type, m.created_at, m.edited_at,
   m.deleted_at, m.first_text_hash`
 const USER_COLUMNS = { id: 'text', display_name: 'text', avatar: 'text', password_hash: 'text', profile_at: 'bigint', created_at: 'bigint', is_online: 'boolean', is_hidden: 'boolean', online_until: 'bigint', last_seen: 'bigint' } as const
@@ -457,10 +460,8 @@ export class Unit {
   async #loadConversations (sql: Sql, { participants, messages, directs }: Keys): Promise<void> {
     const key = this.#table({ id: 'text', user_id: 'text' })
     const wanted: Array<[select: string, rows: unknown[][]]> = [
-      [`SELECT p.conversation FROM ${key} k JOIN chat_conversations c ON c.id = k.id
-        JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id`, participants],
-      [`SELECT p.conversation FROM ${key} k JOIN chat_messages m ON m.id = k.id
-        JOIN chat_participants p ON p.conversation = m.conversation AND p.user_id = k.user_id`, messages],
+      [`SELECT ${ownConversation('c.num')} FROM ${key} k JOIN chat_conversations c ON c.id = k.id`, participants],
+      [`SELECT ${ownConversation('m.conversation')} FROM ${key} k JOIN chat_messages m ON m.id = k.id`, messages],
       [`SELECT c.num FROM ${this.#table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, [...directs].map(id => [id])]
     ]
     const parts = wanted.filter(([, rows]) => rows.length > 0)
@@ -585,7 +586,7 @@ export class Unit {
   async #loadMessages (sql: Sql, keys: Keys['messages']): Promise<void> {
     this.#takeMessages(await sql.query(
       `SELECT ${MESSAGE} FROM ${this.#table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id
-       JOIN chat_participants p ON p.conversation = m.conversation AND p.user_id = k.user_id`, JSON.stringify(keys)))
+       WHERE m.conversation = ${ownConversation('m.conversation')}`, JSON.stringify(keys)))
   }
 
   async #loadFormer (sql: Sql, ids: Iterable<string>): Promise<void> {

@@ -8,8 +8,10 @@ import t from 'tap'
 import { PostgresBus } from '../../hub/buses/postgres.js'
 import { openDatabase, type Database } from '../../store/database.js'
 import { findMarks } from '../../store/marks.js'
+import { Keys } from '../../store/keys.js'
 import { Queries } from '../../store/queries.js'
 import type { Param } from '../../store/sql.js'
+import { Unit } from '../../store/unit.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
 /** How long another process holds its lock, in milliseconds. */
@@ -64,6 +66,16 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   await queries.lapsedOnline(1)
   await queries.deadNodes(1)
   await findMarks(explained.read, database.dialect, 'former_participants', [{ conversation: 1, low: 1, high: 50 }])
+  const keys = new Keys()
+  keys.crowd('group_1', 'ann')
+  keys.messageWithCrowd('a message', 'ann')
+  keys.direct('conv_ann_ben')
+  await database.transaction(async sql => {
+    const explained = explaining({ ...database, read: sql }, plans)
+    await Unit.load(explained, explained.read, keys)
+  })
+  const [, locking] = [...plans].find(([sql]) => sql.includes('FOR NO KEY UPDATE')) ?? []
+  t.match(locking, /Index Cond: \(\(user_id = .* AND \(conversation = |Index Cond: \(\(conversation = .* AND \(user_id = /, 'a participation is one entry')
   for (const [sql, plan] of plans) {
     t.match(plan, 'Index', sql)
     t.notMatch(plan, 'Seq Scan', sql)
