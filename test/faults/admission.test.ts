@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
+import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { chatError } from '../../errors.js'
 import { CommitUnknown } from '../../store/outage.js'
+import type { EventReader } from '../event-reader.js'
 import { buildListening, user } from '../helper.js'
 import { eventually } from './process.js'
 
@@ -150,4 +152,32 @@ await t.test('a stream that could not be counted says nothing about its user', a
   // written after whatever came of it
   await user(app, 'anna').arrive()
   t.equal(await until(), before, 'online for as long as they have said')
+})
+
+await t.test('what is no refusal ends a stream so that it comes back, and is logged', async t => {
+  const logged: string[] = []
+  const log = new Writable({ write (line: Buffer, _encoding, done) { logged.push(line.toString()); done() } })
+  const turnedAway = async (stream: EventReader): Promise<void> => {
+    t.equal(stream.status, 200)
+    const { data } = await stream.next('disconnect')
+    t.match(data, { reason: 'unavailable', retryAfterMs: Number })
+    t.equal(stream.retry, data.retryAfterMs)
+    await stream.ended
+  }
+  const app = await buildListening(t, { log })
+  const { admit } = app.chat.streams
+  for (const [what, broken] of Object.entries({
+    'a mistake before the head': async () => { throw new TypeError('a mistake before the head') },
+    'a mistake behind the head': async () => ({ begin () { throw new TypeError('a mistake behind the head') } })
+  })) {
+    app.chat.streams.admit = broken
+    await turnedAway(await user(app, 'anna').openStream(t))
+    await eventually('it is logged', () => logged.some(line => line.includes(what)))
+  }
+  app.chat.streams.admit = admit
+  t.ok(await user(app, 'anna').stream(t))
+
+  const host = await buildListening(t, { log, chat: { authenticate: () => { throw new Error('the host has a bad day') } } })
+  await turnedAway(await user(host, 'anna').openStream(t))
+  await eventually('it is logged', () => logged.some(line => line.includes('the host has a bad day')))
 })

@@ -38,7 +38,7 @@ async function place (t: Test): Promise<Place> {
   }
   const elsewhere = async (...statements: string[]): Promise<void> => { await run(url.pathname.slice(1), statements) }
   await elsewhere(`CREATE ROLE ${name} LOGIN PASSWORD 'first'`, `CREATE DATABASE ${name} OWNER ${name}`)
-  t.teardown(async () => { await elsewhere(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `DROP ROLE ${name}`) })
+  t.teardown(async () => { await elsewhere(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `DROP DATABASE IF EXISTS ${name}_other WITH (FORCE)`, `DROP ROLE ${name}`) })
   const own = new URL(url)
   own.username = name
   own.password = 'first'
@@ -232,6 +232,18 @@ await t.test('sessions that are not what they were', { skip: await skipWithoutPo
     const answers = await Promise.all(['good', 'bad', 'good'].map(async text => (await chat.anna.call('POST', '/api/chat/messages', { conversationId: chat.conversationId, text })).status))
     t.strictSame(answers, [201, 503, 201])
   })
+})
+
+await t.test('a bus that may not publish', { skip: await skipWithoutPostgres() }, async t => {
+  const where = await place(t)
+  const chat = await start(t, where.url)
+  const stream = await chat.ben.stream(t, { conversationId: chat.conversationId })
+  await where.admin('REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC')
+  await eventually('it is noticed', async () => await readiness(chat) === 503)
+  await chat.anna.send(chat.conversationId, 'without a bus')
+  t.equal((await stream.next('message')).data.text, 'without a bus')
+  await where.admin('GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC')
+  await eventually('it is back', async () => await readiness(chat) === 200)
 })
 
 /** A line to PostgreSQL that, while a code is set, answers every new connection with that error, and ends those that are open. */
