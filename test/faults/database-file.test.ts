@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import SqliteConnection from 'better-sqlite3'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { build, buildListening, call, user, type User } from '../helper.js'
@@ -119,4 +120,31 @@ await t.test('a write-ahead log that is removed: what is in it is kept, and writ
     t.equal(messages.length, 1, 'in the database')
     await works(t, chat, ['before'])
   }
+})
+
+await t.test('a table that somebody takes away', async t => {
+  const chat = await start(t)
+  await chat.anna.send(chat.conversationId, 'before')
+  const other = new SqliteConnection(chat.file)
+  t.teardown(() => { other.close() })
+  for (const [spoil, mend] of [
+    ['ALTER TABLE chat_participants RENAME TO elsewhere', 'ALTER TABLE elsewhere RENAME TO chat_participants'],
+    ['ALTER TABLE chat_conversations RENAME COLUMN event_seq TO other', 'ALTER TABLE chat_conversations RENAME COLUMN other TO event_seq']
+  ] as const) {
+    other.exec(spoil)
+    await refuses(t, chat, spoil)
+    other.exec(mend)
+    t.equal(await readiness(chat.app), 200)
+  }
+  await works(t, chat, ['before'])
+})
+
+await t.test('another writer\'s short lock is no outage', async t => {
+  const chat = await start(t)
+  const other = new SqliteConnection(chat.file)
+  t.teardown(() => { other.close() })
+  other.exec('BEGIN IMMEDIATE')
+  const asked = readiness(chat.app)
+  setTimeout(() => { other.exec('COMMIT') }, 300)
+  t.equal(await asked, 200)
 })
