@@ -43,16 +43,16 @@ export default [
     }
   },
   {
-    // Elapsed time is measured, and instants are taken, in one file: see client/clock.ts.
+    // Elapsed time is measured, and instants are taken, in one file: see client/base/clock.ts.
     files: ['client/**/*.ts'],
-    ignores: ['client/clock.ts'],
+    ignores: ['client/base/clock.ts'],
     rules: {
       'no-restricted-properties': ['error',
-        { object: 'Date', property: 'now', message: 'Use client/clock.ts' },
-        { object: 'performance', property: 'now', message: 'Use client/clock.ts' }],
+        { object: 'Date', property: 'now', message: 'Use client/base/clock.ts' },
+        { object: 'performance', property: 'now', message: 'Use client/base/clock.ts' }],
       'no-restricted-syntax': ['error',
-        { selector: 'NewExpression[callee.name="Date"]', message: 'Use client/clock.ts' },
-        { selector: 'CallExpression[callee.name="Date"]', message: 'Use client/clock.ts' }]
+        { selector: 'NewExpression[callee.name="Date"]', message: 'Use client/base/clock.ts' },
+        { selector: 'CallExpression[callee.name="Date"]', message: 'Use client/base/clock.ts' }]
     }
   }
 ]

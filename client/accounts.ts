@@ -1,6 +1,6 @@
 import type { LoginBody, RegisterBody, Session } from '../schemas/users.js'
 import type { ServiceOptions } from './options.js'
-import { createRequest, type CallOptions } from './request.js'
+import { createRequest, type CallOptions } from './base/request.js'
 
 /** Accounts of the standalone server; inside another app there are none unless asked for. */
 export interface Accounts {

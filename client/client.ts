@@ -5,13 +5,13 @@ import type {
   HistoryQuery, Message, MessagePage, ReceiptAnswer, SendMessageBody, TypingBody
 } from '../schemas/messages.js'
 import type { OnlineStatusAnswer, User } from '../schemas/users.js'
-import { queryOf } from './base-url.js'
-import { createClientId } from './client-id.js'
-import { elapsedMs } from './clock.js'
-import { createLanes } from './lanes.js'
+import { queryOf } from './base/base-url.js'
+import { createClientId } from './base/client-id.js'
+import { elapsedMs } from './base/clock.js'
+import { createLanes } from './base/lanes.js'
 import type { SubscribeOptions, Subscription } from './options.js'
-import { createRequest, type Call, type CallOptions, type RequestOptions } from './request.js'
-import { subscribeToSSE } from './subscribe.js'
+import { createRequest, type Call, type CallOptions, type RequestOptions } from './base/request.js'
+import { subscribeToSSE } from './stream/subscribe.js'
 
 export interface ChatClientOptions extends RequestOptions, Pick<SubscribeOptions,
   'EventSource' | 'eventSourceHeaders' | 'appState' | 'maxAttempts' | 'backoffBaseMs' | 'backoffCapMs' | 'connectTimeoutMs'> {}

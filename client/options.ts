@@ -1,7 +1,7 @@
 import type { ChatEvents, DisconnectReason, EventType } from '../schemas/events.js'
 import type { MessageStatus } from '../schemas/messages.js'
-import type { AppStateLike, EventSourceConstructor, FetchLike } from './platform.js'
-import type { TokenSource } from './token.js'
+import type { AppStateLike, EventSourceConstructor, FetchLike } from './base/platform.js'
+import type { TokenSource } from './base/token.js'
 
 /** How to reach the service, and as whom. */
 export interface ServiceOptions {

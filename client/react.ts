@@ -1,9 +1,9 @@
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
-import { openConversation, type ConversationSnapshot, type LiveConversation } from './conversation.js'
-import { openConversationList, type ConversationListSnapshot, type LiveConversationList } from './conversation-list.js'
-import type { Timer } from './platform.js'
-import type { ChatSession, SessionSnapshot } from './session.js'
-import type { Store } from './store.js'
+import { openConversation, type ConversationSnapshot, type LiveConversation } from './live/conversation.js'
+import { openConversationList, type ConversationListSnapshot, type LiveConversationList } from './live/conversation-list.js'
+import type { Timer } from './base/platform.js'
+import type { ChatSession, SessionSnapshot } from './live/session.js'
+import type { Store } from './live/store.js'
 
 interface Shared<L> {
   live: L

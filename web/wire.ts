@@ -1,5 +1,4 @@
-import type { FetchLike } from '../client/platform.js'
-import type { Store } from '../client/index.js'
+import type { FetchLike, Store } from '../client/index.js'
 
 /** What went over the wire: an event of the stream, or a call with its answer. */
 export type WireEntry = { n: number, at: Date } & (

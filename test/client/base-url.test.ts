@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { baseUrlOf, defaultBaseUrl, queryOf } from '../../client/base-url.js'
+import { baseUrlOf, defaultBaseUrl, queryOf } from '../../client/base/base-url.js'
 
 test('the default base URL', async (t) => {
   const set = (globals: Record<string, unknown>) => {

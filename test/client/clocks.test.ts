@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import { test } from 'tap'
-import { elapsedMs } from '../../client/clock.js'
+import { elapsedMs } from '../../client/base/clock.js'
 import { createChatClient, openConversation, subscribeToSSE } from '../../client/index.js'
 import { setElapsedForward, setWallClock } from './clocks.js'
 import { createRecorder, quick } from './recorder.js'

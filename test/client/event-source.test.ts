@@ -1,8 +1,8 @@
 import { EventSource as StandardEventSource } from 'eventsource'
 import { test } from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
-import { createEventParser } from '../../client/parser.js'
-import type { EventSourceConstructor, EventSourceEvent, EventSourceInit } from '../../client/platform.js'
+import { createEventParser } from '../../client/stream/parser.js'
+import type { EventSourceConstructor, EventSourceEvent, EventSourceInit } from '../../client/base/platform.js'
 import { createRecorder, quick } from './recorder.js'
 import { messageEvent, scriptedServer, timestamp, type Exchange } from './scripted-server.js'
 

@@ -1,6 +1,6 @@
 import { BroadcastChannel } from 'node:worker_threads'
-import type { BroadcastChannelLike, LockManagerLike } from '../../client/platform.js'
-import type { TabPlatform } from '../../client/tabs.js'
+import type { BroadcastChannelLike, LockManagerLike } from '../../client/base/platform.js'
+import type { TabPlatform } from '../../client/tabs/tabs.js'
 
 /** Web Locks as a browser has them: exclusive, first come first served, to be stolen and given up. */
 export function createFakeLocks (): LockManagerLike & { held: () => number, queued: () => number } {

@@ -1,7 +1,7 @@
 import { EventSource } from 'eventsource'
 import t from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
-import type { EventSourceConstructor } from '../../client/platform.js'
+import type { EventSourceConstructor } from '../../client/base/platform.js'
 import { token as makeToken } from '../helper.js'
 import { clientOf, pair as pairOf } from './people.js'
 import { createRecorder } from './recorder.js'

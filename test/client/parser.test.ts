@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { createEventParser } from '../../client/parser.js'
+import { createEventParser } from '../../client/stream/parser.js'
 
 /*
  * The cases that the web platform tests know for text/event-stream (HTML Standard, 9.2.5 and 9.2.6), each read whole,

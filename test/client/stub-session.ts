@@ -1,6 +1,6 @@
 import type { ChatClient } from '../../client/index.js'
 import type { StreamEvent, StreamState } from '../../client/options.js'
-import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/session.js'
+import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/live/session.js'
 import type { ChatEvents, EventType } from '../../schemas/events.js'
 import type { Conversation, Participant } from '../../schemas/conversations.js'
 import { connected, timestamp } from './scripted-server.js'

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { type ChatError, subscribeToSSE } from '../../client/index.js'
-import { createSequenceGuard } from '../../client/sequence-guard.js'
+import { createSequenceGuard } from '../../client/stream/sequence-guard.js'
 import type { ChatEvents } from '../../schemas/events.js'
 import { createRecorder, quick } from './recorder.js'
 import { connected, frame, messageEvent, scriptedServer, timestamp } from './scripted-server.js'

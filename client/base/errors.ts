@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../schemas/errors.js'
+import type { ErrorCode } from '../../schemas/errors.js'
 import { jsonOf } from './exchange.js'
 import type { FetchResponse } from './platform.js'
 

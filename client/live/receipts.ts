@@ -1,4 +1,4 @@
-import type { ChatClient } from './client.js'
+import type { ChatClient } from '../client.js'
 
 /** The caller's marks, sent as few times as possible: the highest of each conversation, one call at a time. */
 export interface Receipts {

@@ -1,4 +1,4 @@
-import { platform } from './platform.js'
+import { platform } from '../base/platform.js'
 
 /** The `sub` of a JWT, unverified; null when it is none. */
 export function subjectOf (token: string): string | null {

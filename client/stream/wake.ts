@@ -1,4 +1,4 @@
-import { platform, type AppStateLike } from './platform.js'
+import { platform, type AppStateLike } from '../base/platform.js'
 
 /**
  * Calls back when waiting has become pointless: the network is back (`online` is true), the page is looked at again, the

@@ -1,7 +1,7 @@
-import { queryOf } from './base-url.js'
+import { queryOf } from '../base/base-url.js'
 import type { OpenConnection } from './connection.js'
-import { ChatError, errorOf, networkError } from './errors.js'
-import { discard, exchange, readAll, readerOf } from './exchange.js'
+import { ChatError, errorOf, networkError } from '../base/errors.js'
+import { discard, exchange, readAll, readerOf } from '../base/exchange.js'
 import { createEventParser } from './parser.js'
 
 /** The stream through a `fetch` whose body can be read while it comes. Token and position go into headers. */

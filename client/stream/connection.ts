@@ -1,6 +1,6 @@
-import type { ChatError } from './errors.js'
-import type { DisconnectCause, StreamOptions } from './options.js'
-import type { FetchLike } from './platform.js'
+import type { ChatError } from '../base/errors.js'
+import type { DisconnectCause, StreamOptions } from '../options.js'
+import type { FetchLike } from '../base/platform.js'
 
 /** One connection to the stream, from the request to its end. */
 export interface ConnectionRequest {

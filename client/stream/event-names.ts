@@ -1,4 +1,4 @@
-import type { EventType } from '../schemas/events.js'
+import type { EventType } from '../../schemas/events.js'
 
 /**
  * The events of the catalogue. An `EventSource` has to be asked for each by name, and only these have callbacks: a

@@ -1,5 +1,5 @@
-import type { ChatEvents } from '../schemas/events.js'
-import type { Timer } from './platform.js'
+import type { ChatEvents } from '../../schemas/events.js'
+import type { Timer } from '../base/platform.js'
 
 export interface Typist {
   userId: string

@@ -3,7 +3,7 @@ import { backoff } from './backoff.js'
 import { baseUrlOf } from './base-url.js'
 import { ChatError, errorOf, isForeign, networkError } from './errors.js'
 import { exchange, jsonOf } from './exchange.js'
-import type { ServiceOptions } from './options.js'
+import type { ServiceOptions } from '../options.js'
 import { LONGEST_TIMEOUT_MS, platform } from './platform.js'
 import { resolveToken } from './token.js'
 

@@ -1,8 +1,8 @@
-import type { Renewal } from '../schemas/streams.js'
-import { elapsedMs } from './clock.js'
-import { exchange, jsonOf } from './exchange.js'
-import { LONGEST_TIMEOUT_MS, type FetchLike, type Timer } from './platform.js'
-import { resolveToken, type TokenSource } from './token.js'
+import type { Renewal } from '../../schemas/streams.js'
+import { elapsedMs } from '../base/clock.js'
+import { exchange, jsonOf } from '../base/exchange.js'
+import { LONGEST_TIMEOUT_MS, type FetchLike, type Timer } from '../base/platform.js'
+import { resolveToken, type TokenSource } from '../base/token.js'
 
 /** How long before its token's end a stream gets the next one: a minute, or a fifth of a shorter life. */
 const LEAD_MS = 60_000

@@ -1,6 +1,6 @@
-import type { EventType } from '../schemas/events.js'
+import type { EventType } from '../../schemas/events.js'
 import { eventNames } from './event-names.js'
-import type { StreamCallbacks, StreamEvent } from './options.js'
+import type { StreamCallbacks, StreamEvent } from '../options.js'
 import { createSequenceGuard } from './sequence-guard.js'
 import type { StreamSink } from './stream.js'
 

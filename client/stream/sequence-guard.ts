@@ -1,4 +1,4 @@
-import type { StreamEvent } from './options.js'
+import type { StreamEvent } from '../options.js'
 
 /** Conversations remembered; the one that was quiet for longest is forgotten first. */
 const CAPACITY = 5000

@@ -1,6 +1,6 @@
-import type { ChatEvents } from '../schemas/events.js'
-import type { DisconnectCause, StreamEvent, StreamState } from './options.js'
-import { platform, type BroadcastChannelConstructor, type LockManagerLike } from './platform.js'
+import type { ChatEvents } from '../../schemas/events.js'
+import type { DisconnectCause, StreamEvent, StreamState } from '../options.js'
+import { platform, type BroadcastChannelConstructor, type LockManagerLike } from '../base/platform.js'
 
 /** What tabs need to share a stream: locks to agree on a leader, a channel to hear what it receives. */
 export interface TabPlatform {

@@ -1,5 +1,5 @@
-import type { Message, MessageStatus } from '../schemas/messages.js'
-import type { User } from '../schemas/users.js'
+import type { Message, MessageStatus } from '../../schemas/messages.js'
+import type { User } from '../../schemas/users.js'
 
 /** A message as a user interface shows it: one of the conversation's, or one of the user's own on its way there. */
 export type ChatMessage = Omit<Message, 'seq' | 'status'> & {

@@ -1,6 +1,6 @@
-import { onAbort } from './abort.js'
+import { onAbort } from '../base/abort.js'
 import { createDispatcher } from './dispatcher.js'
-import type { SubscribeOptions, Subscription } from './options.js'
+import type { SubscribeOptions, Subscription } from '../options.js'
 import { openStream } from './stream.js'
 
 /**

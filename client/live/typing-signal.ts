@@ -1,5 +1,5 @@
-import { elapsedMs } from './clock.js'
-import type { Timer } from './platform.js'
+import { elapsedMs } from '../base/clock.js'
+import type { Timer } from '../base/platform.js'
 
 /**
  * The user's own typing: told at once, repeated every half lapse while it goes on, and ended when no key was pressed for

@@ -1,9 +1,9 @@
-import { queryOf } from './base-url.js'
+import { queryOf } from '../base/base-url.js'
 import type { ConnectionRequest, OpenConnection } from './connection.js'
-import { ChatError, errorOf, isForeign, networkError } from './errors.js'
-import { discard, exchange, jsonOf } from './exchange.js'
+import { ChatError, errorOf, isForeign, networkError } from '../base/errors.js'
+import { discard, exchange, jsonOf } from '../base/exchange.js'
 import { eventNames } from './event-names.js'
-import type { EventSourceEvent, EventSourceLike } from './platform.js'
+import type { EventSourceEvent, EventSourceLike } from '../base/platform.js'
 
 /**
  * The stream through an `EventSource`. Its own reconnecting is never used: it comes back to the same URL, whose ticket is
