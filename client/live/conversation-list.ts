@@ -1,10 +1,13 @@
 import type { Conversation } from '../../schemas/conversations.js'
 import type { ChatEvents } from '../../schemas/events.js'
 import { ChatError, isTransient } from '../base/errors.js'
+import { createRecent } from '../base/recent.js'
 import type { StreamEvent } from '../options.js'
 import type { ChatSession } from './session.js'
+import { createFetch, createHeard } from './fetching.js'
+import { laterMessage, reduce, statusAt } from './marks.js'
+import { createOrder } from './order.js'
 import { createStore, type Store } from './store.js'
-import { lowerStatus, newerMessage } from './timeline.js'
 import { createTypists, type Typist } from './typists.js'
 
 /** A conversation with who is typing in it. */
@@ -33,8 +36,10 @@ export interface LiveConversationList extends Store<ConversationListSnapshot> {
 const PAGE_SIZE = 50
 const TYPING_LAPSE_MS = 6000
 
-const byActivity = (a: Conversation, b: Conversation) =>
-  a.updatedAt === b.updatedAt ? (a.id < b.id ? -1 : 1) : a.updatedAt > b.updatedAt ? -1 : 1
+/** More conversations than this aren't asked for one by one at a time: the list is fetched again. */
+const MAX_REFRESHING = 20
+/** Conversations remembered as not being there for the user. */
+const MAX_GONE = 1000
 
 /** What a direct conversation, or a group without a title, is called: its other participants' names. */
 export const conversationTitle = ({ title, participants }: Conversation, userId: string | null): string =>
@@ -42,12 +47,14 @@ export const conversationTitle = ({ title, participants }: Conversation, userId:
 
 /** Follows the list through the session's stream. To be closed when it isn't shown any more. */
 export function openConversationList (session: ChatSession): LiveConversationList {
-  const { client, receipts } = session
+  const { client, receipts, people } = session
   const abort = new AbortController()
   const { signal } = abort
-  const isMe = (userId: string) => userId === session.getSnapshot().userId
+  const me = () => session.getSnapshot().userId
+  const isMe = (userId: string) => userId === me()
 
   const conversations = new Map<string, Conversation>()
+  const order = createOrder()
   const typists = new Map<string, ReturnType<typeof createTypists>>()
   const shown = new WeakMap<Conversation, ListedConversation>()
   let status: ConversationListSnapshot['status'] = 'loading'
@@ -57,16 +64,17 @@ export function openConversationList (session: ChatSession): LiveConversationLis
 
   const nobody: readonly Typist[] = []
   const store = createStore<ConversationListSnapshot>(() => {
-    const sorted = [...conversations.values()].sort(byActivity)
+    const sorted = order.sort(conversations.values())
     return {
       status,
       error,
       conversations: sorted.map((conversation) => {
         const typing = typists.get(conversation.id)?.view() ?? nobody
-        let view = shown.get(conversation)
+        const named = people.nameAll(conversation)
+        let view = shown.get(named)
         if (view?.typing !== typing) {
-          view = { ...conversation, typing }
-          shown.set(conversation, view)
+          view = { ...named, typing }
+          shown.set(named, view)
         }
         return view
       }),
@@ -77,106 +85,114 @@ export function openConversationList (session: ChatSession): LiveConversationLis
 
   // what the server has
 
-  let loading: Promise<void> | null = null
-  let again = false
   /** What is loaded may be wrong: the next fetch begins anew instead of refreshing the first page. */
   let anew = true
-  /** Conversations being fetched one by one, and whether once more. */
-  const refreshing = new Map<string, boolean>()
+  const page = createFetch(fetchPage, settle)
+  /** Conversations being fetched one by one. */
+  const refreshing = new Map<string, ReturnType<typeof createFetch>>()
   /** Conversations that aren't there for the user. */
-  const gone = new Set<string>()
-  /** What came while something was being fetched. */
-  let heard: StreamEvent[] = []
+  const gone = createRecent<true>(MAX_GONE)
+  const heard = createHeard()
+  /** Whether what was heard is applied once more, and whether nothing is being fetched then. */
   let repeating: 'no' | 'again' | 'last' = 'no'
-  const idle = () => loading === null && refreshing.size === 0
+  const idle = () => !page.busy && refreshing.size === 0
 
-  function take (fetched: Conversation): void {
+  function take (fetched: Conversation, sinceNames: number): void {
     conversations.set(fetched.id, fetched)
+    people.learnFrom(fetched, sinceNames)
     const last = fetched.lastMessage
     const mine = fetched.participants.find(({ userId }) => isMe(userId))
     if (last !== null && mine !== undefined && !isMe(last.senderId) && mine.deliveredSeq < last.seq) receipts.delivered(last)
   }
 
-  /** What was heard during a fetch may be newer than what it brought. Where it isn't, it changes nothing. */
+  function forget (id: string): void {
+    conversations.delete(id)
+    order.delete(id)
+  }
+
+  /** What was heard during a fetch may be newer than what it brought. */
   function settle (): void {
-    const events = heard
-    const last = idle()
-    if (last) heard = []
-    repeating = last ? 'last' : 'again'
-    for (const event of events) handle(event)
+    repeating = idle() ? 'last' : 'again'
+    for (const event of heard.events()) handle(event)
     repeating = 'no'
+    if (idle() && heard.clear()) void reload()
     store.changed()
   }
 
-  function load (): Promise<void> {
-    if (loading !== null) {
-      again = true
-      return loading
+  async function fetchPage (): Promise<void> {
+    if (signal.aborted) return
+    const all = anew
+    anew = false
+    const sinceNames = people.mark()
+    try {
+      const page = await client.listConversations({ limit: PAGE_SIZE }, { signal })
+      if (all) {
+        conversations.clear()
+        order.clear()
+        nextCursor = page.nextCursor
+      }
+      order.page(page.conversations.map(({ id }) => id), false)
+      for (const conversation of page.conversations) take(conversation, sinceNames)
+      status = 'ready'
+      error = null
+    } catch (thrown) {
+      if (signal.aborted) return
+      if (all) anew = true
+      error = thrown as Error
+      if (status === 'loading') status = 'failed'
     }
-    loading = run().finally(() => {
-      loading = null
-      settle()
-    })
-    return loading
-
-    async function run (): Promise<void> {
-      do {
-        again = false
-        const all = anew
-        anew = false
-        try {
-          const page = await client.listConversations({ limit: PAGE_SIZE }, { signal })
-          if (all) {
-            conversations.clear()
-            nextCursor = page.nextCursor
-          }
-          for (const conversation of page.conversations) take(conversation)
-          status = 'ready'
-          error = null
-        } catch (thrown) {
-          if (signal.aborted) return
-          if (all) anew = true
-          error = thrown as Error
-          if (status === 'loading') status = 'failed'
-        }
-        settle()
-      } while (again)
-    }
+    settle()
   }
 
   function reload (): Promise<void> {
     anew = true
-    return load()
+    return page.ask()
   }
 
-  async function refresh (id: string): Promise<void> {
-    if (refreshing.has(id)) {
-      refreshing.set(id, true)
-      return
-    }
-    do {
-      refreshing.set(id, false)
-      try {
-        gone.delete(id)
-        take(await client.getConversation(id, { signal }))
-      } catch (thrown) {
-        if (thrown instanceof ChatError && !isTransient(thrown)) {
-          conversations.delete(id)
-          gone.add(id)
-        } // else the next event, or the next connection, tries again
+  function refresh (id: string): void {
+    let fetching = refreshing.get(id)
+    if (fetching === undefined) {
+      if (refreshing.size >= MAX_REFRESHING) {
+        void reload()
+        return
       }
-    } while (refreshing.get(id) === true && !signal.aborted)
-    refreshing.delete(id)
-    settle()
+      fetching = createFetch(() => fetchOne(id), () => {
+        refreshing.delete(id)
+        settle()
+      })
+      refreshing.set(id, fetching)
+    }
+    void fetching.ask()
+  }
+
+  async function fetchOne (id: string): Promise<void> {
+    if (signal.aborted) return
+    const sinceNames = people.mark()
+    try {
+      gone.delete(id)
+      take(await client.getConversation(id, { signal }), sinceNames)
+      if (!order.has(id)) order.first(id)
+    } catch (thrown) {
+      if (thrown instanceof ChatError && !isTransient(thrown)) {
+        forget(id)
+        gone.set(id, true)
+      } // else the next event, or the next connection, tries again
+    }
   }
 
   // what the stream tells
 
+  /** Activity brings a conversation to the top, and one that isn't loaded into the list. */
+  function noteActivity (id: string): void {
+    if (gone.get(id) === true) return
+    order.first(id)
+    // What is being fetched may bring it; once all is, what is still missing is asked for.
+    if (!conversations.has(id) && (repeating === 'last' || (repeating === 'no' && !page.busy))) refresh(id)
+  }
+
   function update (id: string, change: (conversation: Conversation) => Conversation): void {
     const conversation = conversations.get(id)
     if (conversation !== undefined) conversations.set(id, change(conversation))
-    // What is being fetched may bring it; once all is, what is still missing is asked for.
-    else if (!gone.has(id) && (repeating === 'last' || (repeating === 'no' && loading === null))) void refresh(id)
   }
 
   const addMessage = (message: ChatEvents['message']) => update(message.conversationId, (conversation) => {
@@ -185,65 +201,79 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       ...conversation,
       lastMessage: message,
       updatedAt: message.createdAt > conversation.updatedAt ? message.createdAt : conversation.updatedAt,
-      unreadCount: conversation.unreadCount + (isMe(message.senderId) ? 0 : 1)
+      unreadCount: conversation.unreadCount + (isMe(message.senderId) || message.deletedAt !== null ? 0 : 1)
     }
   })
 
-  const changeMessage = (message: ChatEvents['message']) => update(message.conversationId, (conversation) =>
-    conversation.lastMessage?.id === message.id
-      ? { ...conversation, lastMessage: newerMessage(conversation.lastMessage, message) }
-      : conversation)
+  const changeMessage = (message: ChatEvents['message']) => update(message.conversationId, (conversation) => {
+    const last = conversation.lastMessage
+    return last?.id === message.id ? { ...conversation, lastMessage: laterMessage(last, message) } : conversation
+  })
+
+  /** A message deleted while unread isn't unread any more. Whether the count had it is for the server to say. */
+  function uncount ({ conversationId, senderId, seq }: ChatEvents['messageDeleted']): void {
+    const conversation = conversations.get(conversationId)
+    const mine = conversation?.participants.find(({ userId }) => isMe(userId))
+    if (conversation === undefined || conversation.unreadCount === 0 || isMe(senderId) || (mine !== undefined && seq <= mine.readSeq)) return
+    const last = conversation.lastMessage
+    const counted = last !== null && (seq < last.seq || last.deletedAt === null)
+    if (counted) conversations.set(conversationId, { ...conversation, unreadCount: conversation.unreadCount - 1 })
+    refresh(conversationId)
+  }
 
   function moveMark ({ conversationId, messageId, status, userId }: ChatEvents['statusUpdate']): void {
-    const last = conversations.get(conversationId)?.lastMessage ?? null
-    if (last === null) return
+    const conversation = conversations.get(conversationId)
+    const last = conversation?.lastMessage ?? null
+    if (conversation === undefined || last === null) return
     if (isMe(userId)) {
       if (status !== 'read') return
       if (last.id === messageId) update(conversationId, (conversation) => ({ ...conversation, unreadCount: 0 }))
-      else if (repeating === 'no') void refresh(conversationId) // how many are left isn't known here
+      else if (repeating === 'no') refresh(conversationId) // how many are left isn't known here
       return
     }
-    if (last.id !== messageId) return
-    update(conversationId, (conversation) => {
-      const participants = conversation.participants.map((participant) => participant.userId !== userId
-        ? participant
-        : { ...participant, deliveredSeq: last.seq, readSeq: status === 'read' ? last.seq : participant.readSeq })
-      const changed = { ...conversation, participants }
-      // Of a large group not all participants are known here, nor thus the lowest of their marks.
-      if (!isMe(last.senderId) || participants.length < conversation.participantCount) return changed
-      // Of those who have left, the server knows how far they had come.
-      if (!participants.some((participant) => participant.userId === userId)) return changed
-      const lowest = participants.filter(({ userId }) => !isMe(userId)).reduce<typeof last.status>((lowest, { deliveredSeq, readSeq }) =>
-        lowerStatus(lowest, readSeq >= last.seq ? 'read' : deliveredSeq >= last.seq ? 'delivered' : 'sent'), 'read')
-      return { ...changed, lastMessage: newerMessage(last, { ...last, status: lowest }) }
-    })
+    if (last.id !== messageId || !isMe(last.senderId)) return
+    // Of a large group not all participants are known here, nor thus the lowest of their marks.
+    if (conversation.participants.length < conversation.participantCount) return
+    // How far those who have left had come, the server knows.
+    if (!conversation.participants.some((participant) => participant.userId === userId)) return
+    update(conversationId, (conversation) => ({ ...conversation, lastMessage: laterMessage(last, { ...last, status: statusAt(conversation, last.seq, me()) }) }))
   }
 
-  /** Doing it twice, is as good as once. */
-  function handle ([type, data]: StreamEvent): void {
+  /** Doing it twice is as good as once. */
+  function handle (event: StreamEvent): void {
+    const [type, data] = event
+    if (type === 'onlineStatus') {
+      for (const [id, conversation] of conversations) conversations.set(id, reduce(conversation, event, () => undefined))
+      return
+    }
+    if (!('conversationId' in data) || data.conversationId === null) return
+    const id = data.conversationId
+    const last = conversations.get(id)?.lastMessage
+    update(id, (conversation) => reduce(conversation, event, (messageId) => messageId === last?.id ? last.seq : undefined))
     switch (type) {
-      case 'message': addMessage(data); break
+      case 'message':
+        noteActivity(id)
+        addMessage(data)
+        break
       case 'messageUpdated':
       case 'messageDeleted': changeMessage(data); break
       case 'statusUpdate': moveMark(data); break
+      case 'conversationCreated':
+      case 'participantJoined': noteActivity(id); break
       case 'participantLeft':
-        if (isMe(data.userId)) conversations.delete(data.conversationId)
-        break
-      case 'onlineStatus':
-        for (const [id, conversation] of conversations) {
-          if (!conversation.participants.some(({ userId }) => userId === data.userId)) continue
-          const participants = conversation.participants.map((participant) => participant.userId !== data.userId
-            ? participant
-            : { ...participant, isOnline: data.isOnline, lastSeen: data.lastSeen })
-          conversations.set(id, { ...conversation, participants })
-        }
+        if (isMe(data.userId)) forget(id)
+        else if (conversations.has(id)) noteActivity(id)
     }
   }
 
+  /** Who types in a conversation. Those in which nobody does are forgotten. */
   function typistsOf (id: string) {
     let known = typists.get(id)
     if (known === undefined) {
-      known = createTypists(store.changed)
+      known = createTypists(() => {
+        if (typists.get(id)?.size === 0) typists.delete(id)
+        store.changed()
+      }, people)
       typists.set(id, known)
     }
     return known
@@ -255,43 +285,50 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       case 'connected':
         typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
         if (!data.resumed) anew = true
-        void load() // who is online isn't told again
+        void page.ask() // who is online isn't told again
         break
       case 'reset':
+        heard.forget(data.conversationId)
         if (data.conversationId === null) void reload()
-        else void refresh(data.conversationId)
+        else refresh(data.conversationId)
         break
       case 'typing':
-        if (!isMe(data.userId)) typistsOf(data.conversationId).hear(data, typingLapseMs)
+        if (!isMe(data.userId) && (data.isTyping || typists.has(data.conversationId))) typistsOf(data.conversationId).hear(data, typingLapseMs)
         break
       case 'disconnect':
         break
       default:
-        if (!idle()) heard.push(event)
+        if (!idle()) heard.add(event)
         if (type === 'message') typists.get(data.conversationId)?.stop(data.senderId)
+        if (type === 'messageDeleted') uncount(data)
         handle(event)
         if (type === 'conversationCreated' || type === 'participantJoined' || type === 'participantUpdated' ||
-          (type === 'participantLeft' && !isMe(data.userId))) void refresh(data.conversationId)
+          (type === 'participantLeft' && !isMe(data.userId))) refresh(data.conversationId)
     }
     store.changed()
   }
 
   const stopListening = session.listen(hear)
   const stopFollowing = session.subscribe(followSession)
+  const stopNaming = people.follow(store.changed)
+  function clearTypists (): void {
+    for (const known of [...typists.values()]) known.clear()
+  }
   function followSession (): void {
     if (session.closed) return close()
     const { status: now } = session.getSnapshot()
     if (now !== 'waiting' && now !== 'closed') return
-    for (const known of typists.values()) known.clear()
-    if (status === 'loading' && loading === null) void load() // without a stream there is still a list to show
+    clearTypists()
+    if (status === 'loading' && !page.busy) void page.ask() // without a stream there is still a list to show
   }
-  if (session.getSnapshot().status !== 'connecting') void load()
+  if (session.getSnapshot().status !== 'connecting') void page.ask()
 
   function close (): void {
     abort.abort()
     stopListening()
     stopFollowing()
-    for (const known of typists.values()) known.clear()
+    stopNaming()
+    clearTypists()
     store.close()
   }
 
@@ -302,10 +339,13 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     async loadMore () {
       const cursor = nextCursor
       if (cursor === null) return
+      const sinceNames = people.mark()
       const page = await client.listConversations({ limit: PAGE_SIZE, cursor }, { signal })
       if (nextCursor !== cursor) return // begun anew in the meantime, or fetched twice
       nextCursor = page.nextCursor
-      for (const conversation of page.conversations) if (!conversations.has(conversation.id)) take(conversation)
+      const more = page.conversations.filter(({ id }) => !conversations.has(id))
+      order.page(more.map(({ id }) => id), true)
+      for (const conversation of more) take(conversation, sinceNames)
       store.changed()
     },
     close

@@ -1,13 +1,16 @@
-import type { Conversation, Participant } from '../../schemas/conversations.js'
+import type { Conversation } from '../../schemas/conversations.js'
 import type { ChatEvents } from '../../schemas/events.js'
-import type { Message, MessageStatus } from '../../schemas/messages.js'
+import type { Message } from '../../schemas/messages.js'
 import { createClientId } from '../base/client-id.js'
 import { instant } from '../base/clock.js'
-import { ChatError, isTransient } from '../base/errors.js'
+import { ChatError, isForeign, isTransient } from '../base/errors.js'
 import type { StreamEvent } from '../options.js'
+import { createFetch, createHeard } from './fetching.js'
+import { reduce, statusAt } from './marks.js'
+import { createOutbox } from './outbox.js'
 import type { ChatSession } from './session.js'
 import { createStore, type Store } from './store.js'
-import { createTimeline, lowerStatus, type ChatMessage, type Pending } from './timeline.js'
+import { createTimeline, type ChatMessage } from './timeline.js'
 import { createTypingSignal } from './typing-signal.js'
 import { createTypists, type Typist } from './typists.js'
 
@@ -65,7 +68,7 @@ const TYPING_LAPSE_MS = 6000
 
 /** Follows a conversation through the session's stream. To be closed when it isn't shown any more. */
 export function openConversation (session: ChatSession, conversationId: string): LiveConversation {
-  const { client, receipts } = session
+  const { client, receipts, people } = session
   const abort = new AbortController()
   const { signal } = abort
   const me = () => session.getSnapshot()
@@ -87,7 +90,7 @@ export function openConversation (session: ChatSession, conversationId: string):
   const store = createStore<ConversationSnapshot>(() => ({
     status,
     error,
-    conversation,
+    conversation: conversation && people.nameAll(conversation),
     messages: timeline.view(),
     hasOlder,
     loadingOlder: olderPage !== null,
@@ -95,83 +98,87 @@ export function openConversation (session: ChatSession, conversationId: string):
     unreadCount: unreadCount(),
     removed
   }))
-  const timeline = createTimeline(conversationId, me)
-  const typists = createTypists(store.changed)
+  const timeline = createTimeline(conversationId, me, people)
+  const typists = createTypists(store.changed, people)
   const typing = createTypingSignal((isTyping) => {
     client.setTyping(conversationId, isTyping).catch(() => {}) // the next key tells again
   }, () => typingLapseMs)
+  const outbox = createOutbox({
+    client,
+    conversationId,
+    signal,
+    pending: timeline.pending,
+    sending: answered,
+    changed: store.changed,
+    connecting: () => me().status === 'connecting' || me().status === 'waiting'
+  })
 
-  function unreadCount (): number {
-    const { oldestSeq } = timeline
-    if (oldestSeq !== null && oldestSeq <= readSeq + 1) return timeline.countAfter(readSeq)
-    return unreadThen + timeline.countAfter(countedSeq)
-  }
+  /** Whether every message that may be unread is loaded. */
+  const allUnreadLoaded = () => timeline.oldestSeq !== null && timeline.oldestSeq <= readSeq + 1
+
+  const unreadCount = () => allUnreadLoaded() ? timeline.countAfter(readSeq) : unreadThen + timeline.countAfter(countedSeq)
 
   // what the server has
 
-  const loading = { everything: false, anew: false, running: null as Promise<void> | null, again: false, heard: [] as StreamEvent[] }
+  /** What the next fetch is to bring: the newest messages, too, and whether those loaded before are forgotten. */
+  const wanted = { messages: false, anew: false }
+  const heard = createHeard()
+  const fetching = createFetch(fetch, store.changed)
 
-  /**
-   * Fetches the conversation, and with `everything` its newest messages; `anew` forgets what was loaded before. One fetch
-   * at a time.
-   */
-  function load (everything: boolean, anew = everything): Promise<void> {
-    loading.everything ||= everything
-    loading.anew ||= anew
-    if (loading.running !== null) {
-      loading.again = true
-      return loading.running
-    }
-    loading.running = run().finally(() => {
-      loading.running = null
-      store.changed()
-    })
-    return loading.running
+  function load (messages: boolean, anew = messages): Promise<void> {
+    wanted.messages ||= messages
+    wanted.anew ||= anew
+    return fetching.ask()
+  }
 
-    async function run (): Promise<void> {
-      do {
-        loading.again = false
-        const { everything: all, anew: forget } = loading
-        loading.everything = loading.anew = false
-        loading.heard = []
-        try {
-          const [fetched, page] = await Promise.all([
-            client.getConversation(conversationId, { signal }),
-            all ? client.listMessages(conversationId, { limit: PAGE_SIZE }, { signal }) : null
-          ])
-          if (page !== null && !forget && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
-            timeline.add(page.messages) // older ones that were loaded may be looked at
-            await refreshTicks(page.messages[0]?.seq ?? 0)
-          } else if (page !== null) {
-            timeline.replace(page.messages)
-            hasOlder = page.hasMore
-          }
-          take(fetched)
-          status = 'ready'
-          error = null
-        } catch (thrown) {
-          if (signal.aborted) return
-          // What was to be fetched still is: the next connection tries again.
-          if (all) loading.everything = true
-          if (forget) loading.anew = true
-          error = thrown as Error
-          // Removed while nobody listened.
-          if (conversation !== null && thrown instanceof ChatError && thrown.statusCode === 404) removed = true
-          if (status === 'loading' || !(thrown instanceof ChatError) || !isTransient(thrown)) status = 'failed'
-        }
-        // What was heard meanwhile may be newer than what was fetched. Where it isn't, it changes nothing.
-        for (const event of loading.heard.splice(0)) handle(event)
-        store.changed()
-      } while (loading.again && !signal.aborted)
+  async function fetch (): Promise<void> {
+    if (signal.aborted) return
+    const { messages, anew } = wanted
+    wanted.messages = wanted.anew = false
+    heard.clear()
+    const since = timeline.mark()
+    const sinceNames = people.mark()
+    try {
+      const [fetched, page] = await Promise.all([
+        client.getConversation(conversationId, { signal }),
+        messages ? client.listMessages(conversationId, { limit: PAGE_SIZE }, { signal }) : null
+      ])
+      for (const { sender } of page?.messages ?? []) people.learn(sender, sinceNames)
+      people.learnFrom(fetched, sinceNames)
+      if (page !== null && !anew && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
+        timeline.take(page.messages, since) // older ones that were loaded may be looked at
+        await refreshTicks(page.messages[0]?.seq ?? 0)
+      } else if (page !== null) {
+        timeline.replace(page.messages, since)
+        hasOlder = page.hasMore
+      }
+      take(fetched)
+      follow()
+      status = 'ready'
+      error = null
+    } catch (thrown) {
+      if (signal.aborted) return
+      // What was to be fetched still is: the next connection tries again.
+      wanted.messages ||= messages
+      wanted.anew ||= anew
+      error = thrown as Error
+      const refused = thrown instanceof ChatError && !isTransient(thrown)
+      // Removed while nobody listened.
+      if (conversation !== null && refused && thrown.statusCode === 404 && !isForeign(thrown)) removed = true
+      if (status === 'loading' || !(thrown instanceof ChatError) || refused) status = 'failed'
     }
+    for (const event of heard.events()) handle(event)
+    if (heard.clear()) void load(true)
+    store.changed()
   }
 
   /** Fetches again what was loaded before a message, as far as others still have something of the user's to read. */
   async function refreshTicks (before: number): Promise<void> {
     const waits = ({ own, seq, status }: ChatMessage) => own && seq !== null && seq < before && status !== 'read'
     while (before > 1 && timeline.view().some(waits)) {
+      const since = timeline.mark()
       const { messages } = await client.listMessages(conversationId, { before, limit: TICKS_SIZE }, { signal })
-      timeline.add(messages, timeline.oldestSeq ?? 0)
+      timeline.take(messages, since, timeline.oldestSeq ?? 0)
       before = messages[0]?.seq ?? 0
     }
   }
@@ -187,113 +194,101 @@ export function openConversation (session: ChatSession, conversationId: string):
     if (newest !== undefined && newest.seq > mine.deliveredSeq) receipts.delivered(newest)
   }
 
+  /** To be called when a call is made; what it returns takes the answer. */
+  function answered (): (message: Message) => void {
+    const since = timeline.mark()
+    return (message) => {
+      timeline.take([message], since, firstSeq())
+      follow()
+      store.changed()
+    }
+  }
+
   // what the stream tells
 
-  function updateParticipant (userId: string, change: (participant: Participant) => Participant | null): void {
-    if (conversation === null) return
-    const participants = conversation.participants.flatMap((participant) =>
-      participant.userId === userId ? change(participant) ?? [] : participant)
-    conversation = { ...conversation, participants }
+  /** One from before what is loaded would stand beside a hole; it comes with its page. */
+  const firstSeq = () => hasOlder ? timeline.oldestSeq ?? 0 : 0
+
+  /** The conversation's last message is the newest that is known. */
+  function follow (): void {
+    const newest = timeline.newest
+    if (conversation === null || newest === undefined || newest.seq < (conversation.lastMessage?.seq ?? 0)) return
+    if (newest !== conversation.lastMessage) conversation = { ...conversation, lastMessage: newest }
   }
 
-  /** The lowest status of a message of the user's over the others. Who joined later has marks beyond it. */
-  function statusAt (seq: number): MessageStatus {
-    let lowest: MessageStatus = 'read'
-    for (const { userId, deliveredSeq, readSeq } of conversation?.participants ?? []) {
-      if (isMe(userId)) continue
-      lowest = lowerStatus(lowest, readSeq >= seq ? 'read' : deliveredSeq >= seq ? 'delivered' : 'sent')
-    }
-    return lowest
-  }
-
-  function moveMark ({ messageId, status, userId }: ChatEvents['statusUpdate']): void {
+  function moveMark ({ messageId, status, userId }: ChatEvents['statusUpdate'], before: Conversation | null): void {
     const seq = timeline.find(messageId)?.seq
     // Beyond what is loaded: it can only be older, and tells nothing about what is shown.
     if (seq === undefined) {
       if (isMe(userId) && status === 'read') void load(false)
       return
     }
-    let from = seq
-    updateParticipant(userId, (participant) => {
-      const { deliveredSeq, readSeq } = participant
-      from = Math.min(status === 'read' ? readSeq : deliveredSeq, seq)
-      return {
-        ...participant,
-        deliveredSeq: Math.max(deliveredSeq, seq),
-        readSeq: status === 'read' ? Math.max(readSeq, seq) : readSeq
-      }
-    })
-    if (!isMe(userId)) timeline.raise(from, seq, statusAt)
-    else if (status === 'read') readSeq = Math.max(readSeq, seq)
-  }
-
-  function join ({ userId, displayName, role }: ChatEvents['participantJoined']): void {
-    if (isMe(userId)) removed = false
-    if (conversation === null || conversation.participants.some((participant) => participant.userId === userId)) return
-    const seq = timeline.newestSeq ?? 0
-    const joined = { userId, displayName, role, avatar: null, isOnline: false, lastSeen: null, deliveredSeq: seq, readSeq: seq }
-    const participants = [...conversation.participants, joined]
-    conversation = { ...conversation, participants, participantCount: participants.length }
-  }
-
-  function addMessages (...messages: Message[]): void {
-    const { oldestSeq } = timeline
-    // One from before what is loaded would stand beside a hole; it comes with its page.
-    timeline.add(messages, hasOlder && oldestSeq !== null ? oldestSeq : 0)
-    const newest = messages.at(-1)
-    if (conversation !== null && newest !== undefined && newest.seq >= (conversation.lastMessage?.seq ?? 0)) {
-      conversation = { ...conversation, lastMessage: newest }
+    if (isMe(userId)) {
+      if (status === 'read') readSeq = Math.max(readSeq, seq)
+      return
     }
+    const marks = before?.participants.find((participant) => participant.userId === userId)
+    const after = conversation
+    if (marks === undefined || after === null) return
+    timeline.raise(Math.min(status === 'read' ? marks.readSeq : marks.deliveredSeq, seq), seq, (at) => statusAt(after, at, me().userId))
+  }
+
+  /** A deleted message isn't unread. How many are left can only be told where all of them are loaded. */
+  function uncount ({ senderId, seq, id }: ChatEvents['messageDeleted']): void {
+    if (isMe(senderId) || seq <= readSeq || seq > countedSeq || unreadThen === 0 || allUnreadLoaded()) return
+    if (timeline.find(id)?.deletedAt === null) unreadThen--
+    void load(false)
   }
 
   /** Doing it twice is as good as once. */
-  function handle ([type, data]: StreamEvent): void {
+  function handle (event: StreamEvent): void {
+    const [type, data] = event
+    const before = conversation
+    if (conversation !== null) conversation = reduce(conversation, event, (id) => timeline.find(id)?.seq)
     switch (type) {
       case 'message':
         typists.stop(data.senderId)
-        addMessages(data)
+        timeline.hear(type, data, firstSeq())
+        follow()
         break
       case 'messageUpdated':
       case 'messageDeleted':
-        // One that isn't loaded would stand beside a hole.
-        if (timeline.find(data.id) !== undefined) addMessages(data)
+        if (timeline.find(data.id) !== undefined) timeline.hear(type, data)
+        follow()
         break
-      case 'statusUpdate': moveMark(data); break
-      case 'onlineStatus': {
-        const { userId, isOnline, lastSeen } = data
-        updateParticipant(userId, (participant) => ({ ...participant, isOnline, lastSeen }))
+      case 'statusUpdate': moveMark(data, before); break
+      case 'participantJoined':
+        if (isMe(data.userId)) removed = false
         break
-      }
-      case 'participantJoined': join(data); break
-      case 'participantUpdated': updateParticipant(data.userId, (participant) => ({ ...participant, role: data.role })); break
       case 'participantLeft':
         if (isMe(data.userId)) removed = true
         typists.stop(data.userId)
-        updateParticipant(data.userId, () => null)
-        if (conversation !== null) conversation = { ...conversation, participantCount: conversation.participants.length }
     }
   }
 
   function hear (...event: StreamEvent): void {
     const [type, data] = event
     if (type === 'connected') {
-      connections++
       typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
       if (!removed) void load(!data.resumed || status !== 'ready') // who is online isn't told again
-      void sendPending()
+      outbox.connected()
     } else if (type === 'disconnect') {
       typists.clear()
     } else if (type === 'onlineStatus') {
-      if (loading.running !== null) loading.heard.push(event)
+      if (fetching.busy) heard.add(event)
       handle(event)
     } else if (!('conversationId' in data) || (data.conversationId !== conversationId && !(type === 'reset' && data.conversationId === null))) {
       return
     } else if (type === 'reset') {
+      // Where another log begins, its numbers may be lower.
+      heard.forget(null)
+      readSeq = 0
       void load(true)
     } else if (type === 'typing') {
       if (!isMe(data.userId)) typists.hear(data, typingLapseMs)
     } else {
-      if (loading.running !== null) loading.heard.push(event)
+      if (fetching.busy) heard.add(event)
+      if (type === 'messageDeleted') uncount(data)
       handle(event)
       // Names and pictures of who came, and ticks that waited for who left, are asked for.
       if (type === 'participantJoined') void load(isMe(data.userId))
@@ -302,47 +297,9 @@ export function openConversation (session: ChatSession, conversationId: string):
     store.changed()
   }
 
-  // what the user sends
-
-  let sending = false
-  /** How often the stream has been connected: each time is a reason to try again. */
-  let connections = 0
-
-  function setPending (entry: Pending, change: Partial<Pending>): void {
-    timeline.pending.set(entry.clientId, { ...entry, ...change })
-    store.changed()
-  }
-
-  /** One at a time, so that they stand in the order they were written in. */
-  async function sendPending (): Promise<void> {
-    if (sending) return
-    sending = true
-    for (;;) {
-      const entry = Array.from(timeline.pending.values()).find(({ status }) => status === 'sending')
-      if (entry === undefined || signal.aborted) break
-      const { clientId, text, type } = entry
-      const then = connections
-      try {
-        const message = await client.sendMessage({ conversationId, text, type, clientId }, { signal })
-        timeline.pending.delete(clientId)
-        addMessages(message)
-        store.changed()
-      } catch (thrown) {
-        if (signal.aborted) break
-        if (!timeline.pending.has(clientId)) continue // it has arrived, as the stream told
-        if (thrown instanceof ChatError && isTransient(thrown)) {
-          if (connections !== then) continue
-          // Without a connection it waits for the next one, which calls again.
-          if (me().status === 'connecting' || me().status === 'waiting') break
-        }
-        setPending(entry, { status: 'failed', error: thrown as Error })
-      }
-    }
-    sending = false
-  }
-
   const stopListening = session.listen(hear)
   const stopFollowing = session.subscribe(followSession)
+  const stopNaming = people.follow(store.changed)
   let before = me().status
   function followSession (): void {
     if (session.closed) return close()
@@ -355,7 +312,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       typists.clear()
       if (status === 'loading') void load(true)
     }
-    if (now === 'closed') void sendPending()
+    if (now === 'closed') void outbox.flush()
   }
   if (before !== 'connecting') void load(true)
   for (const typist of session.typing(conversationId)) typists.hear({ ...typist, isTyping: true }, typingLapseMs)
@@ -365,6 +322,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     abort.abort()
     stopListening()
     stopFollowing()
+    stopNaming()
     typists.clear()
     typing.ended()
     store.close()
@@ -377,37 +335,30 @@ export function openConversation (session: ChatSession, conversationId: string):
     send (text, { type = 'text' } = {}) {
       const clientId = createClientId()
       typing.ended()
-      setPending({ clientId, text, type, createdAt: instant(), status: 'sending', error: null }, {})
-      void sendPending()
+      outbox.send({ clientId, text, type, createdAt: instant(), status: 'sending', error: null })
       return clientId
     },
-    retry (key) {
-      const entry = timeline.pending.get(key)
-      if (entry?.status !== 'failed') return
-      setPending(entry, { status: 'sending', error: null })
-      void sendPending()
-    },
-    discard (key) {
-      const entry = timeline.pending.get(key)
-      if (entry?.status === 'failed') timeline.pending.delete(entry.clientId)
-      store.changed()
-    },
+    retry: outbox.retry,
+    discard: outbox.discard,
     async edit (messageId, text) {
-      addMessages(await client.editMessage(messageId, text, { signal, conversationId }))
-      store.changed()
+      const take = answered()
+      take(await client.editMessage(messageId, text, { signal, conversationId }))
     },
     async remove (messageId) {
-      addMessages(await client.deleteMessage(messageId, { signal, conversationId }))
-      store.changed()
+      const take = answered()
+      take(await client.deleteMessage(messageId, { signal, conversationId }))
     },
     loadOlder () {
       const before = timeline.oldestSeq
       if (olderPage !== null) return olderPage
       if (before === null || !hasOlder) return Promise.resolve()
+      const since = timeline.mark()
+      const sinceNames = people.mark()
       olderPage = client.listMessages(conversationId, { before, limit: PAGE_SIZE }, { signal }).then((page) => {
         // A reset in the meantime began anew.
         if (timeline.oldestSeq !== before) return
-        timeline.add(page.messages)
+        for (const { sender } of page.messages) people.learn(sender, sinceNames)
+        timeline.take(page.messages, since)
         hasOlder = page.hasMore
       }).finally(() => {
         olderPage = null

@@ -1,4 +1,8 @@
+import { createRecent } from '../base/recent.js'
 import type { ChatClient } from '../client.js'
+
+/** Conversations whose marks are remembered. */
+const CAPACITY = 1000
 
 /** The caller's marks, sent as few times as possible: the highest of each conversation, one call at a time. */
 export interface Receipts {
@@ -6,6 +10,8 @@ export interface Receipts {
   delivered (message: { conversationId: string, id: string, seq: number }): void
   /** Everything up to `seq` has been read. */
   read (conversationId: string, seq: number): void
+  /** The numbers of a conversation's messages begin anew, or of all. */
+  forget (conversationId: string | null): void
   /** Sends what could not be sent. */
   retry (): void
   close (): void
@@ -20,7 +26,7 @@ interface Marks {
 }
 
 export function createReceipts (client: ChatClient): Receipts {
-  const conversations = new Map<string, Marks>()
+  const conversations = createRecent<Marks>(CAPACITY)
   const abort = new AbortController()
   const { signal } = abort
 
@@ -28,8 +34,8 @@ export function createReceipts (client: ChatClient): Receipts {
     let marks = conversations.get(conversationId)
     if (marks === undefined) {
       marks = { delivered: { id: '', seq: 0 }, readSeq: 0, sentDelivered: 0, sentRead: 0, busy: false }
-      conversations.set(conversationId, marks)
     }
+    conversations.set(conversationId, marks)
     return marks
   }
 
@@ -70,7 +76,11 @@ export function createReceipts (client: ChatClient): Receipts {
       marks.readSeq = seq
       void send(conversationId)
     },
-    retry () { for (const conversationId of conversations.keys()) void send(conversationId) },
+    forget (conversationId) {
+      if (conversationId === null) conversations.clear()
+      else conversations.delete(conversationId)
+    },
+    retry () { for (const [conversationId] of [...conversations.entries()]) void send(conversationId) },
     close () { abort.abort() }
   }
 }

@@ -2,8 +2,10 @@ import type { ChatEvents } from '../../schemas/events.js'
 import type { User } from '../../schemas/users.js'
 import type { ChatClient } from '../client.js'
 import { elapsedMs } from '../base/clock.js'
+import { createRecent } from '../base/recent.js'
 import { ChatError } from '../base/errors.js'
 import type { Reconnect, StreamEvent, StreamState, SubscribeOptions, Subscription } from '../options.js'
+import { createPeople, type People } from './people.js'
 import { createReceipts, type Receipts } from './receipts.js'
 import { subscribeShared, type SharedSubscription } from '../tabs/shared-stream.js'
 import { createStore, type Store } from './store.js'
@@ -48,6 +50,8 @@ export type SessionListener = (...event: StreamEvent) => void
 export interface ChatSession extends Store<SessionSnapshot> {
   readonly client: ChatClient
   readonly receipts: Receipts
+  /** The newest names and pictures. */
+  readonly people: People
   /** Hears every event of the stream, once and in order. @returns a function that ends it */
   listen (listener: SessionListener): () => void
   /** Who is known to be typing in a conversation. */
@@ -61,12 +65,15 @@ export interface ChatSession extends Store<SessionSnapshot> {
 
 /** The server says when typing has lapsed. Where that got lost, it isn't believed for longer. */
 const TYPING_LIFE_MS = 60_000
+/** Typists remembered. */
+const TYPISTS = 1000
 
 export function createSession (client: ChatClient, options: SessionOptions = {}): ChatSession {
   const { shareTabs = true, markDelivered = true } = options
   const tabs = shareTabs === true ? tabPlatform() : shareTabs === false ? null : shareTabs
   const listeners = new Set<SessionListener>()
   const receipts = createReceipts(client)
+  const people = createPeople()
   if (!markDelivered) receipts.delivered = () => {}
   const abort = new AbortController()
 
@@ -78,7 +85,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   let error: Error | null = null
   let status: StreamState = 'connecting'
   /** Who types, for live states that are opened later. */
-  const typing = new Map<string, { data: ChatEvents['typing'], since: number }>()
+  const typing = createRecent<{ data: ChatEvents['typing'], since: number }>(TYPISTS)
   const keyOf = (conversationId: string, userId: string) => JSON.stringify([conversationId, userId])
   /** Counts openings: what an earlier one still says is not heard. */
   let opening = 0
@@ -89,7 +96,8 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
     } catch {} // there is nobody left to tell
   }
 
-  const store = createStore<SessionSnapshot>(() => ({ status, userId, user, reconnect, error }))
+  const store = createStore<SessionSnapshot>(() => ({ status, userId, user: user && people.name(user), reconnect, error }))
+  people.follow(store.changed)
 
   function setStatus (next: StreamState): void {
     status = next
@@ -99,6 +107,8 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
 
   function hear (...event: StreamEvent): void {
     const [type, data] = event
+    people.hear(event)
+    if (type === 'reset') receipts.forget(data.conversationId)
     if (type === 'typing' && data.isTyping) {
       typing.set(keyOf(data.conversationId, data.userId), { data, since: elapsedMs() })
     } else if (type === 'typing') {
@@ -130,8 +140,10 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
 
   async function introduce (): Promise<void> {
     try {
+      const since = people.mark()
       user = await client.me({ signal: abort.signal })
       userId = user.userId
+      people.learn(user, since)
       store.changed()
     } catch {} // the next connection tries again
   }
@@ -178,6 +190,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   return {
     client,
     receipts,
+    people,
     subscribe: store.subscribe,
     getSnapshot: store.getSnapshot,
     listen (listener) {
@@ -185,9 +198,9 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       listeners.add(entry)
       return () => { listeners.delete(entry) }
     },
-    typing: (conversationId) => [...typing.values()]
+    typing: (conversationId) => [...typing.entries()].map(([, entry]) => entry)
       .filter(({ data, since }) => data.conversationId === conversationId && data.userId !== userId && elapsedMs() - since < TYPING_LIFE_MS)
-      .map(({ data: { userId, displayName } }) => ({ userId, displayName })),
+      .map(({ data: { userId, displayName } }) => people.name({ userId, displayName })),
     reconnect () {
       subscription?.reconnect()
       reopen()

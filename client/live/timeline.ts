@@ -1,5 +1,7 @@
 import type { Message, MessageStatus } from '../../schemas/messages.js'
 import type { User } from '../../schemas/users.js'
+import { higherStatus, laterMessage } from './marks.js'
+import type { People } from './people.js'
 
 /** A message as a user interface shows it: one of the conversation's, or one of the user's own on its way there. */
 export type ChatMessage = Omit<Message, 'seq' | 'status'> & {
@@ -23,31 +25,26 @@ export interface Pending {
   error: Error | null
 }
 
-const rank = { sent: 0, delivered: 1, read: 2 } as const satisfies Record<MessageStatus, number>
-
-export const higherStatus = (a: MessageStatus, b: MessageStatus): MessageStatus => rank[a] >= rank[b] ? a : b
-export const lowerStatus = (a: MessageStatus, b: MessageStatus): MessageStatus => rank[a] <= rank[b] ? a : b
-
-/** Of two states of one message the later one, whichever arrived first. Deleting is final, and a status never goes back. */
-export function newerMessage (a: Message, b: Message): Message {
-  const bIsLater = a.deletedAt === null && (b.deletedAt !== null || (b.editedAt ?? '') >= (a.editedAt ?? ''))
-  const later = bIsLater ? b : a
-  const status = higherStatus(a.status, b.status)
-  return later.status === status ? later : { ...later, status }
-}
-
 /** A conversation's messages in order, the user's own unsent ones at the end. */
 export interface Timeline {
   readonly oldestSeq: number | null
   readonly newestSeq: number | null
+  readonly newest: Message | undefined
   find (messageId: string): Message | undefined
-  /** Adds messages, save those before `from`, or what is newer in them; takes a pending one off that one of them is. */
-  add (messages: readonly Message[], from?: number): void
-  /** Forgets all but the pending ones first. */
-  replace (messages: readonly Message[]): void
+  /** To be called before a fetch or a call, for `take`. */
+  mark (): number
+  /**
+   * Takes what an event told; one from before `from` isn't added. The stream is in order, so what it tells counts for
+   * more than what an answer told.
+   */
+  hear (type: 'message' | 'messageUpdated' | 'messageDeleted', message: Message, from?: number): void
+  /** Takes an answer's messages, save those before `from` and what was heard of since the call was made. */
+  take (messages: readonly Message[], since: number, from?: number): void
+  /** Forgets all but the pending ones, and what was heard since, first. */
+  replace (messages: readonly Message[], since: number): void
   /** Lets the status of the user's messages grow, `from` exclusive and `to` inclusive. */
   raise (from: number, to: number, statusAt: (seq: number) => MessageStatus): void
-  /** Others' messages after `seq`. */
+  /** Others' messages after `seq` that have not been deleted. */
   countAfter (seq: number): number
   /** The newest message of somebody else. */
   newestOfOthers (): Message | undefined
@@ -55,12 +52,15 @@ export interface Timeline {
   view (): readonly ChatMessage[]
 }
 
-export function createTimeline (conversationId: string, me: () => { userId: string | null, user: User | null }): Timeline {
+export function createTimeline (conversationId: string, me: () => { userId: string | null, user: User | null }, people: People): Timeline {
   const byId = new Map<string, Message>()
+  /** When each message was heard of last, counted. */
+  const heardAt = new WeakMap<Message, number>()
   const pending = new Map<string, Pending>()
   /** What was shown for an object, so that it is shown by the same one again. */
   const shown = new WeakMap<Message | Pending, ChatMessage>()
   let sorted: Message[] = []
+  let heard = 0
 
   const isOwn = ({ senderId }: Message) => senderId === me().userId
 
@@ -68,11 +68,24 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     sorted = [...byId.values()].sort((a, b) => a.seq - b.seq)
   }
 
-  function add (messages: readonly Message[], from = 0): void {
+  function set (message: Message, at: number | undefined): void {
+    byId.set(message.id, message)
+    if (at !== undefined) heardAt.set(message, at)
+    if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
+  }
+
+  function take (messages: readonly Message[], since: number, from = 0): void {
     for (const message of messages) {
       const known = byId.get(message.id)
-      if (message.seq >= from) byId.set(message.id, known === undefined ? message : newerMessage(known, message))
-      if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
+      const at = known && heardAt.get(known)
+      if (known === undefined) {
+        if (message.seq >= from) set(message, undefined)
+        else if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
+      } else if (at !== undefined && at > since && message.deletedAt === null) {
+        set(laterMessage(message, known), at)
+      } else {
+        set(laterMessage(known, message), at)
+      }
     }
     sort()
   }
@@ -80,8 +93,9 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
   function showMessage (message: Message): ChatMessage {
     const own = isOwn(message)
     let view = shown.get(message)
-    if (view?.own !== own) {
-      view = { ...message, key: (own ? message.clientId : null) ?? message.id, own, error: null }
+    const sender = people.name(message.sender)
+    if (view?.own !== own || view.sender.displayName !== sender.displayName || view.sender.avatar !== sender.avatar) {
+      view = { ...message, sender, key: (own ? message.clientId : null) ?? message.id, own, error: null }
       shown.set(message, view)
     }
     return view
@@ -91,7 +105,10 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     const known = shown.get(entry)
     const { userId, user } = me()
     const senderId = userId ?? ''
-    if (known?.senderId === senderId && known.sender.displayName === (user?.displayName ?? senderId)) return known
+    const sender = people.name(user === null
+      ? { userId: senderId, displayName: senderId, avatar: null }
+      : { userId: senderId, displayName: user.displayName, avatar: user.avatar })
+    if (known?.senderId === senderId && known.sender.displayName === sender.displayName && known.sender.avatar === sender.avatar) return known
     const view: ChatMessage = {
       ...entry,
       id: entry.clientId,
@@ -102,7 +119,7 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
       senderId,
       editedAt: null,
       deletedAt: null,
-      sender: { userId: senderId, displayName: user?.displayName ?? senderId, avatar: user?.avatar ?? null },
+      sender,
       own: true
     }
     shown.set(entry, view)
@@ -113,21 +130,32 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     pending,
     get oldestSeq () { return sorted[0]?.seq ?? null },
     get newestSeq () { return sorted.at(-1)?.seq ?? null },
+    get newest () { return sorted.at(-1) },
     find: (messageId) => byId.get(messageId),
-    add,
-    replace (messages) {
-      byId.clear()
-      add(messages)
+    mark: () => heard,
+    hear (type, message, from = 0) {
+      const known = byId.get(message.id)
+      if (known === undefined && message.seq < from) return
+      // Its creation tells nothing new of a message that is known.
+      if (known !== undefined) set(type === 'message' ? laterMessage(message, known) : laterMessage(known, message), ++heard)
+      else set(message, ++heard)
+      sort()
+    },
+    take,
+    replace (messages, since) {
+      const first = messages[0]?.seq ?? 0
+      for (const [id, message] of byId) if (message.seq < first || (heardAt.get(message) ?? 0) <= since) byId.delete(id)
+      take(messages, since)
     },
     raise (from, to, statusAt) {
       for (const message of sorted) {
         if (message.seq <= from || message.seq > to || !isOwn(message)) continue
         const status = higherStatus(message.status, statusAt(message.seq))
-        if (status !== message.status) byId.set(message.id, { ...message, status })
+        if (status !== message.status) set({ ...message, status }, heardAt.get(message))
       }
       sort()
     },
-    countAfter: (seq) => sorted.filter((message) => message.seq > seq && !isOwn(message)).length,
+    countAfter: (seq) => sorted.filter((message) => message.seq > seq && message.deletedAt === null && !isOwn(message)).length,
     newestOfOthers () {
       for (let i = sorted.length - 1; i >= 0; i--) {
         const message = sorted[i]

@@ -1,5 +1,6 @@
 import type { ChatEvents } from '../../schemas/events.js'
 import type { Timer } from '../base/platform.js'
+import type { People } from './people.js'
 
 export interface Typist {
   userId: string
@@ -10,12 +11,14 @@ export interface Typist {
 const GRACE_MS = 2000
 
 /** Who is typing in a conversation. */
-export function createTypists (changed: () => void) {
+export function createTypists (changed: () => void, people: People) {
   const typists = new Map<string, { typist: Typist, timer: Timer }>()
   let view: readonly Typist[] = []
+  let version = 0
 
   function update (): void {
-    view = Array.from(typists.values(), ({ typist }) => typist)
+    view = Array.from(typists.values(), ({ typist }) => people.name(typist))
+    version = people.version
     changed()
   }
 
@@ -28,7 +31,15 @@ export function createTypists (changed: () => void) {
   }
 
   return {
-    view: () => view,
+    get size () { return typists.size },
+    view (): readonly Typist[] {
+      if (version !== people.version && view.length > 0) {
+        version = people.version
+        const named = view.map(people.name)
+        if (named.some((typist, i) => typist !== view[i])) view = named
+      }
+      return view
+    },
     stop,
     hear ({ userId, displayName, isTyping }: Pick<ChatEvents['typing'], keyof Typist | 'isTyping'>, lapseMs: number): void {
       if (!isTyping) return stop(userId)

@@ -1,3 +1,4 @@
+import { createRecent } from '../base/recent.js'
 import type { StreamEvent } from '../options.js'
 
 /** Conversations remembered; the one that was quiet for longest is forgotten first. */
@@ -8,7 +9,7 @@ const CAPACITY = 5000
  * conversation's log, gives it away.
  */
 export function createSequenceGuard (capacity = CAPACITY): { isNew (event: StreamEvent): boolean, forget (): void } {
-  const seen = new Map<string, number>()
+  const seen = createRecent<number>(capacity)
   return {
     forget: () => { seen.clear() },
     isNew ([type, data]) {
@@ -20,9 +21,7 @@ export function createSequenceGuard (capacity = CAPACITY): { isNew (event: Strea
       if (!('eventSeq' in data)) return true
       const { conversationId, eventSeq } = data
       if (eventSeq <= (seen.get(conversationId) ?? 0)) return false
-      seen.delete(conversationId)
       seen.set(conversationId, eventSeq)
-      if (seen.size > capacity) seen.delete(seen.keys().next().value ?? '')
       return true
     }
   }

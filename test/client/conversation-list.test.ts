@@ -7,9 +7,10 @@ import { message, timestamp } from './scripted-server.js'
 import { conversation, createStubSession, deferred, participant, settle } from './stub-session.js'
 
 let eventSeq = 0
+const sender = (userId: string) => ({ userId, displayName: userId, avatar: null })
 const at = (minute: number) => `2026-01-15T11:${String(minute).padStart(2, '0')}:00.000Z`
 const event = (conversationId: string, seq: number, data: Partial<Message> = {}): ChatEvents['message'] =>
-  ({ ...message(seq, { conversationId, id: `${conversationId}${seq}`, createdAt: at(seq), ...data }), eventSeq: ++eventSeq })
+  ({ ...message(seq, { conversationId, id: `${conversationId}${seq}`, createdAt: at(seq), sender: sender(data.senderId ?? 'bob'), ...data }), eventSeq: ++eventSeq })
 const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
 const mine = { senderId: 'alice' }
 
@@ -113,7 +114,7 @@ test('conversations come and go', async (t) => {
   t.equal(callsOf('getConversation').length, 2, 'all that comes during a fetch makes one more')
   emit('message', event('of a later page', 10))
   await settle()
-  t.strictSame(ids(), ['b', 'of a later page', 'a'])
+  t.strictSame(ids(), ['of a later page', 'b', 'a'])
   emit('participantLeft', { conversationId: 'b', userId: 'alice', displayName: 'A', role: 'member', timestamp, eventSeq: 4 })
   t.strictSame(ids(), ['of a later page', 'a'])
   emit('participantLeft', { conversationId: 'a', userId: 'bob', displayName: 'B', role: 'member', timestamp, eventSeq: 2 })
@@ -151,13 +152,13 @@ test('what was heard during the fetch of conversations that it didn\'t bring', a
   for (const id of ['x', 'y', 'z']) emit('message', event(id, 1))
   fetched.resolve({ conversations: [listed('a', 9)], nextCursor: null })
   await settle()
-  t.strictSame(ids(), ['a', 'x', 'y', 'z'])
+  t.strictSame(ids(), ['z', 'y', 'x', 'a'], 'as they were heard of, after what the server had')
 })
 
 test('who types, and who is online', async (t) => {
   const { emit, ready, find, setStatus } = setUp(t, { listConversations: page(listed('a', 2), listed('b', 1)) })
   await ready()
-  const typing = (conversationId: string, userId: string, isTyping = true) => emit('typing', { conversationId, userId, displayName: 'B', isTyping, timestamp })
+  const typing = (conversationId: string, userId: string, isTyping = true) => emit('typing', { conversationId, userId, displayName: userId, isTyping, timestamp })
   const other = find('b')
   typing('a', 'bob')
   typing('a', 'alice')

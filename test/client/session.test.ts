@@ -198,7 +198,7 @@ test('who typed already when a conversation is opened', async (t) => {
   const heard = new Promise<void>((resolve) => session.listen((...[type]) => { if (type === 'onlineStatus') resolve() }))
   publish(
     ['typing', typing('alice')], ['typing', typing('bob')], ['typing', typing('carol')], ['typing', typing('carol', false)],
-    ['typing', typing('dave')], ['message', messageEvent(1, { senderId: 'dave' }), 'e1'], ['typing', typing('erin', true, 'd')],
+    ['typing', typing('dave')], ['message', messageEvent(1, { senderId: 'dave', sender: { userId: 'dave', displayName: 'dave', avatar: null } }), 'e1'], ['typing', typing('erin', true, 'd')],
     ['onlineStatus', { userId: 'bob', isOnline: true, lastSeen: null, timestamp }]
   )
   await heard

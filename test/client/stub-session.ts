@@ -1,5 +1,6 @@
 import type { ChatClient } from '../../client/index.js'
 import type { StreamEvent, StreamState } from '../../client/options.js'
+import { createPeople } from '../../client/live/people.js'
 import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/live/session.js'
 import type { ChatEvents, EventType } from '../../schemas/events.js'
 import type { Conversation, Participant } from '../../schemas/conversations.js'
@@ -19,11 +20,14 @@ export function createStubSession (answers: Partial<ChatClient>) {
   const followers = new Set<() => void>()
   let snapshot: SessionSnapshot = { status: 'connecting', userId: null, user: null, reconnect: null, error: null }
 
+  const people = createPeople()
   const session: ChatSession = {
     client,
+    people,
     receipts: {
       delivered: ({ id }) => { calls.push(['delivered', id]) },
       read: (...args) => { calls.push(['read', ...args]) },
+      forget: (...args) => { calls.push(['forget', ...args]) },
       retry () {},
       close () {}
     },
@@ -43,6 +47,7 @@ export function createStubSession (answers: Partial<ChatClient>) {
   }
 
   const emit = <T extends EventType>(type: T, data: ChatEvents[T]) => {
+    people.hear([type, data, null] as unknown as StreamEvent)
     for (const listener of [...listeners]) listener(...[type, data, null] as unknown as StreamEvent)
   }
   const setStatus = (status: StreamState) => {

@@ -1,0 +1,76 @@
+import type { Message } from '../../schemas/messages.js'
+import type { ChatClient } from '../client.js'
+import { ChatError, isTransient } from '../base/errors.js'
+import type { Pending } from './timeline.js'
+
+export interface OutboxOptions {
+  client: ChatClient
+  conversationId: string
+  signal: AbortSignal
+  pending: Map<string, Pending>
+  /** Called before each sending; what it returns is called with the message as it was sent. */
+  sending (): (message: Message) => void
+  changed (): void
+  /** Without a connection, what can't be sent waits for the next one. */
+  connecting (): boolean
+}
+
+/** The user's messages on their way: one at a time, so that they stand in the order they were written in. */
+export function createOutbox ({ client, conversationId, signal, pending, sending, changed, connecting }: OutboxOptions) {
+  let busy = false
+  /** How often the stream has been connected: each time is a reason to try again. */
+  let connections = 0
+
+  function set (entry: Pending, change: Partial<Pending>): void {
+    pending.set(entry.clientId, { ...entry, ...change })
+    changed()
+  }
+
+  async function flush (): Promise<void> {
+    if (busy) return
+    busy = true
+    for (;;) {
+      const entry = Array.from(pending.values()).find(({ status }) => status === 'sending')
+      if (entry === undefined || signal.aborted) break
+      const { clientId, text, type } = entry
+      const then = connections
+      const sent = sending()
+      try {
+        const message = await client.sendMessage({ conversationId, text, type, clientId }, { signal })
+        pending.delete(clientId)
+        sent(message)
+      } catch (thrown) {
+        if (signal.aborted) break
+        if (!pending.has(clientId)) continue // it has arrived, as the stream told
+        if (thrown instanceof ChatError && isTransient(thrown)) {
+          if (connections !== then) continue
+          if (connecting()) break // the next connection flushes again
+        }
+        set(entry, { status: 'failed', error: thrown as Error })
+      }
+    }
+    busy = false
+  }
+
+  function send (entry: Pending): void {
+    set(entry, { status: 'sending', error: null })
+    void flush()
+  }
+
+  return {
+    send,
+    flush,
+    connected (): void {
+      connections++
+      void flush()
+    },
+    retry (key: string): void {
+      const entry = pending.get(key)
+      if (entry?.status === 'failed') send(entry)
+    },
+    discard (key: string): void {
+      if (pending.get(key)?.status === 'failed') pending.delete(key)
+      changed()
+    }
+  }
+}
