@@ -93,8 +93,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   /** Conversations that aren't there for the user. */
   const gone = createRecent<true>(MAX_GONE)
   const heard = createHeard()
-  /** Whether what was heard is applied once more, and whether nothing is being fetched then. */
-  let repeating: 'no' | 'again' | 'last' = 'no'
+  /** What was heard is being applied once more. */
+  let repeating = false
   const idle = () => !page.busy && refreshing.size === 0
 
   function take (fetched: Conversation, sinceNames: number): void {
@@ -112,11 +112,16 @@ export function openConversationList (session: ChatSession): LiveConversationLis
 
   /** What was heard during a fetch may be newer than what it brought. */
   function settle (): void {
-    repeating = idle() ? 'last' : 'again'
+    repeating = true
     for (const event of heard.events()) handle(event)
-    repeating = 'no'
-    if (idle() && heard.clear()) void reload()
+    repeating = false
     store.changed()
+    if (!idle()) return
+    // What is still missing once all is fetched is asked for.
+    const ids = heard.events().flatMap(([, data]) => 'conversationId' in data && data.conversationId !== null ? data.conversationId : [])
+    const missing = new Set(ids.filter((id) => order.has(id) && !conversations.has(id)))
+    if (heard.clear() || missing.size > MAX_REFRESHING) void reload()
+    else for (const id of missing) refresh(id)
   }
 
   async function fetchPage (): Promise<void> {
@@ -186,8 +191,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   function noteActivity (id: string): void {
     if (gone.get(id) === true) return
     order.first(id)
-    // What is being fetched may bring it; once all is, what is still missing is asked for.
-    if (!conversations.has(id) && (repeating === 'last' || (repeating === 'no' && !page.busy))) refresh(id)
+    // What is being fetched may bring it.
+    if (!conversations.has(id) && !repeating && !page.busy) refresh(id)
   }
 
   function update (id: string, change: (conversation: Conversation) => Conversation): void {
@@ -228,7 +233,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     if (isMe(userId)) {
       if (status !== 'read') return
       if (last.id === messageId) update(conversationId, (conversation) => ({ ...conversation, unreadCount: 0 }))
-      else if (repeating === 'no') refresh(conversationId) // how many are left isn't known here
+      else if (!repeating) refresh(conversationId) // how many are left isn't known here
       return
     }
     if (last.id !== messageId || !isMe(last.senderId)) return
