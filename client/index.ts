@@ -17,6 +17,7 @@ export {
 } from './live/conversation-list.js'
 export type { ChatMessage } from './live/timeline.js'
 export type { Typist } from './live/typists.js'
+export type { People } from './live/people.js'
 export type { Store } from './live/store.js'
 export type { TabPlatform } from './tabs/tabs.js'
 

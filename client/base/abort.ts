@@ -6,7 +6,7 @@ interface Listener {
 const listeners = new WeakMap<AbortSignal, Listener>()
 
 /**
- * Calls back when the signal is aborted. However many wait for one signal, it gets one listener: Node.js warns of a leak
+ * Calls back, once for each function, when the signal is aborted. However many wait for one signal, it gets one listener: Node.js warns of a leak
  * at the eleventh.
  *
  * @returns a function that ends it
@@ -21,10 +21,9 @@ export function onAbort (signal: AbortSignal | undefined, call: () => void): () 
     signal.addEventListener('abort', listener.abort)
   }
   const { calls, abort } = listener
-  const entry = () => call()
-  calls.add(entry)
+  calls.add(call)
   return () => {
-    if (!calls.delete(entry) || calls.size > 0) return
+    if (!calls.delete(call) || calls.size > 0) return
     listeners.delete(signal)
     signal.removeEventListener('abort', abort)
   }

@@ -59,8 +59,8 @@ export async function errorOf (response: FetchResponse, signal?: AbortSignal): P
 }
 
 /** Anything thrown on the way to an answer, as a ChatError. */
-export const networkError = (cause: unknown): ChatError =>
-  cause instanceof ChatError ? cause : new ChatError('NETWORK', 'The server could not be reached, or the connection broke', { cause })
+export const networkError = (cause?: unknown): ChatError =>
+  cause instanceof ChatError ? cause : new ChatError('NETWORK', 'The server was not reached, or the connection broke', { cause })
 
 /**
  * A refusal by something between here and the service: a proxy that has lost its backend answers 404, 421 or 403, as it

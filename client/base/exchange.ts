@@ -1,13 +1,10 @@
 import { onAbort, reasonOf } from './abort.js'
 import type { BodyReader, FetchInit, FetchLike, FetchResponse } from './platform.js'
 
-/** Longest body read as JSON, in characters. A page of history has some 2 MB at most. */
-const MAX_BODY = 2 ** 24
-
 /** Ends an answer that nobody reads on: its connection would stay open. */
-function cancel (reader: BodyReader): void {
+async function cancel (reader: BodyReader | null): Promise<void> {
   try {
-    Promise.resolve(reader.cancel?.()).catch(() => {})
+    await reader?.cancel?.()
   } catch {}
 }
 
@@ -15,10 +12,7 @@ function cancel (reader: BodyReader): void {
 export const readerOf = ({ body }: FetchResponse): BodyReader | null =>
   typeof body?.getReader === 'function' ? body.getReader() : null
 
-export function discard (response: FetchResponse): void {
-  const reader = readerOf(response)
-  if (reader !== null) cancel(reader)
-}
+export const discard = (response: FetchResponse): void => { void cancel(readerOf(response)) }
 
 /**
  * Makes a request. Aborting rejects it with the signal's reason, also where this `fetch` takes no notice of its signal:
@@ -37,7 +31,7 @@ export const exchange = (fetch: FetchLike, url: string, init: FetchInit): Promis
 
 /** Reads to the end, or until the signal is aborted; then the rest is cancelled. */
 export async function readAll (reader: BodyReader, signal: AbortSignal | undefined, take: (piece: Uint8Array | undefined) => void): Promise<void> {
-  const stop = onAbort(signal, () => { cancel(reader) })
+  const stop = onAbort(signal, () => { void cancel(reader) })
   try {
     for (;;) {
       const { done, value } = await reader.read()
@@ -46,9 +40,18 @@ export async function readAll (reader: BodyReader, signal: AbortSignal | undefin
     }
   } finally {
     stop()
-    cancel(reader)
+    void cancel(reader)
   }
 }
+
+/** A request with a token, for what belongs to a stream. */
+export const authorized = (fetch: FetchLike, url: string, method: string, token: string, signal: AbortSignal, body?: unknown): Promise<FetchResponse> =>
+  exchange(fetch, url, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal
+  })
 
 /** The body of an answer. */
 export async function jsonOf (response: FetchResponse, signal?: AbortSignal): Promise<unknown> {
@@ -56,9 +59,6 @@ export async function jsonOf (response: FetchResponse, signal?: AbortSignal): Pr
   if (reader === null) return await response.json()
   const decoder = new TextDecoder()
   let text = ''
-  await readAll(reader, signal, (piece) => {
-    text += decoder.decode(piece, { stream: true })
-    if (text.length > MAX_BODY) throw new Error('The answer is too long')
-  })
+  await readAll(reader, signal, (piece) => { text += decoder.decode(piece, { stream: true }) })
   return JSON.parse(text)
 }

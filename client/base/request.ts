@@ -54,7 +54,7 @@ export function createRequest (options: RequestOptions): Request {
   async function attempt (call: Call, fresh: boolean): Promise<unknown> {
     throwIfAborted(call.signal)
     const fetch = options.fetch ?? platform.fetch
-    if (fetch === undefined) throw new ChatError('NETWORK', 'There is no fetch on this platform: hand one in')
+    if (fetch === undefined) throw new ChatError('NETWORK', 'There is no fetch here: hand one in')
     const abort = new AbortController()
     const { signal } = abort
     const stop = onAbort(call.signal, () => { abort.abort(call.signal?.reason) })

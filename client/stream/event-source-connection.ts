@@ -1,7 +1,7 @@
 import { queryOf } from '../base/base-url.js'
 import type { ConnectionRequest, OpenConnection } from './connection.js'
 import { ChatError, errorOf, isForeign, networkError } from '../base/errors.js'
-import { discard, exchange, jsonOf } from '../base/exchange.js'
+import { authorized, discard, jsonOf } from '../base/exchange.js'
 import { eventNames } from './event-names.js'
 import type { EventSourceEvent, EventSourceLike } from '../base/platform.js'
 
@@ -46,7 +46,7 @@ export const openEventSourceConnection: OpenConnection = (request, handlers) => 
     opened.addEventListener('error', (event) => {
       if (closed) return
       opened.close()
-      whyOf(event, connected).then((error) => end('network', error))
+      whyOf(event, connected).catch(networkError).then((error) => end('network', error))
     })
     for (const name of eventNames) {
       opened.addEventListener(name, (event: EventSourceEvent) => {
@@ -87,12 +87,7 @@ async function credentialOf (
   signal: AbortSignal
 ): Promise<{ ticket: string } | { token: string }> {
   if (fetch === undefined) return { token }
-  const response = await exchange(fetch, `${baseUrl}/api/sse/tickets`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ conversationId }),
-    signal
-  })
+  const response = await authorized(fetch, `${baseUrl}/api/sse/tickets`, 'POST', token, signal, { conversationId })
   if (response.status !== 201) {
     const error = await errorOf(response, signal)
     // A proxy's 404 says nothing about tickets.
@@ -104,14 +99,12 @@ async function credentialOf (
 }
 
 /** Why a connection was refused, which an EventSource doesn't tell: by asking for what the stream is about. */
-async function reasonOf ({ fetch, baseUrl, token, options }: ConnectionRequest, signal: AbortSignal): Promise<ChatError> {
-  const { conversationId } = options
-  const path = conversationId === undefined ? 'me' : `conversations/${encodeURIComponent(conversationId)}`
-  try {
-    if (fetch === undefined) return networkError(undefined)
-    const response = await exchange(fetch, `${baseUrl}/api/chat/${path}`, { method: 'GET', headers: { Authorization: `Bearer ${token}` }, signal })
+async function reasonOf ({ fetch, baseUrl, token, options: { conversationId } }: ConnectionRequest, signal: AbortSignal): Promise<ChatError> {
+  if (fetch !== undefined) {
+    const path = conversationId === undefined ? 'me' : `conversations/${encodeURIComponent(conversationId)}`
+    const response = await authorized(fetch, `${baseUrl}/api/chat/${path}`, 'GET', token, signal)
     if (response.status >= 400) return await errorOf(response, signal)
     discard(response)
-  } catch {}
-  return networkError(undefined)
+  }
+  return networkError()
 }

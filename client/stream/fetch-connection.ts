@@ -10,7 +10,7 @@ export const openFetchConnection: OpenConnection = ({ options, baseUrl, fetch, t
   const { signal } = abort
 
   async function read (): Promise<void> {
-    if (fetch === undefined) throw new ChatError('NO_STREAMING', 'There is no fetch on this platform: hand one in')
+    if (fetch === undefined) throw new ChatError('NO_STREAMING', 'There is no fetch here: hand one in')
     const headers: Record<string, string> = { Accept: 'text/event-stream', Authorization: `Bearer ${token}` }
     if (lastEventId !== null) headers['Last-Event-ID'] = lastEventId
     const { conversationId, echo } = options
@@ -24,11 +24,11 @@ export const openFetchConnection: OpenConnection = ({ options, baseUrl, fetch, t
     if (response.status !== 200) throw await errorOf(response, signal)
     if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
       discard(response)
-      throw new ChatError('NOT_A_STREAM', 'The server answered something else than an event stream')
+      throw new ChatError('NOT_A_STREAM', 'The answer is no event stream')
     }
     const reader = readerOf(response)
     if (reader === null) {
-      throw new ChatError('NO_STREAMING', 'This fetch can\'t stream: hand in another one, or an EventSource')
+      throw new ChatError('NO_STREAMING', 'This fetch can\'t stream: hand in another, or an EventSource')
     }
     const parse = createEventParser({
       onEvent: (type, data, id) => { if (!signal.aborted) handlers.onEvent(type, data, id ?? null) },

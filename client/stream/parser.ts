@@ -1,5 +1,3 @@
-import { createParser } from 'eventsource-parser'
-
 /** The longest event, in characters: a server that never ends one must not fill the memory here. */
 const MAX_EVENT = 2 ** 20
 
@@ -10,26 +8,57 @@ export interface ParserHandlers {
 }
 
 /**
- * Parses text/event-stream (HTML Standard, 9.2.6) from bytes, in whatever pieces they come.
+ * Parses text/event-stream (HTML Standard, 9.2.6) from bytes, in whatever pieces they come. An event is handed on as soon
+ * as its last byte is there. Linear in what comes, and written here because a library weighs as much as the whole stream.
  *
- * @returns a function that takes the next piece
+ * @returns a function that takes the next piece; it throws when an event is longer than a megabyte
  */
 export function createEventParser (handlers: ParserHandlers): (bytes: Uint8Array) => void {
   const decoder = new TextDecoder() // takes the one byte order mark off
-  const parser = createParser({
-    onEvent: ({ event = 'message', data, id }) => handlers.onEvent(event, data, id),
-    onRetry: (ms) => handlers.onRetry(ms),
-    onError (error) { if (error.type === 'max-buffer-size-exceeded') throw error },
-    maxBufferSize: MAX_EVENT
-  })
   let afterReturn = false
+  /** Pieces of a line that has not ended yet. */
+  let pieces: string[] = []
+  let data: string[] = []
+  let type = ''
+  let id: string | undefined
+  /** Characters of the data, and of the line, that have not ended yet. */
+  let dataLength = 0
+  let lineLength = 0
+
+  function take (line: string): void {
+    if (line === '') {
+      if (data.length > 0) handlers.onEvent(type || 'message', data.join('\n'), id)
+      data = []
+      type = ''
+      id = undefined
+      dataLength = 0
+      return
+    }
+    const colon = line.indexOf(':')
+    const field = colon < 0 ? line : line.slice(0, colon)
+    const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
+    if (field === 'data') {
+      data.push(value)
+      dataLength += value.length
+    } else if (field === 'event') type = value
+    else if (field === 'id' && !value.includes('\0')) id = value
+    else if (field === 'retry' && /^\d+$/.test(value)) handlers.onRetry(Number(value))
+  }
+
   return (bytes) => {
     const text = decoder.decode(bytes, { stream: true })
     if (text === '') return
-    // The parser holds a line back that ends with CR, to see whether LF follows: with every line end made LF, an event
-    // is handed on when it is complete, not with the next one.
-    const rest = afterReturn && text.startsWith('\n') ? text.slice(1) : text
+    // LF after a CR at the end of the last piece belongs to the same line end.
+    const lines = (afterReturn && text[0] === '\n' ? text.slice(1) : text).split(/\r\n|\r|\n/)
     afterReturn = text.endsWith('\r')
-    parser.feed(rest.replace(/\r\n?/g, '\n'))
+    const rest = lines.pop() ?? ''
+    for (const line of lines) {
+      take(pieces.join('') + line)
+      pieces = []
+      lineLength = 0
+    }
+    if (rest !== '') pieces.push(rest)
+    lineLength += rest.length
+    if (dataLength + lineLength > MAX_EVENT) throw new Error('An event is too long')
   }
 }

@@ -1,6 +1,6 @@
 import type { Renewal } from '../../schemas/streams.js'
 import { elapsedMs } from '../base/clock.js'
-import { exchange, jsonOf } from '../base/exchange.js'
+import { authorized, jsonOf } from '../base/exchange.js'
 import { LONGEST_TIMEOUT_MS, type FetchLike, type Timer } from '../base/platform.js'
 import { resolveToken, type TokenSource } from '../base/token.js'
 
@@ -33,7 +33,7 @@ export function keepRenewed ({ url, fetch, tokenSource, expiresAt, serverTime }:
   async function renew (): Promise<void> {
     const token = await resolveToken(tokenSource, true)
     if (signal.aborted) return
-    const response = await exchange(fetch, url, { method: 'POST', headers: { Authorization: `Bearer ${token}` }, signal })
+    const response = await authorized(fetch, url, 'POST', token, signal)
     const renewed = await jsonOf(response, signal) as Renewal
     const renewedMs = Date.parse(renewed.expiresAt ?? '')
     if (response.status === 200 && renewedMs > expiresMs) {

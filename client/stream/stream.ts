@@ -163,7 +163,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
       data = JSON.parse(json)
     } catch {}
     if (typeof data !== 'object' || data === null) {
-      return sink.error(new ChatError('BAD_EVENT', `The data of a ${type} event is no JSON object`))
+      return sink.error(new ChatError('BAD_EVENT', `The data of ${type} is no JSON object`))
     }
     const event = [type, data, id] as StreamEvent // the server keeps to the catalogue
     if (event[0] === 'disconnect') {

@@ -16,6 +16,26 @@ const PATIENCE_MS = 4000
 /** How often a tab makes sure that its leader is alive. */
 const CHECK_MS = 30_000
 
+/**
+ * What a tab is to the others:
+ *
+ *                 pageshow                      the lock is given, or taken
+ *     suspended ────────────▶ following ──────────────────────────────────────▶ leading
+ *         ▲                    │     ▲        another tab leads, or has          │   │
+ *         │                    │     └──────── taken the lock ──────────────────┘   │
+ *         └────── pagehide ────┴─────────────────────────────────────────────────────┘
+ *
+ * All of them go to `closed` by `unsubscribe`; `leading` also when its stream has ended for good. Where there are no locks
+ * or channels, a tab goes from `suspended` to `leading` at once, and leads nobody.
+ */
+type Role =
+  | { name: 'suspended' }
+  /** In line for the lock. While `patience` runs, a hello is out: what comes before its answer will be in it. */
+  | { name: 'following', patience: Timer | undefined }
+  /** Holds the lock and the stream. `base` is where its term follows on. */
+  | { name: 'leading', stream: Stream, base: Place | null }
+  | { name: 'closed' }
+
 export interface SharedSubscribeOptions extends SubscribeOptions {
   /** Whose stream it is: tabs of different users share nothing. */
   userId: string
@@ -44,19 +64,13 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   let connected: ChatEvents['connected'] | null = null
   /** What this tab has got to. */
   let seen: Place | null = null
-  /** A hello is out: what comes before its answer will be in it. */
-  let waiting = false
-  let patience: Timer | undefined
   /** When a leader was last heard of. */
   let heardAt = -Infinity
   let terms = 0
-  /** Where this tab's term follows on, as leader. */
-  let base: Place | null = null
 
-  let stream: Stream | undefined
+  let role: Role = { name: 'suspended' }
   /** Ends this tab's term, or its place in the queue for the lock. */
   let leave = () => {}
-  let suspended = false
 
   /** Null where there are no locks or channels to be had: every tab for itself. */
   let channel = openChannel()
@@ -91,17 +105,17 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
 
   function receive (message: TabMessage): void {
     if (message.kind === 'wake') {
-      stream?.wake()
+      if (role.name === 'leading') role.stream.wake()
     } else if (message.kind === 'hello') {
-      if (stream !== undefined) welcome(message.tab, message.seen)
+      if (role.name === 'leading') welcome(role.base, message.tab, message.seen)
       // If nobody answers, better a tab takes over that knows where the stream was.
       else if (elapsedMs() - heardAt > patienceMs) hello()
     } else if (message.kind === 'lead') {
       // Whoever says so has the lock, if need be taken from this tab while it was asleep.
-      if (stream !== undefined) stepDown()
+      if (role.name === 'leading') stepDown()
       heard()
       follow(message)
-    } else if (stream !== undefined) {
+    } else if (role.name !== 'following') {
       // a predecessor's last words
     } else if (message.kind === 'frame') {
       heard()
@@ -109,7 +123,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       if (seen?.term === frame.term && frame.n <= seen.n) return
       if (seen?.term === frame.term && frame.n === seen.n + 1) apply(frame)
       else hello()
-    } else if (message.to === tab && waiting) {
+    } else if (message.to === tab && role.patience !== undefined) {
       heard()
       catchUp(message)
     }
@@ -118,19 +132,19 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   // what followers do
 
   function hello (): void {
-    if (waiting) return
-    waiting = true
+    if (role.name !== 'following' || role.patience !== undefined) return
     post({ kind: 'hello', tab, seen })
-    patience = setTimeout(() => {
-      waiting = false
+    role.patience = setTimeout(() => {
+      if (role.name === 'following') role.patience = undefined
       queue(true)
     }, seen === null ? patienceMs : patienceMs / 2)
   }
 
   function heard (): void {
-    clearTimeout(patience)
     heardAt = elapsedMs()
-    waiting = false
+    if (role.name !== 'following') return
+    clearTimeout(role.patience)
+    role.patience = undefined
   }
 
   function follow ({ term, after, state: leaders }: TabMessage & { kind: 'lead' }): void {
@@ -163,18 +177,18 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   function lead (): void {
     heard()
     const term = `${tab}.${++terms}`
-    base = seen
+    const base = seen
     seen = { term, n: 0 }
     state = 'connecting'
     const tell = (told: Signal) => {
-      if (stream === undefined || seen === null) return
+      if (role.name !== 'leading' || role.stream !== stream || seen === null) return
       // What ends this tab's stream for good is not the others' end.
       const frame = { term, n: seen.n + 1, signal: told, state: stream.state === 'closed' ? 'connecting' as const : stream.state }
       post({ kind: 'frame', frame })
       apply(frame)
     }
     post({ kind: 'lead', term, after: base, state })
-    stream = openStream(options, {
+    const stream = openStream(options, {
       get position () { return dispatcher.position },
       event: (...event) => tell({ event }),
       disconnect: (disconnect) => tell({ disconnect }),
@@ -186,9 +200,10 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       // Only this tab's end: the next one may have a better token, and finds out for itself.
       failed: dispatcher.failed
     })
+    role = { name: 'leading', stream, base }
   }
 
-  function welcome (to: string, from: Place | null): void {
+  function welcome (base: Place | null, to: string, from: Place | null): void {
     if (seen === null) return
     const start = { term: seen.term, n: 0 }
     // A tab that had heard more of the last leader than this one hears the difference again, and drops it.
@@ -198,9 +213,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   }
 
   function stepDown (): void {
-    stream?.close()
-    stream = undefined
-    leave()
+    become({ name: 'following', patience: undefined })
     queue(false)
   }
 
@@ -224,33 +237,35 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     })
     tabs.locks.request(name, steal ? { steal } : { signal: abort.signal }, held).catch(() => {
       if (!mine()) return // given up by itself
-      if (stream !== undefined) return stepDown() // stolen while this tab slept
+      if (role.name === 'leading') return stepDown() // stolen while this tab slept
       channel?.close()
       channel = null
       lead()
     })
   }
 
+  /** Leaves its role, and the lock or its place in line, for one without a stream. */
+  function become (next: Exclude<Role, { name: 'leading' }>): void {
+    heard()
+    if (role.name === 'leading') role.stream.close()
+    role = next
+    leave()
+    leave = () => {}
+  }
+
   function start (): void {
-    suspended = false
     if (channel === null) return lead()
+    become({ name: 'following', patience: undefined })
     queue(false)
     hello()
   }
 
   /** A page put aside must not keep the stream from the others; it may come back as it was. */
-  function suspend (): void {
-    suspended = true
-    heard()
-    stream?.close()
-    stream = undefined
-    leave()
-    leave = () => {}
-  }
+  const suspend = () => { become({ name: 'suspended' }) }
 
-  const resume = () => { if (suspended) start() }
+  const resume = () => { if (role.name === 'suspended') start() }
 
-  const check = () => { if (stream === undefined && platform.document?.visibilityState !== 'hidden') hello() }
+  const check = () => { if (platform.document?.visibilityState !== 'hidden') hello() }
 
   function unsubscribe (): void {
     dispatcher.close()
@@ -258,8 +273,8 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   }
 
   function end (): void {
-    if (state === 'closed') return
-    suspend()
+    if (role.name === 'closed') return
+    become({ name: 'closed' })
     state = 'closed'
     clearInterval(checking)
     stopWaking()
@@ -270,7 +285,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     channel = null
   }
 
-  channel?.addEventListener('message', ({ data }) => { if (!suspended && channel !== null) receive(data as TabMessage) })
+  channel?.addEventListener('message', ({ data }) => { if (role.name !== 'suspended' && role.name !== 'closed' && channel !== null) receive(data as TabMessage) })
   const checking = setInterval(check, CHECK_MS)
   const stopWaking = onWake(check, options.appState)
   platform.addEventListener?.('pagehide', suspend)
@@ -282,11 +297,11 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   return {
     unsubscribe,
     reconnect () {
-      if (stream !== undefined) stream.wake()
-      else if (state !== 'closed') post({ kind: 'wake' })
+      if (role.name === 'leading') role.stream.wake()
+      else if (role.name === 'following') post({ kind: 'wake' })
     },
     get state () { return state },
     get lastEventId () { return dispatcher.position },
-    get leads () { return stream !== undefined }
+    get leads () { return role.name === 'leading' }
   }
 }

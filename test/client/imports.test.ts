@@ -17,10 +17,10 @@ function importsOf (file: string): { statement: string, from: string }[] {
   }))
 }
 
-test('the client needs its parser, React for the hooks, the wire\'s types, and nothing else', async (t) => {
+test('the client needs React for the hooks, the wire\'s types, and nothing else', async (t) => {
   for (const file of files) {
     for (const { statement, from } of importsOf(file)) {
-      const allowed = files.includes(from) || from === 'eventsource-parser' || (file === 'react.ts' && from === 'react') ||
+      const allowed = files.includes(from) || (file === 'react.ts' && from === 'react') ||
         (from.startsWith('../schemas/') && /^(import|export) type /.test(statement))
       t.ok(allowed, `${file}: ${statement.replace(/\s+/g, ' ')}`)
     }
