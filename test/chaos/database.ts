@@ -12,7 +12,6 @@ export interface LogRow {
   detail: string | null
   messageId: string | null
   messageSeq: number | null
-  createdAt: number
 }
 
 export interface MessageRow {
@@ -54,7 +53,7 @@ export interface HarnessDatabase {
   close(): Promise<void>
 }
 
-const logRows = `SELECT c.id AS "conversationId", e.seq, e.position, e.type, e.user_id AS "userId", e.detail, m.id AS "messageId", e.message_seq AS "messageSeq", e.created_at AS "createdAt"
+const logRows = `SELECT c.id AS "conversationId", e.seq, e.position, e.type, e.user_id AS "userId", e.detail, m.id AS "messageId", e.message_seq AS "messageSeq"
   FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
   LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq`
 
@@ -77,7 +76,7 @@ type Rows = Array<Record<string, unknown>>
 const numbers = (rows: Rows, ...columns: string[]): never => rows.map(row =>
   ({ ...row, ...Object.fromEntries(columns.map(column => [column, row[column] === null ? null : Number(row[column])])) })) as never
 
-const logOf = (rows: Rows): LogRow[] => numbers(rows, 'seq', 'position', 'messageSeq', 'createdAt')
+const logOf = (rows: Rows): LogRow[] => numbers(rows, 'seq', 'position', 'messageSeq')
 
 async function snapshotBy (query: (sql: string) => Promise<Rows> | Rows): Promise<Snapshot> {
   return {
@@ -147,13 +146,19 @@ export function withSchema (url: string, schema: string): string {
   return own.href
 }
 
+/** How the harness's own sessions are told from the servers'. */
+export const HARNESS = 'chaos harness'
+/** Opened at the start and kept: while the database lets nobody in, there is no other. */
+const SESSIONS = 6
+
 async function openPostgres (url: string): Promise<HarnessDatabase> {
   const plain = new URL(url)
   const schema = plain.searchParams.get('schema')!
   plain.search = ''
-  const pool = new pg.Pool({ connectionString: plain.href, max: 4, options: `-c search_path=${schema}` })
+  const pool = new pg.Pool({ connectionString: plain.href, max: SESSIONS, idleTimeoutMillis: 0, application_name: HARNESS, options: `-c search_path=${schema}` })
   pool.on('error', () => {})
   const query = async (sql: string): Promise<Rows> => (await pool.query<Record<string, unknown>>(sql)).rows
+  await Promise.all(Array.from({ length: SESSIONS }, async () => await query('SELECT pg_sleep(0.1)')))
   const position = async (): Promise<number> => Number((await query(queries.position))[0]!.position)
   return {
     snapshot: async () => await snapshotBy(query),

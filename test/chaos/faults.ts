@@ -1,10 +1,14 @@
+import { renameSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ShiftedClock } from '../clock/shifted-clock-file.js'
 import type { HarnessDatabase } from './database.js'
 import type { Gate } from './gate.js'
+import type { OwnDatabase } from './own-database.js'
 import type { Rng } from './rng.js'
 import type { ServerProcess } from './server-process.js'
+import type { SmallDisk } from './small-disk.js'
 
-export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock' | 'databaseAway' | 'busAway'
+export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock' | 'databaseAway' | 'busAway' | 'readOnly' | 'noConnections' | 'fileAway' | 'diskFull' | 'clockJump'
 
 /** Something that befalls a process or the database. */
 export interface Fault {
@@ -12,11 +16,36 @@ export interface Fault {
   /** After so many milliseconds in which the process was well: how long a start takes depends on the machine. */
   atMs: number
   node: number
-  /** How long it lasts, or how long the process stays away. */
+  /** How long it lasts, or how long the process stays away. Of a clock that jumps: how far it is off from then on. */
   ms: number
 }
 
-export interface Rates { killsPerMinute: number, locksPerMinute: number, pausesPerMinute: number, terminationsPerMinute: number, databaseAwaysPerMinute: number, busAwaysPerMinute: number }
+/** How often each kind happens; 0 switches it off. */
+export interface Rates {
+  /** Half of them as soon as possible after a commit. */
+  killsPerMinute: number
+  terminationsPerMinute: number
+  pausesPerMinute: number
+  /** Somebody else holds the database's lock. */
+  locksPerMinute: number
+  databaseAwaysPerMinute: number
+  busAwaysPerMinute: number
+  /** PostgreSQL: sessions are ended, and new ones are read-only, as after a failover to a standby. */
+  readOnlysPerMinute: number
+  /** PostgreSQL: sessions are ended, and none is let in. */
+  refusalsPerMinute: number
+  /** SQLite: the database's file is somewhere else for a while. */
+  filesAwayPerMinute: number
+  /** SQLite: the disk is full for a while. Needs root. */
+  fullDisksPerMinute: number
+  /** The wall clock of one node is set. */
+  clockJumpsPerMinute: number
+}
+
+const SECONDS_30 = 30_000
+const HOUR = 3_600_000
+/** By how much clocks are wrong: each comes once before chance decides. */
+const OFFSETS = [-SECONDS_30, HOUR, -HOUR, SECONDS_30]
 
 const LONGEST_LOCK_MS = 8000
 const LONGEST_AWAY_MS = 10_000
@@ -48,28 +77,47 @@ export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Ra
   add('lock', rates.locksPerMinute, () => 100 + (longestLock - 100) * rng.next() ** 3)
   add('databaseAway', rates.databaseAwaysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
   add('busAway', rates.busAwaysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
+  add('readOnly', rates.readOnlysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
+  add('noConnections', rates.refusalsPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
+  add('fileAway', rates.filesAwayPerMinute, () => 100 + (longestAway - 100) * rng.next())
+  add('diskFull', rates.fullDisksPerMinute, () => 100 + (longestAway - 100) * rng.next())
+  let jumps = 0
+  add('clockJump', rates.clockJumpsPerMinute, () => OFFSETS[jumps++] ?? rng.pick([0, ...OFFSETS]))
   return faults.sort((a, b) => a.atMs - b.atMs)
 }
 
 export interface Death { at: number, position: number, atCommit: boolean }
 
-/** Between the nodes and what they share. */
-export interface Gates { database: Gate | undefined, bus: Gate | undefined }
+/** What faults take hold of, as far as a run has it. */
+export interface Levers {
+  /** Between the nodes and what they share. */
+  database: Gate | undefined
+  bus: Gate | undefined
+  ownDatabase: OwnDatabase | undefined
+  /** SQLite's. */
+  file: string | undefined
+  disk: SmallDisk | undefined
+  /** Of the nodes. */
+  clocks: ShiftedClock[]
+}
 
 /** Lets the schedule happen. */
 export class Faults {
-  readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0, databaseAway: 0, busAway: 0 }
+  readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0, databaseAway: 0, busAway: 0, readOnly: 0, noConnections: 0, fileAway: 0, diskFull: 0, clockJump: 0 }
   readonly deaths: Death[] = []
   slowestTerminationMs = 0
   readonly #servers: readonly ServerProcess[]
   readonly #database: HarnessDatabase
-  readonly #gates: Gates
+  readonly #levers: Levers
   readonly #problem: (text: string) => void
+  /** Troubles that a start can't get over: how many there are now, and how many there were. */
+  #refusing = 0
+  #refused = 0
 
-  constructor (servers: readonly ServerProcess[], database: HarnessDatabase, gates: Gates, problem: (text: string) => void) {
+  constructor (servers: readonly ServerProcess[], database: HarnessDatabase, levers: Levers, problem: (text: string) => void) {
     this.#servers = servers
     this.#database = database
-    this.#gates = gates
+    this.#levers = levers
     this.#problem = problem
   }
 
@@ -84,8 +132,12 @@ export class Faults {
         wellMs = fault.atMs
         this.counts[fault.kind]++
         if (fault.kind === 'lock') shared = shared.then(async () => { await this.#lock(fault.ms) })
-        else if (fault.kind === 'databaseAway') shared = shared.then(async () => { await shutFor(this.#gates.database, fault.ms) })
-        else if (fault.kind === 'busAway') shared = shared.then(async () => { await shutFor(this.#gates.bus, fault.ms) })
+        else if (fault.kind === 'databaseAway') shared = shared.then(async () => { await shutFor(this.#levers.database, fault.ms) })
+        else if (fault.kind === 'busAway') shared = shared.then(async () => { await shutFor(this.#levers.bus, fault.ms) })
+        else if (fault.kind === 'clockJump') this.#levers.clocks[node]!.set(fault.ms)
+        else if (fault.kind === 'readOnly' || fault.kind === 'noConnections' || fault.kind === 'diskFull') shared = shared.then(async () => { await this.#refuse(fault.kind, fault.ms) })
+        // a process that starts meanwhile would make another
+        else if (fault.kind === 'fileAway') await (shared = shared.then(async () => { await this.#refuse('fileAway', fault.ms) }))
         else await this.#befall(server, fault)
       }
       await Promise.all([shared, sleep(durationMs - wellMs)])
@@ -120,13 +172,39 @@ export class Faults {
 
   async #start (server: ServerProcess): Promise<void> {
     for (let attempt = 1; ; attempt++) {
+      const refused = this.#refused
       try {
         return await server.start()
       } catch (error) {
+        // it says why, and ends: whoever watches over it starts it again
+        if (this.#refusing > 0 || this.#refused > refused) {
+          attempt--
+          await sleep(200)
+          continue
+        }
         this.#problem(`start: ${(error as Error).message}`)
         if (attempt === 5) throw error
       }
     }
+  }
+
+  /** The database refuses, for reasons that are none of the server's. */
+  async #refuse (kind: FaultKind, ms: number): Promise<void> {
+    this.#refusing++
+    const end = await this.#beginRefusal(kind)
+    await sleep(ms)
+    await end()
+    this.#refused++
+    this.#refusing--
+  }
+
+  async #beginRefusal (kind: FaultKind): Promise<() => unknown> {
+    const { ownDatabase, disk, file } = this.#levers
+    if (kind === 'readOnly') return await ownDatabase!.makeReadOnly()
+    if (kind === 'noConnections') return await ownDatabase!.refuseConnections()
+    if (kind === 'diskFull') return disk!.fill()
+    renameSync(file!, `${file!}.away`)
+    return () => { renameSync(`${file!}.away`, file!) }
   }
 
   async #lock (ms: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { parseCursor } from '../../store/cursor.js'
+import type { CommitWatch } from './commit-watch.js'
 import type { LogRow, MessageRow, Snapshot } from './database.js'
 import type { Model, SentMessage } from './model.js'
 import { textKeyOf, type Received, type Subscriber } from './subscriber.js'
@@ -15,10 +16,12 @@ export class Oracle {
   readonly #logs = new Map<string, LogRow[]>()
   readonly #participants = new Set<string>()
   readonly #sent = new Map<string, SentMessage>()
+  readonly #commits: CommitWatch
   readonly #problem: (text: string) => void
 
-  constructor (snapshot: Snapshot, model: Model, problem: (text: string) => void) {
+  constructor (snapshot: Snapshot, model: Model, commits: CommitWatch, problem: (text: string) => void) {
     this.#snapshot = snapshot
+    this.#commits = commits
     this.#model = model
     this.#problem = problem
     for (const { id } of snapshot.conversations) this.#logs.set(id, [])
@@ -170,7 +173,7 @@ export class Oracle {
     // what happened while they were away may be read by who came back, and by nobody else
     stays.forEach(({ to }, index) => {
       const back = stays[index + 1]
-      const isBackAt = back === undefined ? Infinity : log[back.from - 1]!.createdAt
+      const isBackAt = back === undefined ? Infinity : this.#commits.notBefore(log[back.from - 1]!.position)
       for (const { eventSeq, at } of received) {
         if (eventSeq > to && eventSeq < (back?.from ?? Infinity) && at < isBackAt) problem(`${id}: event ${eventSeq} after the removal in ${to}, at ${new Date(at).toISOString()}, and back in ${back?.from} at ${back === undefined ? 'no time' : new Date(isBackAt).toISOString()}`)
       }
@@ -195,8 +198,8 @@ export class Oracle {
       ? 'nothing'
       : `${event.eventSeq} at ${new Date(event.at).toISOString()} (connection ${event.connection + 1} of ${subscriber.openedAt.length}, opened ${new Date(subscriber.openedAt[event.connection]!).toISOString()})`
     const about = this.#logs.get(id)!.filter(({ type, userId }) => MEMBERSHIP.has(type) && userId === subscriber.options.userId)
-      .map(({ type, seq, createdAt }) => `${type} ${seq} at ${new Date(createdAt).toISOString()}`)
-    return `${row.type} ${seq}, position ${row.position}, ${new Date(row.createdAt).toISOString()}; before it ${show(before)}, after it ${show(next)}; the log has ${about.join(', ')}`
+      .map(({ type, seq, position }) => `${type} ${seq} ${this.#when(position)}`)
+    return `${row.type} ${seq}, position ${row.position}, ${this.#when(row.position)}; before it ${show(before)}, after it ${show(next)}; the log has ${about.join(', ')}`
   }
 
   #judgeEvent (event: Received, row: LogRow | undefined, subscriber: Subscriber, problem: (text: string) => void): void {
@@ -213,16 +216,23 @@ export class Oracle {
     }
   }
 
-  /** No typing of a conversation one isn't in. */
-  #judgeHeard ({ heard, options: { userId } }: Subscriber, problem: (text: string) => void): void {
-    for (const { conversationId, type, timestamp } of heard) {
+  /** No typing of a conversation one isn't in: neither behind one's removal on the stream, nor on a connection that was over before one came in. */
+  #judgeHeard ({ heard, received, openedAt, options: { userId } }: Subscriber, problem: (text: string) => void): void {
+    for (const { conversationId, type, at, connection, behind } of heard) {
       if (type !== 'typing' || conversationId === undefined) continue
       const log = this.#logs.get(conversationId)
       if (log === undefined) continue
-      const at = Date.parse(timestamp)
-      const isIn = this.#stays(conversationId, userId).some(({ from, to }) =>
-        log[from - 1]!.createdAt <= at && (to === Infinity || log[to - 1]!.createdAt >= at))
-      if (!isIn) problem(`${conversationId}: typing of ${timestamp}, when it wasn't a participant`)
+      const last = received.slice(0, behind).findLast(event => event.connection === connection && event.conversationId === conversationId && event.userId === userId && MEMBERSHIP.has(event.type))
+      const left = last?.type === 'participantLeft' ? last : undefined
+      const since = left?.at ?? openedAt[connection]!
+      const isIn = this.#stays(conversationId, userId).some(({ from, to }) => to !== left?.eventSeq &&
+        this.#commits.notBefore(log[from - 1]!.position) <= at && (to === Infinity || this.#commits.notAfter(log[to - 1]!.position) >= since))
+      if (!isIn) problem(`${conversationId}: typing at ${new Date(at).toISOString()}, when it wasn't a participant`)
     }
+  }
+
+  #when (position: number): string {
+    const by = this.#commits.notAfter(position)
+    return by === Infinity ? 'at an unknown time' : `by ${new Date(by).toISOString()}`
   }
 }

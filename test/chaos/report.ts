@@ -33,7 +33,7 @@ export interface Report {
   log: string[]
 }
 
-const COLUMNS = ['seed', 'min', 'kills (at commit, before emit)', 'SIGTERM', 'pauses', 'locks', 'database, bus away', 'cuts (half)', 'stalls', 'messages', 'events', 'events checked', 'resumes', '503', 'MiB', 'fds', 'result'] as const
+const COLUMNS = ['seed', 'min', 'kills (at commit, before emit)', 'SIGTERM', 'pauses', 'locks', 'database, bus away', 'read-only, no connections', 'file away, disk full', 'clock jumps', 'cuts (half)', 'stalls', 'messages', 'events', 'events checked', 'resumes', '503', 'MiB', 'fds', 'result'] as const
 
 export const tableHead = (): string => `| ${COLUMNS.join(' | ')} |\n|${COLUMNS.map(() => ' --- |').join('')}`
 
@@ -41,7 +41,7 @@ export function tableRow (report: Report): string {
   const { seed, minutes, faults, proxy, messages, events, checked, connections, unavailable, memory, descriptors, problems } = report
   return `| ${[
     seed, minutes.toFixed(1), `${faults.kill + faults.killAtCommit} (${faults.killAtCommit}, ${report.killsBeforeEmit})`, faults.terminate, faults.pause, faults.lock,
-    `${faults.databaseAway}, ${faults.busAway}`,
+    `${faults.databaseAway}, ${faults.busAway}`, `${faults.readOnly}, ${faults.noConnections}`, `${faults.fileAway}, ${faults.diskFull}`, faults.clockJump,
     `${proxy.cuts} (${proxy.halfCloses})`, proxy.stalls, messages, events, checked, connections, unavailable,
     `${memory.startMiB} → ${memory.endMiB}`, `${descriptors.start} → ${descriptors.end}`, problems.length === 0 ? 'clean' : `${problems.length} problems`
   ].join(' | ')} |`
@@ -49,8 +49,9 @@ export function tableRow (report: Report): string {
 
 /** The rest of the figures, on a few lines. */
 export function details (report: Report): string {
-  const { proxy, reasons, calls, broken, slowestUnavailableMs, slowestTerminationMs, settledMs, subscribers, fellBehind, gaps } = report
+  const { faults, proxy, reasons, calls, broken, slowestUnavailableMs, slowestTerminationMs, settledMs, subscribers, fellBehind, gaps } = report
   return [
+    `faults: ${Object.entries(faults).map(([kind, count]) => `${kind} ${count}`).join(', ')}`,
     `${subscribers} subscribers; connections ended: ${Object.entries(reasons).map(([reason, count]) => `${reason} ${count}`).join(', ')}`,
     `proxy: ${Object.entries(proxy).map(([what, count]) => `${what} ${count as number}`).join(', ')}`,
     `${calls} calls, ${broken} broken off; slowest 503 ${slowestUnavailableMs} ms, slowest SIGTERM ${slowestTerminationMs} ms; all caught up ${settledMs} ms after the end; the last process's streams fell behind ${fellBehind} times, gaps filled ${gaps}`
@@ -65,7 +66,7 @@ export function failure ({ seed, minutes, problems, schedule, errors, log }: Rep
     ...shown.map(problem => `  - ${problem}`),
     ...(problems.length > shown.length ? [`  … and ${problems.length - shown.length} more`] : []),
     '\nWhat happened:',
-    ...schedule.map(({ kind, atMs, node, ms }) => `  ${(atMs / 1000).toFixed(1).padStart(6)} s  ${kind} node ${node}, ${Math.round(ms)} ms`),
+    ...schedule.map(({ kind, atMs, node, ms }) => `  ${(atMs / 1000).toFixed(1).padStart(6)} s  ${kind} node ${node}, ${kind === 'clockJump' ? 'off by ' : ''}${Math.round(ms)} ms`),
     '\nThe first errors:',
     ...errors.map(line => `  ${line}`),
     '\nThe last log lines:',

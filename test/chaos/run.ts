@@ -5,16 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Actor } from './actor.js'
+import { ShiftedClock } from '../clock/shifted-clock-file.js'
 import { Api, callOnce } from './api.js'
+import { CommitWatch } from './commit-watch.js'
 import { openHarnessDatabase, withSchema, type HarnessDatabase } from './database.js'
-import { Faults, schedule, type Gates, type Rates } from './faults.js'
+import { Faults, schedule, type Levers, type Rates } from './faults.js'
 import { Gate } from './gate.js'
 import { Model } from './model.js'
 import { Oracle } from './oracle.js'
+import { OwnDatabase } from './own-database.js'
 import { Proxy, type ProxyCounters, type ProxyFaults } from './proxy.js'
 import type { Report } from './report.js'
 import { Rng } from './rng.js'
 import { ServerProcess } from './server-process.js'
+import { SmallDisk } from './small-disk.js'
 import { Subscriber } from './subscriber.js'
 import { SseParser } from './sse-parser.js'
 import { mint } from './token.js'
@@ -34,9 +38,25 @@ export interface ChaosOptions {
   onProgress?: (text: string) => void
 }
 
-const RATES: Rates = { killsPerMinute: 8, locksPerMinute: 5, pausesPerMinute: 1.5, terminationsPerMinute: 1, databaseAwaysPerMinute: 0, busAwaysPerMinute: 0 }
-/** Of what stands on other machines. */
-const AWAYS_PER_MINUTE = 1
+const RATES: Rates = {
+  killsPerMinute: 8,
+  terminationsPerMinute: 1,
+  pausesPerMinute: 1.5,
+  locksPerMinute: 5,
+  databaseAwaysPerMinute: 0,
+  busAwaysPerMinute: 0,
+  readOnlysPerMinute: 0,
+  refusalsPerMinute: 0,
+  filesAwayPerMinute: 0,
+  fullDisksPerMinute: 0,
+  clockJumpsPerMinute: 4
+}
+/** Where the database, or the bus, is on other machines. */
+const POSTGRES_RATES = { databaseAwaysPerMinute: 1, readOnlysPerMinute: 1, refusalsPerMinute: 1 }
+const REDIS_RATES = { busAwaysPerMinute: 1 }
+/** Where one process has a file. */
+const SQLITE_RATES = { filesAwayPerMinute: 1 }
+const DISK_MIB = 64
 const PROXY: ProxyFaults = { cutEveryMs: 3000, delays: 0.05, stalls: 0.004, splits: 0.2 }
 /** How long all may take to be caught up after the last fault, in milliseconds. */
 const SETTLE_MS = 30_000
@@ -64,7 +84,7 @@ class World {
   readonly #rng: Rng
   readonly #nodeCount: number
   readonly #folder = mkdtempSync(join(tmpdir(), 'chaos-'))
-  readonly #databaseUrl: string
+  readonly #rates: Rates
   readonly #model: Model
   readonly #problems: string[] = []
   readonly #servers: ServerProcess[] = []
@@ -74,17 +94,21 @@ class World {
   readonly #running: Array<Promise<void>> = []
   readonly #userIds: string[]
   readonly #api: Api
-  readonly #gates: Gates = { database: undefined, bus: undefined }
+  readonly #levers: Levers = { database: undefined, bus: undefined, ownDatabase: undefined, file: undefined, disk: undefined, clocks: [] }
   #database: HarnessDatabase | undefined
+  #commits: CommitWatch | undefined
 
   constructor (options: ChaosOptions) {
     this.#options = options
     this.#rng = new Rng(options.seed)
     this.#nodeCount = options.nodes ?? 1
     this.#model = new Model(this.#nodeCount)
-    this.#databaseUrl = options.databaseUrl === undefined
-      ? `file:${join(this.#folder, 'chat.db')}`
-      : withSchema(options.databaseUrl, `chaos_${randomBytes(6).toString('hex')}`)
+    this.#rates = {
+      ...RATES,
+      ...(options.databaseUrl !== undefined ? POSTGRES_RATES : this.#nodeCount === 1 ? SQLITE_RATES : {}),
+      ...(options.redisUrl === undefined ? {} : REDIS_RATES),
+      ...options.rates
+    }
     this.#userIds = Array.from({ length: options.users ?? 8 }, (_, index) => `user${index}`)
     const hops = this.#rng.fork('hops of callers')
     this.#api = new Api(() => hops.pick(this.#proxies).port, this.#problem)
@@ -104,14 +128,8 @@ class World {
     const start = await this.#measure()
     await this.#populate()
     const durationMs = minutes * 60_000
-    const rates = {
-      ...RATES,
-      ...(this.#gates.database === undefined ? {} : { databaseAwaysPerMinute: AWAYS_PER_MINUTE }),
-      ...(this.#gates.bus === undefined ? {} : { busAwaysPerMinute: AWAYS_PER_MINUTE }),
-      ...this.#options.rates
-    }
-    const plan = schedule(this.#rng.fork('faults'), durationMs, this.#nodeCount, rates)
-    const faults = new Faults(this.#servers, this.#database!, this.#gates, this.#problem)
+    const plan = schedule(this.#rng.fork('faults'), durationMs, this.#nodeCount, this.#rates)
+    const faults = new Faults(this.#servers, this.#database!, this.#levers, this.#problem)
     this.#progress(`seed ${seed}: ${plan.length} faults in ${minutes} minutes`)
 
     const stopActing = new AbortController()
@@ -126,7 +144,7 @@ class World {
     await within(SETTLE_MS, Promise.all(acting), 'users are still waiting for answers').catch(this.#problemOf)
 
     const settledMs = await this.#settle()
-    const oracle = new Oracle(await this.#database!.snapshot(), this.#model, this.#problem)
+    const oracle = new Oracle(await this.#database!.snapshot(), this.#model, this.#commits!, this.#problem)
     await this.#judgeRest()
     for (const subscriber of this.#subscribers) subscriber.stop()
     await Promise.all(this.#running)
@@ -172,8 +190,12 @@ class World {
     this.#api.close()
     await Promise.all(this.#proxies.map(async proxy => { await proxy.close() }))
     await Promise.all(this.#servers.map(async server => { await server.dispose() }))
+    await this.#commits?.stop()
     await this.#database?.close()
-    await Promise.all([this.#gates.database?.close(), this.#gates.bus?.close()])
+    const { database, bus, ownDatabase, disk, clocks } = this.#levers
+    await Promise.all([database?.close(), bus?.close(), ownDatabase?.drop()])
+    for (const clock of clocks) clock.dispose()
+    disk?.unmount()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
@@ -183,22 +205,44 @@ class World {
 
   async #begin (): Promise<void> {
     const { redisUrl } = this.#options
-    if (!this.#databaseUrl.startsWith('file:')) this.#gates.database = await Gate.before(this.#databaseUrl, 5432)
-    if (redisUrl !== undefined) this.#gates.bus = await Gate.before(redisUrl, 6379)
+    const databaseUrl = await this.#makeDatabase()
+    if (!databaseUrl.startsWith('file:')) this.#levers.database = await Gate.before(databaseUrl, 5432)
+    if (redisUrl !== undefined) this.#levers.bus = await Gate.before(redisUrl, 6379)
     const env = {
-      DATABASE_URL: this.#gates.database?.through(this.#databaseUrl) ?? this.#databaseUrl,
+      DATABASE_URL: this.#levers.database?.through(databaseUrl) ?? databaseUrl,
       HEARTBEAT_MS: '500',
       STALE_AFTER_MS: '3000',
       STREAM_BUFFER_BYTES: '65536',
-      ...(redisUrl === undefined ? {} : { REDIS_URL: this.#gates.bus!.through(redisUrl) })
+      ...(redisUrl === undefined ? {} : { REDIS_URL: this.#levers.bus!.through(redisUrl) })
     }
     for (let node = 0; node < this.#nodeCount; node++) {
-      const server = await ServerProcess.create(env)
+      const clock = new ShiftedClock()
+      this.#levers.clocks.push(clock)
+      const server = await ServerProcess.create({ ...env, ...(this.#clocksJump ? clock.env : {}) })
       this.#servers.push(server)
       await server.start()
       this.#proxies.push(await Proxy.listen(server.port, { ...PROXY, ...this.#options.proxy }, this.#rng.fork(`proxy ${node}`)))
     }
-    this.#database = await openHarnessDatabase(this.#databaseUrl)
+    this.#database = await openHarnessDatabase(databaseUrl)
+    this.#commits = new CommitWatch(this.#database)
+    this.#commits.start()
+  }
+
+  /** Where the nodes keep their data: in what the faults need. */
+  async #makeDatabase (): Promise<string> {
+    const { databaseUrl } = this.#options
+    const { readOnlysPerMinute, refusalsPerMinute, fullDisksPerMinute } = this.#rates
+    if (databaseUrl === undefined) {
+      if (fullDisksPerMinute > 0) this.#levers.disk = new SmallDisk(DISK_MIB)
+      this.#levers.file = join(this.#levers.disk?.folder ?? this.#folder, 'chat.db')
+      return `file:${this.#levers.file}`
+    }
+    if (readOnlysPerMinute + refusalsPerMinute > 0) this.#levers.ownDatabase = await OwnDatabase.create(databaseUrl)
+    return withSchema(this.#levers.ownDatabase?.url ?? databaseUrl, `chaos_${randomBytes(6).toString('hex')}`)
+  }
+
+  get #clocksJump (): boolean {
+    return this.#rates.clockJumpsPerMinute > 0
   }
 
   /** Groups, some of whose participants come and go; everybody's direct conversations with the next; who follows what. */
@@ -243,7 +287,7 @@ class World {
     const subscriber = new Subscriber(
       `${name}${echo ? ' with echo' : ''}${slow ? ', slow' : ''}`,
       { userId, conversationId, echo, resumeBy: byHeader ? 'header' : 'query', slow },
-      { port: () => hops.pick(this.#proxies).port, model: this.#model, api: this.#api, rng: this.#rng.fork(name), problem: this.#problem, nodes: this.#nodeCount })
+      { port: () => hops.pick(this.#proxies).port, model: this.#model, api: this.#api, rng: this.#rng.fork(name), problem: this.#problem, nodes: this.#nodeCount, clocksJump: this.#clocksJump })
     this.#subscribers.push(subscriber)
     return subscriber
   }
@@ -269,7 +313,7 @@ class World {
   /** Waits until every subscriber has what the log says; those that don't get it are found by the oracle. */
   async #settle (): Promise<number> {
     const since = Date.now()
-    const oracle = new Oracle(await this.#database!.snapshot(), this.#model, () => {})
+    const oracle = new Oracle(await this.#database!.snapshot(), this.#model, this.#commits!, () => {})
     const owing = (): Subscriber[] => this.#subscribers.filter(subscriber => !subscriber.left &&
       [...oracle.owed(subscriber)].some(([id, seq]) => (subscriber.newest.get(id) ?? 0) < seq))
     const settled = await until(SETTLE_MS, async () => owing().length === 0)
@@ -318,7 +362,7 @@ class World {
 
   /** Of a node to what the nodes share, at most. */
   get #pooledSockets (): number {
-    return (this.#gates.database === undefined ? 0 : POSTGRES_SOCKETS) + (this.#gates.bus === undefined ? 0 : REDIS_SOCKETS)
+    return (this.#levers.database === undefined ? 0 : POSTGRES_SOCKETS) + (this.#levers.bus === undefined ? 0 : REDIS_SOCKETS)
   }
 
   async #measure (): Promise<Measure> {

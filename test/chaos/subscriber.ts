@@ -19,7 +19,14 @@ export interface Received {
 }
 
 /** What is kept of an event without one. */
-export interface Heard { conversationId: string | undefined, type: string, userId: string, timestamp: string }
+export interface Heard {
+  conversationId: string | undefined
+  type: string
+  connection: number
+  at: number
+  /** How many events with a number had come before it. */
+  behind: number
+}
 
 export interface SubscriberOptions {
   userId: string
@@ -40,6 +47,8 @@ export interface SubscriberContext {
   problem: (text: string) => void
   /** How many processes serve: a renewal may land on another than the stream. */
   nodes: number
+  /** Whether the nodes' clocks jump: a token that lasts for seconds may then expire at any time. */
+  clocksJump: boolean
 }
 
 /** Tells texts apart: they begin with what is theirs alone. */
@@ -48,6 +57,8 @@ export const textKeyOf = (text: string): string => `${text.slice(0, 60)}|${text.
 const ID = /^[A-Za-z0-9._:-]{1,128}$/
 /** Without a byte for so long the connection is given up; heartbeats come every half second. */
 const SILENCE_MS = 5000
+/** Of a token, in seconds: longer than a clock is ever wrong. */
+const LONG_S = 21_600
 const EPHEMERAL = new Set(['typing', 'onlineStatus'])
 /** A reader that stops for so long is slow, in milliseconds. */
 const NAP_MS = { min: 200, max: 7000 }
@@ -133,12 +144,12 @@ export class Subscriber {
 
   /** One connection, from the request to its end. */
   async #connect (): Promise<Ended> {
-    const { rng, port, model } = this.#context
+    const { rng, port, model, clocksJump } = this.#context
     const { userId, conversationId, echo, resumeBy } = this.options
-    const seconds = rng.chance(0.1) ? rng.integer(3, 8) : 3600
+    const seconds = rng.chance(0.1) ? rng.integer(3, 8) : LONG_S
     const token = mint(userId, seconds)
     // the token counts whole seconds
-    const expiresAt = Math.floor(Date.now() / 1000 + seconds) * 1000
+    const expiresAt = clocksJump && seconds < LONG_S ? 0 : Math.floor(Date.now() / 1000 + seconds) * 1000
     const query = new URLSearchParams()
     const headers: Record<string, string> = {}
     if (conversationId !== null) query.set('conversationId', conversationId)
@@ -290,7 +301,7 @@ export class Subscriber {
     if (id !== undefined) this.#problem(`${type} with an id`)
     if (data.userId === userId && (type === 'onlineStatus' || !echo)) this.#problem(`one's own ${type}`)
     if (conversationId !== null && type === 'typing' && data.conversationId !== conversationId) this.#problem(`${type} of ${String(data.conversationId)}`)
-    this.heard.push({ conversationId: data.conversationId as string | undefined, type, userId: String(data.userId), timestamp: String(data.timestamp) })
+    this.heard.push({ conversationId: data.conversationId as string | undefined, type, connection: this.openedAt.length - 1, at: Date.now(), behind: this.received.length })
   }
 
   #receive (type: string, data: Record<string, unknown>, id: string | undefined): void {
