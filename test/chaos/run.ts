@@ -8,7 +8,7 @@ import { Actor } from './actor.js'
 import { ShiftedClock } from '../clock/shifted-clock-file.js'
 import { Api, callOnce } from './api.js'
 import { CommitWatch } from './commit-watch.js'
-import { openHarnessDatabase, withSchema, type HarnessDatabase } from './database.js'
+import { openHarnessDatabase, withSchema, type HarnessDatabase, type LogRow } from './database.js'
 import { Faults, schedule, type Levers, type Rates } from './faults.js'
 import { Gate } from './gate.js'
 import { Model } from './model.js'
@@ -57,7 +57,11 @@ const REDIS_RATES = { busAwaysPerMinute: 1 }
 /** Where one process has a file. */
 const SQLITE_RATES = { filesAwayPerMinute: 1 }
 const DISK_MIB = 64
+/** Events that bring a conversation to the top of the list. */
+const ACTIVITY = new Set(['conversationCreated', 'message', 'participantJoined', 'participantLeft'])
 const PROXY: ProxyFaults = { cutEveryMs: 3000, delays: 0.05, stalls: 0.004, splits: 0.2 }
+/** Typing lapses after six seconds of nothing; what else it takes on a busy machine, in milliseconds. */
+const LAPSE_MS = 12_000
 /** How long all may take to be caught up after the last fault, in milliseconds. */
 const SETTLE_MS = 30_000
 /** Descriptors that come and go by themselves. */
@@ -318,20 +322,24 @@ class World {
       [...oracle.owed(subscriber)].some(([id, seq]) => (subscriber.newest.get(id) ?? 0) < seq))
     const settled = await until(SETTLE_MS, async () => owing().length === 0)
     if (!settled) this.#problem(`not caught up after ${SETTLE_MS} ms: ${owing().map(({ name }) => name).join('; ')}`)
-    return Date.now() - since
+    const settledMs = Date.now() - since
+    const typing = (): string[] => this.#subscribers.filter(({ left }) => !left).flatMap(({ name, typing }) => typing.map(({ userId, conversationId }) => `${name}: ${userId} in ${conversationId}`))
+    if (!await until(LAPSE_MS, async () => typing().length === 0)) this.#problem(`typing doesn't lapse: ${typing().slice(0, 5).join('; ')}`)
+    return settledMs
   }
 
   /** History, unread counts and a replay of everything, as somebody who comes now gets them. */
   async #judgeRest (): Promise<void> {
     const { identity, conversations, participants, messages, log } = await this.#database!.snapshot()
     const { port } = this.#servers[0]!
+    for (const userId of this.#userIds) await this.#judgeList(port, userId, log)
     for (const { id, num, eventSeq } of conversations) {
       const reader = participants.find(({ conversationId }) => conversationId === id)
       if (reader === undefined) continue
       const token = mint(reader.userId)
       const path = `/api/chat/conversations/${encodeURIComponent(id)}`
       const expected = messages.filter(({ conversationId }) => conversationId === id)
-      const history: Array<{ id: string, seq: number, text: string }> = []
+      const history: Array<{ id: string, seq: number, text: string, createdAt: string, editedAt: string | null, deletedAt: string | null }> = []
       for (let hasMore = true; hasMore;) {
         const { body } = await callOnce(port, 'GET', `${path}/messages?limit=100&after=${history.at(-1)?.seq ?? 0}`, { token })
         history.push(...body.messages as typeof history)
@@ -340,6 +348,9 @@ class World {
       if (history.length !== expected.length || history.some((message, index) => message.id !== expected[index]!.id || message.text !== expected[index]!.text)) {
         this.#problem(`${id}: the history that REST gives is another`)
       }
+      for (const { seq, createdAt, editedAt, deletedAt } of history) {
+        if ((editedAt ?? createdAt) < createdAt || (deletedAt ?? createdAt) < (editedAt ?? createdAt)) this.#problem(`${id}: message ${seq} was made ${createdAt}, edited ${editedAt}, deleted ${deletedAt}`)
+      }
       const unread = expected.filter(({ seq, senderId }) => seq > reader.readSeq && senderId !== reader.userId).length
       const { body } = await callOnce(port, 'GET', path, { token })
       if (body.unreadCount !== unread) this.#problem(`${id}: ${reader.userId} has ${unread} unread, and it says ${String(body.unreadCount)}`)
@@ -347,6 +358,15 @@ class World {
       const wanted = log.filter(({ conversationId }) => conversationId === id).map(({ seq }) => seq)
       if (replayed.join() !== wanted.join()) this.#problem(`${id}: a replay of all gives ${replayed.length} of ${wanted.length} events, or in another order`)
     }
+  }
+
+  /** The list is in the order of what happened last, not of what clocks said. */
+  async #judgeList (port: number, userId: string, log: LogRow[]): Promise<void> {
+    const latest = new Map<string, number>()
+    for (const { conversationId, type, position } of log) if (ACTIVITY.has(type)) latest.set(conversationId, Math.max(latest.get(conversationId) ?? 0, position))
+    const { body } = await callOnce(port, 'GET', '/api/chat/conversations?limit=100', { token: mint(userId) })
+    const positions = (body.conversations as Array<{ id: string }>).map(({ id }) => latest.get(id) ?? 0)
+    if (positions.some((position, index) => position > (positions[index - 1] ?? Infinity))) this.#problem(`the list of ${userId} is in the order ${positions.join(', ')} of positions`)
   }
 
   /** Everybody has gone: what the process holds must go, too. */

@@ -26,6 +26,9 @@ export interface Heard {
   at: number
   /** How many events with a number had come before it. */
   behind: number
+  /** Who types, or has stopped. */
+  userId: string
+  isTyping: boolean
 }
 
 export interface SubscriberOptions {
@@ -99,6 +102,18 @@ export class Subscriber {
   leave (): void {
     this.left = true
     this.stop()
+  }
+
+  /** Typing that was heard of on the connection that is open, and not heard to end. */
+  get typing (): Heard[] {
+    const last = new Map<string, Heard>()
+    for (const heard of this.heard) if (heard.type === 'typing' && heard.connection === this.openedAt.length - 1) last.set(`${heard.conversationId} ${heard.userId}`, heard)
+    return [...last.values()].filter(({ isTyping, conversationId, behind, connection }) => isTyping && !this.#isOut(conversationId, connection, behind))
+  }
+
+  /** Whether the user was removed behind an event. */
+  #isOut (conversationId: string | undefined, connection: number, behind: number): boolean {
+    return this.received.slice(behind).some(event => event.connection === connection && event.conversationId === conversationId && event.type === 'participantLeft' && event.userId === this.options.userId)
   }
 
   stop (): void {
@@ -301,7 +316,7 @@ export class Subscriber {
     if (id !== undefined) this.#problem(`${type} with an id`)
     if (data.userId === userId && (type === 'onlineStatus' || !echo)) this.#problem(`one's own ${type}`)
     if (conversationId !== null && type === 'typing' && data.conversationId !== conversationId) this.#problem(`${type} of ${String(data.conversationId)}`)
-    this.heard.push({ conversationId: data.conversationId as string | undefined, type, connection: this.openedAt.length - 1, at: Date.now(), behind: this.received.length })
+    this.heard.push({ conversationId: data.conversationId as string | undefined, type, connection: this.openedAt.length - 1, at: Date.now(), behind: this.received.length, userId: String(data.userId), isTyping: data.isTyping === true })
   }
 
   #receive (type: string, data: Record<string, unknown>, id: string | undefined): void {
