@@ -349,7 +349,7 @@ class World {
         this.#problem(`${id}: the history that REST gives is another`)
       }
       for (const { seq, createdAt, editedAt, deletedAt } of history) {
-        if ((editedAt ?? createdAt) < createdAt || (deletedAt ?? createdAt) < (editedAt ?? createdAt)) this.#problem(`${id}: message ${seq} was made ${createdAt}, edited ${editedAt}, deleted ${deletedAt}`)
+        if ((editedAt !== null && editedAt < createdAt) || (deletedAt !== null && deletedAt < (editedAt ?? createdAt))) this.#problem(`${id}: message ${seq} was made ${createdAt}, edited ${editedAt}, deleted ${deletedAt}`)
       }
       const unread = expected.filter(({ seq, senderId }) => seq > reader.readSeq && senderId !== reader.userId).length
       const { body } = await callOnce(port, 'GET', path, { token })

@@ -42,7 +42,8 @@ export interface Route {
 /** Every route of the app with everything switched on: read from the app itself, so that a new route is fuzzed without being listed here. */
 export async function readRoutes (): Promise<Route[]> {
   const folder = mkdtempSync(join(tmpdir(), 'fuzz-routes-'))
-  const app = Fastify({ routerOptions: { maxParamLength: 3600 } })
+  // a busy machine takes its time to load all this
+  const app = Fastify({ routerOptions: { maxParamLength: 3600 }, pluginTimeout: 0 })
   const routes: Route[] = []
   app.addHook('onRoute', ({ method, url, schema = {} }) => {
     for (const verb of [method].flat()) {
