@@ -27,12 +27,19 @@ function bareServer (config: Config, options: ServerOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     requestTimeout,
     // headers have no longer: of two limits Node.js takes the smaller one for them
-    http: { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, requestTimeout) },
+    // and Node.js would refuse a request without Host by an answer without a body
+    http: { requireHostHeader: false, requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, requestTimeout) },
     clientErrorHandler: (error, socket) => { clientErrors.answer(error, socket) },
     frameworkErrors: (error, request, reply) => { answerError(error, request, reply) },
     ...options
   })
   clientErrors.watch(app.server)
+  // what a client expects beside 100-continue may be ignored (RFC 9110, 10.1.1); Node.js would refuse it without a body
+  app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
+  app.addHook('onRequest', async ({ raw: { httpVersion, headers } }) => {
+    // RFC 9112, 3.2
+    if (httpVersion === '1.1' && headers.host === undefined) throw chatError('BAD_REQUEST')
+  })
   if (config.trustProxy === true) {
     app.log.warn('TRUST_PROXY=on: every client can name any address as its own, so that limits by address hold nobody up. Name the proxies instead')
   }

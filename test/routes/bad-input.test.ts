@@ -147,6 +147,9 @@ test('what isn\'t HTTP, and headers without end', async (t) => {
   })
   for (const [text, status] of [
     ['rubbish\r\n\r\n', 400],
+    ['GET /api/chat/me HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['GET /nowhere HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: the unexpected\r\n\r\n', 404],
     ['FETCH /api/chat/me HTTP/1.1\r\nHost: x\r\n\r\n', 400],
     [`GET /api/chat/me HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
     [`POST /api/chat/typing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${alice.token}\r\nContent-Type: application/json\r\nContent-Length: x\r\n\r\n{}`, 400]
