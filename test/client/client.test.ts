@@ -149,7 +149,7 @@ test('a token function that hangs holds nobody', async (t) => {
   const { baseUrl, exchanges } = await scriptedServer(t, (exchange) => exchange.json(200, {}))
   let asked = 0
   const token = () => ++asked === 2 ? 't' : new Promise<string>(() => {})
-  const client = createChatClient({ baseUrl, token, timeoutMs: 20, ...quick })
+  const client = createChatClient({ baseUrl, token, timeoutMs: 1000, ...quick })
   await client.me()
   t.equal(asked, 2, 'it is asked again')
   const abort = new AbortController()
@@ -166,7 +166,7 @@ test('waits without an end', async (t) => {
 
 test('no answer in time', async (t) => {
   const { baseUrl, exchanges } = await scriptedServer(t, () => {})
-  await t.rejects(createChatClient({ baseUrl, token: 't', timeoutMs: 20, maxRetries: 1, ...quick }).me(), { code: 'TIMEOUT', statusCode: 0 })
+  await t.rejects(createChatClient({ baseUrl, token: 't', timeoutMs: 500, maxRetries: 1, ...quick }).me(), { code: 'TIMEOUT', statusCode: 0 })
   t.equal(exchanges.length, 2)
   await Promise.all(exchanges.map(({ closed }) => closed))
 })
