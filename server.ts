@@ -4,6 +4,7 @@ import { ConfigError, readConfig, type Config } from './config.js'
 import { PackageError } from './packages.js'
 import { isBelowNpmStart, onParentGone } from './parent.js'
 import { DatabaseError } from './store/database.js'
+import { leaveLostTerminal } from './terminal.js'
 import { elapsedMs } from './time.js'
 
 /** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
@@ -45,6 +46,7 @@ async function main (): Promise<void> {
       return
     }
     stoppingSince = performance.now()
+    leaveLostTerminal()
     app.log.info(`${reason}: shutting down`)
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
     // streams are told to go; requests in flight, and new ones while those last, are answered

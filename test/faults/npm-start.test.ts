@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -107,4 +107,27 @@ await t.test('SIGHUP to the server itself', { skip }, async t => {
     .map(line => line.trim().split(/ +/)).find(([, parent]) => parent === String(started.npm.pid))![0])
   await drains(t, started, pid, 'SIGHUP')
   t.same(await started.exited, { code: 0, signal: null }, 'and ends with 0')
+})
+
+const skipTerminal = skip !== false ? skip : spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1) that makes terminals'
+
+await t.test('its terminal is closed: it drains, and ends with 0', { skip: skipTerminal }, async t => {
+  const folder = temporaryFolder(t)
+  const command = [process.execPath, ...serverCommand().map(part => part === '--import=tsx' ? `--import=${import.meta.resolve('tsx')}` : part)].join(' ')
+  // the shell is told of the hang-up, and tells the server
+  const terminal = spawn('script', ['-qfc', `trap 'kill -HUP $pid' HUP; ${command} & pid=$!; wait $pid; wait $pid; echo $? > ended`, '/dev/null'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, SHELL: '/bin/sh', PORT: '0', JWT_SECRET: SECRET, LOG_LEVEL: 'info', PAGE: 'off' },
+    stdio: ['pipe', 'pipe', 'inherit']
+  })
+  t.teardown(() => { terminal.kill('SIGKILL') })
+  let output = ''
+  terminal.stdout.on('data', chunk => { output += String(chunk) })
+  await eventually('the server listens', () => /listens on /.test(output), 60_000)
+  const stream = await openEvents(t, `${/listens on (http:\/\/[\d.:]+)/.exec(output)![1]!}/api/sse`, { authorization: `Bearer ${mint('anna')}` })
+  await stream.next('connected')
+  terminal.kill('SIGKILL')
+  t.match((await stream.next('disconnect')).data, { reason: 'shutdown' })
+  await eventually('it has ended', () => existsSync(join(folder, 'ended')) && readFileSync(join(folder, 'ended'), 'utf8').includes('\n'))
+  t.equal(readFileSync(join(folder, 'ended'), 'utf8'), '0\n')
 })

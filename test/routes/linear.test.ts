@@ -12,7 +12,7 @@ const BODY_MAX = 65_000
  */
 const FACTOR = 25
 /** The least of so many attempts counts: what else the process does in between (garbage collection, compiling) is no one request's. */
-const ATTEMPTS = 4
+const ATTEMPTS = 10
 
 interface Shot { method: string, path: string, headers?: OutgoingHttpHeaders, body?: string }
 
