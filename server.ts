@@ -42,10 +42,10 @@ async function main (): Promise<void> {
   const stop = async (reason: string): Promise<void> => {
     if (stoppingSince !== undefined) {
       // a second one means now
-      if (!isBelowNpmStart(process.env) || performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1)
+      if (!isBelowNpmStart(process.env) || elapsedMs() - stoppingSince > SAME_SIGNAL_MS) process.exit(1)
       return
     }
-    stoppingSince = performance.now()
+    stoppingSince = elapsedMs()
     leaveLostTerminal()
     app.log.info(`${reason}: shutting down`)
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()

@@ -109,9 +109,10 @@ test('groups: titles, and their makers', async (t) => {
   const app = await build(t)
   const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
   await bob.arrive()
-  for (const title of ['Team', '', ' x ', '😀'.repeat(200), 'a\nb', null, undefined]) {
+  const titles = [['Team', 'Team'], ['', null], [' x ', 'x'], ['😀'.repeat(200), '😀'.repeat(200)], ['a\nb', 'ab'], ['\u3164', null], [null, null], [undefined, null]]
+  for (const [title, shown] of titles) {
     const { status, body } = await alice.call<Conversation>('POST', '/api/chat/conversations', { type: 'group', title, participantIds: ['bob', 'alice', 'bob'] })
-    t.match({ status, body }, { status: 201, body: { type: 'group', title: title ?? null, participantCount: 2 } })
+    t.match({ status, body }, { status: 201, body: { type: 'group', title: shown, participantCount: 2 } })
     t.strictSame(roles(body), { alice: 'owner', bob: 'member' })
   }
   const alone = await alice.call<Conversation>('POST', '/api/chat/conversations', { type: 'group', participantIds: [] })
