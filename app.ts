@@ -105,7 +105,11 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   const { jwt, authenticate, rateLimitPerMinute } = options
   await app.register(errorsPlugin, { notFound: options.prefix !== undefined && options.prefix !== '/' && options.prefix !== '' })
   await app.register(validationPlugin)
-  if (jwt !== undefined) await app.register(authPlugin, jwt)
+  if (jwt !== undefined) {
+    await app.register(authPlugin, jwt)
+    const { keys } = app.chatAuth
+    if (countsMetrics(options) && keys !== undefined) app.chatMetrics.watchKeys(keys)
+  }
   await app.register(callerPlugin, defined({ authenticate }))
   if (rateLimitPerMinute !== undefined) await app.register(limitsPlugin, { perMinute: rateLimitPerMinute })
   if (options.docs !== false) await app.register(docsPlugin)

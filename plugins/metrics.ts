@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { HubCounters } from '../hub/hub.js'
+import { elapsedMs } from '../time.js'
+import type { KeyProvider } from './key-provider.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,6 +16,8 @@ export interface ChatMetrics {
   contentType: string
   /** Prometheus text, at most a second old: collecting takes some 20 ms of CPU, and whoever asks needs no login. */
   text(): Promise<string>
+  /** Shows the age of a key provider's keys, and how often fetching them has failed. */
+  watchKeys(keys: Pick<KeyProvider, 'ageMs' | 'errors'>): void
   /** Counts a request that was answered. */
   observe(method: string, route: string, status: number, seconds: number): void
 }
@@ -53,11 +57,6 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   for (const [key, [name, help]] of Object.entries(counters) as Array<[keyof HubCounters, [string, string]]>) {
     counter(name, help, () => hub.counters[key])
   }
-  const keys = app.hasDecorator('chatAuth') ? app.chatAuth.keys : undefined
-  if (keys !== undefined) {
-    gauge('chat_jwks_age_seconds', 'Age of the key provider\'s keys; infinite before the first', () => keys.ageMs / 1000)
-    counter('chat_jwks_errors_total', 'Fetches of the key provider\'s keys that failed', () => keys.errors)
-  }
   const seconds = new Histogram({
     name: 'chat_request_duration_seconds',
     help: 'Duration of requests, by the route\'s pattern',
@@ -69,6 +68,10 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   app.decorate('chatMetrics', {
     contentType: registry.contentType,
     text: keptFor(CACHE_MS, async () => await registry.metrics()),
+    watchKeys (keys) {
+      gauge('chat_jwks_age_seconds', 'Age of the key provider\'s keys; infinite before the first', () => keys.ageMs / 1000)
+      counter('chat_jwks_errors_total', 'Fetches of the key provider\'s keys that failed', () => keys.errors)
+    },
     observe (method, route, status, took) {
       seconds.observe({ method, route, status }, took)
     }
@@ -79,7 +82,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
 function keptFor (ms: number, make: () => Promise<string>): () => Promise<string> {
   let kept: { text: Promise<string>, at: number } | undefined
   return async () => {
-    const now = performance.now()
+    const now = elapsedMs()
     if (kept === undefined || now - kept.at >= ms) {
       const mine = kept = { text: make(), at: now }
       mine.text.catch(() => { if (kept === mine) kept = undefined })
