@@ -18,7 +18,7 @@ import { assertValid } from './validation.js'
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4
 const HASHERS = Math.max(1, Math.min(2, THREADS - 2, availableParallelism() - 1))
 /** Logins and registrations that may wait: a few seconds of hashing. */
-const WAITING_MAX = 256
+export const LOGINS_MAX = 256
 /** What the others are told to wait, in seconds. */
 const RETRY_AFTER_S = 5
 
@@ -38,7 +38,7 @@ export class Accounts {
   readonly #writer: Writer
   readonly #guesses: Guesses
   readonly #passwords = new Passwords()
-  readonly #queue = new FairQueue({ workers: HASHERS, capacity: WAITING_MAX, retryAfter: RETRY_AFTER_S })
+  readonly #queue = new FairQueue({ workers: HASHERS, capacity: LOGINS_MAX, retryAfter: RETRY_AFTER_S })
 
   constructor (queries: Queries, writer: Writer, counters: Counters) {
     this.#queries = queries

@@ -9,7 +9,7 @@ const PER_ID = 50
 const PER_ADDRESS = 50
 const WINDOW_MS = 60_000
 /** Locks that this process remembers; the others are looked up. */
-const LOCKS_MAX = 10_000
+export const LOCKS_MAX = 10_000
 
 interface Limit { key: string, max: number }
 

@@ -15,9 +15,9 @@ export interface Newest extends Transaction {
 }
 
 /** Transactions remembered: enough for the ids that streams may claim. */
-const REMEMBERED = 4096
+export const TRANSACTIONS_MAX = 4096
 /** Transactions that one comparison asks for; of more, every other one is skipped. */
-const COMPARED_MAX = 1000
+export const COMPARED_MAX = 1000
 
 /**
  * What a hub knows of the log's transactions, to notice that the log is no longer the one that it told its streams of: after
@@ -52,7 +52,7 @@ export class KnownLog {
     if (position > this.#newest) this.#newest = position
     if (tag === undefined || this.#tags.has(position)) return
     this.#tags.set(position, tag)
-    if (this.#tags.size > REMEMBERED) this.#tags.delete(this.#tags.keys().next().value!)
+    if (this.#tags.size > TRANSACTIONS_MAX) this.#tags.delete(this.#tags.keys().next().value!)
     this.#fresh.push(position)
     if (this.#fresh.length > COMPARED_MAX) this.#fresh = this.#fresh.filter((_, index) => index % 2 === 1)
   }

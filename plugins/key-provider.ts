@@ -17,7 +17,7 @@ const COOLDOWN_MS = 5000
 const RETRY_MAX_MS = 60_000
 const TIMEOUT_MS = 5000
 /** Unknown key ids that are remembered. */
-const UNKNOWN_MAX = 1000
+export const UNKNOWN_KEYS_MAX = 1000
 
 export interface KeyProviderOptions {
   url: string
@@ -37,7 +37,7 @@ type Lookup = (header: JWTHeaderParameters) => Promise<string | undefined>
 export class KeyProvider {
   readonly #options: KeyProviderOptions
   /** Key ids that the provider didn't have a moment ago. */
-  readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_MAX, ttl: COOLDOWN_MS })
+  readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_KEYS_MAX, ttl: COOLDOWN_MS })
   #text = ''
   #lookup: Lookup | undefined
   // instants of the monotonic clock, in milliseconds

@@ -1,5 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { LOGINS_MAX } from '../chat/accounts.js'
+import { LOCKS_MAX } from '../chat/guesses.js'
+import { COMPARED_MAX, TRANSACTIONS_MAX } from '../hub/known-log.js'
+import { UNKNOWN_KEYS_MAX } from '../plugins/key-provider.js'
 import { BODY_LIMIT } from '../app.js'
 import { ALARMS_MAX } from '../chat/alarms.js'
 import { CHANGES_AT_ONCE, CHANGING_MAX } from '../chat/online-news.js'
@@ -38,18 +42,23 @@ const constants: Record<string, number> = {
   CALLERS_MAX,
   CHANGES_AT_ONCE,
   CHANGING_MAX,
+  COMPARED_MAX,
   COUNTS_MAX,
   EARLY_MAX,
   FOLLOWABLES_PAGE,
   KEPT_BYTES,
   KNOWN_MAX,
   LEFT_MAX,
+  LOCKS_MAX,
+  LOGINS_MAX,
   MAX_PARTICIPANTS,
   OUTBOX_BYTES,
   READERS,
   REMEMBERED,
   TICKETS_MAX,
   TOLD_MAX,
+  TRANSACTIONS_MAX,
+  UNKNOWN_KEYS_MAX,
   VERIFIED_MAX,
   WAITING_MAX
 }

@@ -46,7 +46,9 @@ test('an event is one line of data, whatever is in it', async (t) => {
   const texts = ['a\nb', 'a\r\nb\rc', '\u2028\u2029', 'data: x\n\nevent: y', '\u0000\u0007', '😀', '']
   for (const text of texts) hub.emit({ type: 'hint', data: { text }, topics: ['a'] })
   await eventually(() => sink.text.split('\n\n').length === texts.length + 1)
-  t.equal(sink.text, texts.map(text => `event: hint\ndata: ${JSON.stringify({ text })}\n\n`).join(''))
+  // Parsers that split by Unicode's line ends find none, either.
+  const json = (text: string): string => JSON.stringify({ text }).replace('\u2028', '\\u2028').replace('\u2029', '\\u2029')
+  t.equal(sink.text, texts.map(text => `event: hint\ndata: ${json(text)}\n\n`).join(''))
 })
 
 test('all of one turn is one write, made once for all', async (t) => {
