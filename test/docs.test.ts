@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -51,7 +51,8 @@ await t.test('docs/reference.md follows the catalogues', async t => {
 })
 
 await t.test('links between the documents lead somewhere', async t => {
-  for (const file of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/embedding.md']) {
+  const documents = readdirSync(new URL('docs', root), { recursive: true }).map(name => `docs/${String(name)}`).filter(name => name.endsWith('.md'))
+  for (const file of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...documents]) {
     for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       t.doesNotThrow(() => read(new URL(target!, new URL(file, root)).href.slice(root.href.length)), `${file} → ${target}`)
     }
