@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { openEvents } from './event-reader.js'
+
+const examples = fileURLToPath(new URL('../examples', import.meta.url))
+
+/** Runs an example, as its first lines say, until the test ends. @returns the address that it listens on */
+async function run (t: Test, name: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-example-'))
+  const child = spawn(process.execPath, ['--import=tsx', join(examples, name)], {
+    env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), PORT: '0', DATABASE_URL: `file:${join(folder, 'chat.db')}` },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const exited = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, address] = /^listening on (.*)$/.exec(line) ?? []
+    if (address !== undefined) return address
+  }
+  throw new Error(`examples/${name} ended without listening`)
+}
+
+await t.test('embedding: the host\'s login is the chat\'s', async t => {
+  const address = await run(t, 'embedding.ts')
+  const login = async (name: string): Promise<Record<string, string>> => {
+    const { headers, status } = await fetch(`${address}/login?name=${name}`, { method: 'POST' })
+    t.equal(status, 204)
+    return { cookie: headers.get('set-cookie')!.split(';')[0]! }
+  }
+  const post = async (path: string, body: object, headers: Record<string, string> = {}): Promise<Response> =>
+    await fetch(`${address}${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+
+  t.equal((await fetch(`${address}/chat/api/chat/me`)).status, 401, 'nobody is signed in')
+  const [alice, bob] = [await login('alice'), await login('bob')]
+  const stream = await openEvents(t, `${address}/chat/api/sse`, bob)
+  await stream.next('connected')
+  t.equal((await post('/chat/api/chat/conversations', { type: 'direct', userId: 'bob' }, alice)).status, 201)
+  t.equal((await post('/chat/api/chat/messages', { conversationId: 'conv_alice_bob', text: 'Hello!' }, alice)).status, 201)
+  t.match(await stream.next('message'), { data: { text: 'Hello!', sender: { userId: 'alice' } } })
+
+  t.equal((await post('/notices', { to: 'bob', text: 'Your order is on its way' })).status, 200)
+  t.match(await stream.next('message'), { data: { text: 'Your order is on its way', sender: { displayName: 'The shop' } } })
+})
+
+await t.test('hub: events of one\'s own, to who follows', async t => {
+  const address = await run(t, 'hub.ts')
+  const [seven, eight] = await Promise.all([7, 8].map(async order => await openEvents(t, `${address}/orders/${order}/events`)))
+  for (const path of ['7/paid', '8/paid', '7/shipped?carrier=bike']) t.equal((await fetch(`${address}/orders/${path}`, { method: 'POST' })).status, 204)
+  t.match(await seven!.take(2), [{ type: 'orderPaid', data: { orderId: '7' } }, { type: 'orderShipped', data: { orderId: '7', carrier: 'bike' } }])
+  t.match(await eight!.take(1), [{ type: 'orderPaid', data: { orderId: '8' } }])
+})
