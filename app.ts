@@ -25,59 +25,59 @@ import sseRoutes from './routes/sse.js'
 import streamRoutes from './routes/streams.js'
 import userRoutes from './routes/users.js'
 
-/** Options of the chat inside another app. One of `jwt` and `authenticate` says who calls. */
+/** Options of the chat inside another app. Exactly one of `jwt` and `authenticate` is required. */
 export interface ChatAppOptions {
-  /** Goes before every path: `/chat` makes `/chat/api/chat/messages`. Default: none. */
+  /** Put before every path: `/chat` gives `/chat/api/chat/messages`. Default: none. */
   prefix?: string
-  /** `file:…` (SQLite) or `postgres://…`. Default `file:./data/chat.db`. */
+  /** `file:…` (SQLite) or `postgres://…`. Default: `file:./data/chat.db`. */
   databaseUrl?: string
   /** PostgreSQL: the schema that holds the tables. Default: `?schema=` in the URL, else `fastify_sse_chat`. */
   databaseSchema?: string
-  /** Redis or Valkey, which carries events between nodes. Default: PostgreSQL does; with SQLite there is one node. */
+  /** Redis or Valkey, to carry events between nodes. Default: PostgreSQL carries them; with SQLite there is one node. */
   redisUrl?: string
-  /** A bus of the host's own in its place; the host closes it, after the app. */
+  /** The host's own bus, instead of Redis or PostgreSQL. The host closes it, after the app. */
   bus?: Bus
   jwt?: JwtOptions
-  /** The host's own way to say who calls; takes the place of tokens. */
+  /** Tells who sends a request, instead of tokens. */
   authenticate?: HostAuthenticate
-  /** Register and login; needs `jwt.secret`. Default false. */
+  /** Register and login. Requires `jwt.secret`. Default: false. */
   accounts?: boolean
-  /** The page where a person can chat, at the prefix. Default false. */
+  /** The page to chat in, at the prefix. Default: false. */
   page?: boolean
-  /** `/health/live` and `/health/ready`. Default false. */
+  /** `/health/live` and `/health/ready`. Default: false. */
   health?: boolean
-  /** `/metrics`, Prometheus text; `'apart'`: only `app.chatMetrics`, to be shown on another port. Default false. */
+  /** `/metrics` in the Prometheus text format. `'apart'`: only `app.chatMetrics`, to be served on another port. Default: false. */
   metrics?: boolean | 'apart'
-  /** `/api/openapi.json`. Default true. */
+  /** `/api/openapi.json`. Default: true. */
   docs?: boolean
-  /** Milliseconds between heartbeats on a stream. Default 30,000. */
+  /** Milliseconds between the heartbeats of a stream. Default: 30,000. */
   heartbeatMs?: number
-  /** Milliseconds after which a peer that takes nothing is gone. Default 300,000. */
+  /** Milliseconds after which a stream is closed if its peer has read nothing. Default: 300,000. */
   staleAfterMs?: number
-  /** Open streams of one user. Default 20. */
+  /** Maximum number of open streams of one user. Default: 20. */
   maxStreamsPerUser?: number
-  /** Conversations that a user may take part in, direct ones included. Default 10,000. */
+  /** Maximum number of conversations of one user, direct ones included. Default: 10,000. */
   maxConversationsPerUser?: number
-  /** Groups that a user may make in a day. Default 1,000. */
+  /** Maximum number of groups that one user may create in a day. Default: 1,000. */
   maxGroupsPerDay?: number
-  /** Open streams of this process. Default: no limit. */
+  /** Maximum number of open streams in this process. Default: no limit. */
   maxStreams?: number
-  /** Unsent bytes that one stream may hold. Default 1 MiB. */
+  /** Maximum number of unsent bytes in one stream. Default: 1 MiB. */
   streamBufferBytes?: number
-  /** Days that the event log is kept. Default: as long as the conversation. */
+  /** Days for which events are kept in the log. Default: as long as the conversation exists. */
   eventRetentionDays?: number
-  /** Calls a minute of one user, or of one address without a user. Default: no limit. */
+  /** Maximum number of requests per minute of one user, or of one address if there is no user. Default: no limit. */
   rateLimitPerMinute?: number
 }
 
-/** Conversation ids run to 300 characters, each of which may take twelve in a URL; a host's router has to allow it. */
+/** Conversation ids have up to 300 characters, and each may take twelve in a URL. The host's router has to allow that. */
 export const PARAM_LENGTH = 3600
-/** A body holds at most so many bytes. */
+/** Maximum size of a request body, in bytes. */
 export const BODY_LIMIT = 64 * 1024
 
 /**
- * The chat for a Fastify app. Decorates `app.chat` and `app.hub`; its routes, their errors and validation stay in a
- * scope of their own.
+ * The chat as a Fastify plugin. Decorates `app.chat` and `app.hub`. Its routes, error handler and validation stay in a scope of
+ * their own.
  */
 const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   checkOptions(options)
@@ -85,7 +85,9 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
 
   await app.register(databasePlugin, defined({ url: databaseUrl, schema: databaseSchema }))
   await app.register(busPlugin, defined({ databaseUrl, redisUrl: options.redisUrl, bus: options.bus }))
-  await app.register(hubPlugin, defined({ bus: app.chatBus, now: () => app.chatDatabase.clock.now(), heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes }))
+  await app.register(hubPlugin, defined({
+    bus: app.chatBus, now: () => app.chatDatabase.clock.now(), heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes
+  }))
   const { maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays } = options
   await app.register(chatPlugin, defined({ maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays }))
 
@@ -93,12 +95,12 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
 
   const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
   if (maxParamLength < PARAM_LENGTH) {
-    app.log.warn(`chat: ids longer than ${maxParamLength} characters of a URL are not found: give Fastify routerOptions.maxParamLength ${PARAM_LENGTH}`)
+    app.log.warn(`chat: ids that take more than ${maxParamLength} characters in a URL are not found. Set Fastify's routerOptions.maxParamLength to ${PARAM_LENGTH}`)
   }
   await app.register(async scope => { await scoped(scope, options) }, { prefix, logSerializers: scopedSerializers })
 }
 
-/** Fastify's type wants text of a serializer; pino takes an object, too. */
+/** Fastify's type requires serializers to return a string; pino also takes an object. */
 const scopedSerializers = logSerializers as unknown as NonNullable<RegisterOptions['logSerializers']>
 
 async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<void> {
@@ -122,7 +124,7 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   app.addHook('onRoute', route => { route.bodyLimit ??= BODY_LIMIT })
 
   await app.register(async api => {
-    // after the limit of calls, which counts those of nobody, too
+    // After the rate limit, which also counts requests without a user.
     api.addHook('onRoute', route => { route.onRequest = [route.onRequest ?? [], api.chatCallers.identify].flat() })
     for (const routes of [userRoutes, conversationRoutes, messageRoutes]) await api.register(routes, { prefix: '/chat' })
     await api.register(streamRoutes, { prefix: '/sse' })
@@ -140,7 +142,7 @@ const countsMetrics = ({ metrics = false }: ChatAppOptions): boolean => metrics 
 
 type Numbers = { [Name in keyof ChatAppOptions]-?: NonNullable<ChatAppOptions[Name]> extends number ? Name : never }[keyof ChatAppOptions]
 
-/** What each option that is a number may be. */
+/** The bounds of each numeric option. */
 const bounds: Record<Numbers, Bounds> = {
   heartbeatMs: hubBounds.heartbeatMs,
   staleAfterMs: hubBounds.staleAfterMs,
@@ -153,25 +155,27 @@ const bounds: Record<Numbers, Bounds> = {
   rateLimitPerMinute: { minimum: 1 }
 }
 
-/** Before any work, so that nothing is opened for options that can't be. @throws {OptionError} */
+/** Runs before anything is opened. @throws {OptionError} */
 function checkOptions (options: ChatAppOptions): void {
   const { jwt, authenticate, accounts, databaseUrl, redisUrl, bus } = options
-  if ((jwt === undefined) === (authenticate === undefined)) throw new Error('fastify-sse-chat: give one of the options jwt and authenticate')
+  if ((jwt === undefined) === (authenticate === undefined)) {
+    throw new Error('fastify-sse-chat: exactly one of the options jwt and authenticate is required')
+  }
   checkTypes(options, 'function', ['authenticate'])
   checkTypes(options, 'boolean', ['accounts', 'page', 'health', 'docs'])
   if (options.metrics !== 'apart') checkTypes(options, 'boolean', ['metrics'])
   checkTypes(options, 'string', ['prefix', 'databaseUrl', 'databaseSchema', 'redisUrl'])
   checkNumbers(options, bounds)
   if (accounts === true && (jwt?.secret === undefined || jwt.publicKey !== undefined || jwt.jwksUrl !== undefined)) {
-    throw new Error('fastify-sse-chat: accounts need jwt.secret, and no other key')
+    throw new Error('fastify-sse-chat: the option accounts requires jwt.secret, without publicKey or jwksUrl')
   }
   if (jwt !== undefined) checkJwt(jwt)
-  if (databaseUrl !== undefined && !/^(file:(?!$)|postgres(ql)?:\/\/)/.test(databaseUrl)) throw new OptionError('databaseUrl', 'a URL that begins with file: or postgres://')
+  if (databaseUrl !== undefined && !/^(file:(?!$)|postgres(ql)?:\/\/)/.test(databaseUrl)) throw new OptionError('databaseUrl', 'a URL that starts with file: or postgres://')
   if (redisUrl !== undefined && !/^rediss?:\/\//.test(redisUrl)) throw new OptionError('redisUrl', 'a redis:// URL')
   if (bus !== undefined && typeof bus?.publish !== 'function') throw new OptionError('bus', 'a Bus')
 }
 
-/** Without what is undefined, as exact optional properties want it. */
+/** Removes undefined properties, as `exactOptionalPropertyTypes` requires. */
 function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }

@@ -9,20 +9,20 @@ import { isProviderUrl, pemOf } from './plugins/options.js'
 import { isGoodPem, PUBLIC_KEYS } from './plugins/public-key.js'
 import { makeFolderOf, tighten } from './store/private-file.js'
 
-/** The standalone server's configuration, read from the environment: each variable here once, with its default. */
+/** The configuration of the standalone server. Each environment variable is read here, once, with its default. */
 export interface Config {
   host: string
   port: number
-  /** Where `/metrics` is, on a port of its own of the same host; undefined: on `port`. */
+  /** A separate port for `/metrics`, on the same host. If undefined, `/metrics` is on `port`. */
   metricsPort?: number
   logLevel: string
-  /** Fastify's: whose X-Forwarded-… headers count. */
+  /** Fastify's `trustProxy`: whose X-Forwarded-… headers are trusted. */
   trustProxy: boolean | string
   corsOrigins: string[]
   chat: ChatAppOptions
 }
 
-/** A variable is bad: `message` is one line that names it and what it must be, and shows no secret. */
+/** A variable has an invalid value. `message` is one line that names the variable and what it must be, and shows no secret. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
 }
@@ -31,7 +31,7 @@ type Env = Record<string, string | undefined>
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
-/** @throws {ConfigError} on the first bad value */
+/** @throws {ConfigError} for the first invalid value */
 export function readConfig (env: Env): Config {
   const production = env.NODE_ENV === 'production'
   const databaseUrl = text(env, 'DATABASE_URL') ?? 'file:./data/chat.db'
@@ -46,11 +46,11 @@ export function readConfig (env: Env): Config {
   const signs = jwt.secret !== undefined
   const accounts = flag(env, 'ACCOUNTS', signs)
   if (accounts && !signs) {
-    throw new ConfigError('ACCOUNTS must be off with JWT_PUBLIC_KEY or JWT_JWKS_URL: somebody else issues the tokens')
+    throw new ConfigError('ACCOUNTS must be off with JWT_PUBLIC_KEY or JWT_JWKS_URL: an identity provider issues the tokens')
   }
   const port = integer(env, 'PORT', { minimum: 0, maximum: 65_535 }) ?? 3000
   const metricsPort = integer(env, 'METRICS_PORT', { minimum: 0, maximum: 65_535 })
-  if (metricsPort === port && port !== 0) throw new ConfigError('METRICS_PORT must be another port than PORT')
+  if (metricsPort === port && port !== 0) throw new ConfigError('METRICS_PORT must differ from PORT')
   return {
     host: text(env, 'HOST') ?? '127.0.0.1',
     port,
@@ -84,7 +84,7 @@ function readJwt (env: Env, production: boolean, databaseUrl: string): JwtOption
   const jwksUrl = text(env, 'JWT_JWKS_URL')
   const secret = text(env, 'JWT_SECRET')
   const common = { issuer: text(env, 'JWT_ISSUER'), audience: text(env, 'JWT_AUDIENCE') }
-  if (publicKey !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_PUBLIC_KEY must be unset when JWT_JWKS_URL is set: one of them verifies')
+  if (publicKey !== undefined && jwksUrl !== undefined) throw new ConfigError('JWT_PUBLIC_KEY must be unset when JWT_JWKS_URL is set')
   if (secret !== undefined && Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET must be 32 bytes or more')
   if (publicKey !== undefined) {
     const pem = pemOf(publicKey)
@@ -92,7 +92,7 @@ function readJwt (env: Env, production: boolean, databaseUrl: string): JwtOption
     return defined({ publicKey: pem, ...common })
   }
   if (jwksUrl !== undefined) {
-    if (!isProviderUrl(jwksUrl)) throw new ConfigError('JWT_JWKS_URL must be an http(s) URL without user and password')
+    if (!isProviderUrl(jwksUrl)) throw new ConfigError('JWT_JWKS_URL must be an http(s) URL without a user and password')
     return defined({ jwksUrl, ...common })
   }
   if (secret !== undefined) return defined({ secret, ...common })
@@ -100,7 +100,7 @@ function readJwt (env: Env, production: boolean, databaseUrl: string): JwtOption
   return defined({ secret: developmentSecret(databaseUrl), ...common })
 }
 
-/** Made at the first start and kept beside the database, so that tokens outlive a restart. Two that start at once share it. */
+/** Created at the first start and stored next to the database, so that tokens outlive a restart. Two processes that start at once share it. */
 function developmentSecret (databaseUrl: string): string {
   const file = databaseUrl.startsWith('file:') ? databaseUrl.slice('file:'.length).split('?')[0]!.replace(/^\/\/(?=\/)/, '') : 'data/chat.db'
   const path = join(dirname(file), 'jwt-secret')
@@ -110,7 +110,7 @@ function developmentSecret (databaseUrl: string): string {
     try {
       return readSecret(path)
     } catch {
-      // linking it into place is all or nothing, and leaves one that is there
+      // Linking is atomic, and never replaces an existing file.
       writeFileSync(fresh, randomBytes(32).toString('base64url'), { mode: 0o600 })
       try {
         linkSync(fresh, path)
@@ -122,7 +122,7 @@ function developmentSecret (databaseUrl: string): string {
       return readSecret(path)
     }
   } catch (error) {
-    throw new ConfigError(`JWT_SECRET must be set, 32 bytes or more: none can be kept in ${path} (${(error as NodeJS.ErrnoException).code ?? 'bad content'})`)
+    throw new ConfigError(`JWT_SECRET must be set, 32 bytes or more: none can be stored in ${path} (${(error as NodeJS.ErrnoException).code ?? 'invalid content'})`)
   }
 }
 
@@ -133,7 +133,7 @@ function readSecret (path: string): string {
   return secret
 }
 
-/** An empty variable is as good as none. */
+/** An empty variable counts as unset. */
 function text (env: Env, name: string): string | undefined {
   const value = env[name]?.trim()
   return value === '' ? undefined : value
@@ -174,10 +174,10 @@ function trustProxy (env: Env): boolean | string {
   if (value === undefined) return false
   if (/^(on|off|true|false)$/i.test(value)) return flag(env, 'TRUST_PROXY', false)
   if (value.split(',').every(proxy => isProxy(proxy.trim()))) return value
-  throw new ConfigError('TRUST_PROXY must be off, on, or addresses of proxies (10.0.0.7, 10.0.0.0/8, loopback, uniquelocal), separated by commas')
+  throw new ConfigError('TRUST_PROXY must be off, on, or a comma-separated list of proxies (10.0.0.7, 10.0.0.0/8, loopback, uniquelocal)')
 }
 
-/** An address, a range of them, or a name that Fastify has for some. */
+/** Whether it is an address, a range of addresses, or a name that Fastify knows for one. */
 function isProxy (proxy: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(proxy)) return true
   const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(proxy) ?? []
@@ -189,7 +189,7 @@ function origins (env: Env): string[] {
   const list = text(env, 'CORS_ORIGIN')?.split(',').map(origin => origin.trim()).filter(origin => origin !== '') ?? []
   for (const origin of list) {
     if (origin !== '*' && !(isUrl(origin, ['http:', 'https:']) && new URL(origin).origin === origin)) {
-      throw new ConfigError('CORS_ORIGIN must be origins such as https://app.example.com, separated by commas')
+      throw new ConfigError('CORS_ORIGIN must be a comma-separated list of origins such as https://app.example.com')
     }
   }
   return list
@@ -199,7 +199,7 @@ function isUrl (value: string, protocols: string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol)
 }
 
-/** What the driver can read, `postgres://user@/db?host=/var/run/postgresql` too, which is no URL to `URL`. */
+/** Whether the driver can parse it. That includes `postgres://user@/db?host=/var/run/postgresql`, which `URL` rejects. */
 function isPostgresUrl (value: string): boolean {
   if (!/^postgres(ql)?:\/\//.test(value)) return false
   try {

@@ -1,11 +1,11 @@
 import createError from '@fastify/error'
 import { errorCatalogue, type ErrorCode } from './schemas/errors.js'
 
-/** A refusal out of the catalogue: `code`, `statusCode` and `message` are the catalogue's. */
+/** An error of the catalogue, which defines its `code`, `statusCode` and `message`. */
 export interface ChatError extends Error {
   code: ErrorCode
   statusCode: number
-  /** Seconds after which trying again makes sense; sent as `Retry-After`. */
+  /** Seconds to wait before trying again, sent as `Retry-After`. */
   retryAfter?: number
 }
 
@@ -17,7 +17,7 @@ export interface ChatErrorOptions {
   retryAfter?: number
 }
 
-/** Makes the refusal with this code. */
+/** Creates the error with this code. */
 export function chatError (code: ErrorCode, options: ChatErrorOptions = {}): ChatError {
   const error = new constructors[code]() as unknown as ChatError
   if (options.cause !== undefined) error.cause = options.cause
@@ -25,7 +25,7 @@ export function chatError (code: ErrorCode, options: ChatErrorOptions = {}): Cha
   return error
 }
 
-/** Whether the error is a refusal out of the catalogue, with this code if one is given. */
+/** Whether the error belongs to the catalogue and, if `code` is given, has that code. */
 export function isChatError (error: unknown, code?: ErrorCode): error is ChatError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' &&
     'statusCode' in error && typeof error.statusCode === 'number' &&

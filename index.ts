@@ -1,10 +1,10 @@
 /**
- * fastify-sse-chat: realtime chat for any Fastify app.
+ * Fastify-sse-chat: realtime chat for any Fastify app.
  *
  *     import chat from 'fastify-sse-chat'
  *     await app.register(chat, { prefix: '/chat', jwt: { secret } })
  */
-// what they declare of Fastify's instance: a declaration that nothing imports isn't loaded
+// For their declarations of Fastify's instance, which TypeScript would not load otherwise.
 import './plugins/bus.js'
 import './plugins/caller.js'
 import './plugins/chat.js'

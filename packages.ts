@@ -1,10 +1,10 @@
-/** A package that one option needs cannot be loaded. The message is one line. */
+/** A package that an option requires cannot be loaded. The message is one line. */
 export class PackageError extends Error {
   override name = 'PackageError'
 }
 
 /**
- * Loads a package that only one option needs, so that an installation without it works for everybody else.
+ * Loads a package that only one option requires, so that an installation without it works as long as the option is not used.
  * @throws {PackageError} when the package is absent, or has no binary for this platform
  */
 export async function loadPackage<Module> (name: string, need: string, load: () => Promise<Module>): Promise<Module> {
@@ -15,7 +15,7 @@ export async function loadPackage<Module> (name: string, need: string, load: () 
   }
 }
 
-/** Messages of loaders run over many lines and list paths. */
+/** Loaders' own messages span many lines and list paths. */
 function reasonOf (error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   return code ?? (String(message ?? error).split(/[\n.]/)[0]!.trim() || 'unknown reason')

@@ -1,10 +1,10 @@
-/** How often the parent is looked at, in milliseconds. */
+/** How often the parent process is checked, in milliseconds. */
 const LOOK_MS = 500
 
 /**
- * Calls back when the process that started this one is gone. `npm start` passes SIGTERM and SIGINT on; a SIGHUP or SIGKILL ends
- * npm alone, and would leave a server behind that nobody knows of, with its port. Looked for only below our own `npm start`:
- * elsewhere who starts a server and goes may want it to stay.
+ * Calls back when the parent process has exited. `npm start` passes SIGTERM and SIGINT on, but SIGHUP and SIGKILL end npm
+ * alone, and would leave a server behind that holds its port. Only applies below this package's `npm start`: whoever else starts
+ * a server and exits may want it to keep running.
  */
 export function onParentGone (gone: () => void, env: NodeJS.ProcessEnv = process.env): void {
   if (!isBelowNpmStart(env)) return
@@ -17,11 +17,11 @@ export function onParentGone (gone: () => void, env: NodeJS.ProcessEnv = process
   timer.unref()
 }
 
-/** npm sets both, and so do pnpm and yarn. */
+/** Both variables are set by npm, pnpm and yarn. */
 export const isBelowNpmStart = ({ npm_lifecycle_event: event, npm_package_name: name }: NodeJS.ProcessEnv): boolean =>
   event === 'start' && name === 'fastify-sse-chat'
 
-/** Windows gives an orphan no other parent. */
+/** Needed on Windows, where an orphan's parent id does not change. */
 function exists (pid: number): boolean {
   try {
     process.kill(pid, 0)

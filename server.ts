@@ -7,19 +7,19 @@ import { DatabaseError } from './store/database.js'
 import { leaveLostTerminal } from './terminal.js'
 import { elapsedMs } from './time.js'
 
-/** From the first signal to the end, in milliseconds, and how much of it requests in flight may take. */
+/** Time from the first signal to the exit, and the part of it that requests in flight may take, in milliseconds. */
 const SHUTDOWN_MS = 9000
 const DRAIN_MS = 6000
-/** Below npm a signal to the process group, such as Ctrl-C's, comes twice: npm passes on what it has got itself. In milliseconds. */
+/** Under npm, a signal to the process group (Ctrl-C) arrives twice within this time, in milliseconds, because npm passes it on. */
 const SAME_SIGNAL_MS = 1000
 /**
- * Connections that wait to be accepted, of which Node.js takes one in each turn of the event loop. When thousands reconnect
- * at once its default of 511 would leave most to TCP's retries, which come later and later. The kernel has a limit of its
- * own (Linux: net.core.somaxconn, 4,096).
+ * Maximum number of connections that wait to be accepted. Node.js accepts one per turn of the event loop. When thousands reconnect
+ * at once, the default of 511 would leave most of them to TCP retries at growing intervals. The kernel has a limit of its own
+ * (Linux: net.core.somaxconn, 4,096).
  */
 const BACKLOG = 65_535
 
-/** Counts requests in flight; while the server stops, their connections are not for another one. */
+/** Counts requests in flight. While the server is stopping, each connection is closed after its request. */
 function countRequests ({ server }: FastifyInstance, stopping: () => boolean): () => number {
   let count = 0
   server.prependListener('request', (_request, response) => {
@@ -32,7 +32,7 @@ function countRequests ({ server }: FastifyInstance, stopping: () => boolean): (
 
 async function main (): Promise<void> {
   const config = readConfig(process.env)
-  // not loaded before: a bad value is told at once
+  // Loaded after the configuration has been checked, so that an invalid value is reported at once.
   const { buildServer, buildMetricsServer } = await import('./standalone.js')
   const app = await buildServer(config)
   const metrics = config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app)
@@ -41,7 +41,7 @@ async function main (): Promise<void> {
 
   const stop = async (reason: string): Promise<void> => {
     if (stoppingSince !== undefined) {
-      // a second one means now
+      // A second signal ends the process at once.
       if (!isBelowNpmStart(process.env) || elapsedMs() - stoppingSince > SAME_SIGNAL_MS) process.exit(1)
       return
     }
@@ -49,20 +49,21 @@ async function main (): Promise<void> {
     leaveLostTerminal()
     app.log.info(`${reason}: shutting down`)
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
-    // streams are told to go; requests in flight, and new ones while those last, are answered
+    // Streams are told to reconnect. Requests in flight, and new ones in the meantime, are answered.
     await app.hub.endAll('shutdown')
     const deadline = elapsedMs() + DRAIN_MS
     while (inFlight() > 0 && elapsedMs() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
-    // what isn't over by now would hold up the closing of the database
+    // Requests that are still open would delay closing the database.
     app.server.closeAllConnections()
     await app.close()
     process.exit(0)
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => { void stop(signal) })
-  onParentGone(() => { if (stoppingSince === undefined) void stop('npm is gone') })
+  onParentGone(() => { if (stoppingSince === undefined) void stop('npm has exited') })
 
   if (metrics !== undefined) {
-    await metrics.listen({ host: config.host, port: config.metricsPort ?? 0 }).catch((error: unknown) => { throw portError(error, 'METRICS_PORT') ?? error })
+    await metrics.listen({ host: config.host, port: config.metricsPort ?? 0 })
+      .catch((error: unknown) => { throw portError(error, 'METRICS_PORT') ?? error })
   }
   const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
   process.stdout.write(welcome(config, address, metrics?.listeningOrigin))
@@ -75,10 +76,10 @@ function welcome ({ chat: { page, accounts } }: Config, address: string, metrics
     '',
     ...(page === true ? [`  Chat in the browser:  ${address}/`] : []),
     ...(accounts === true
-      ? [`  Make an account:      curl -X POST ${address}/api/auth/register -H 'Content-Type: application/json' -d '{"userId":"alice","password":"correct horse"}'`]
+      ? [`  Create an account:    curl -X POST ${address}/api/auth/register -H 'Content-Type: application/json' -d '{"userId":"alice","password":"correct horse"}'`]
       : []),
-    `  Follow your stream:   curl -N ${address}/api/sse -H 'Authorization: Bearer <token>'`,
-    `  All calls:            ${address}/api/openapi.json`,
+    `  Open your stream:     curl -N ${address}/api/sse -H 'Authorization: Bearer <token>'`,
+    `  API document:         ${address}/api/openapi.json`,
     ...(metrics === undefined ? [] : [`  Metrics:              ${metrics}/metrics`]),
     '', ''
   ].join('\n')
@@ -89,7 +90,7 @@ main().catch((error: unknown) => {
   process.exit(1)
 })
 
-/** What can be expected to go wrong is one line. */
+/** Expected failures are reported in one line. */
 function reasonOf (error: unknown): string {
   if (error instanceof ConfigError || error instanceof DatabaseError || error instanceof PackageError) return error.message
   const { code, message } = error as NodeJS.ErrnoException

@@ -8,14 +8,14 @@ import { answerError, notFound } from './plugins/errors.js'
 import { loggerOptions } from './plugins/logging.js'
 import metricsRoutes from './routes/metrics.js'
 
-/** How long a request may take to come in, in milliseconds. A stream's has come in when the stream begins. */
+/** Time to receive a whole request, in milliseconds. Streams are not affected: their request has been received when they start. */
 const REQUEST_TIMEOUT_MS = 60_000
-/** How often Node.js looks for requests that took longer, in milliseconds; its default is half a minute. */
+/** How often Node.js looks for requests that are over that time, in milliseconds. Its default is 30 seconds. */
 const REQUEST_CHECK_MS = 2000
 
 export type ServerOptions = Pick<FastifyServerOptions, 'logger' | 'schemaController' | 'requestTimeout'>
 
-/** A server whose every answer, also to what isn't HTTP, has the chat's shape of errors. */
+/** A server that answers every error in the chat's error shape, malformed HTTP included. */
 function bareServer (config: Config, options: ServerOptions): FastifyInstance {
   const { requestTimeout = REQUEST_TIMEOUT_MS } = options
   const clientErrors = new ClientErrors()
@@ -26,35 +26,40 @@ function bareServer (config: Config, options: ServerOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout,
-    // headers have no longer: of two limits Node.js takes the smaller one for them
-    // and Node.js would refuse a request without Host by an answer without a body
-    http: { requireHostHeader: false, requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, requestTimeout) },
+    // Node.js applies the smaller of the two timeouts to headers. It would answer a request without Host without a body.
+    http: {
+      requireHostHeader: false,
+      requestTimeout,
+      headersTimeout: requestTimeout,
+      connectionsCheckingInterval: Math.min(REQUEST_CHECK_MS, requestTimeout)
+    },
     clientErrorHandler: (error, socket) => { clientErrors.answer(error, socket) },
     frameworkErrors: (error, request, reply) => { answerError(error, request, reply) },
     ...options
   })
   clientErrors.watch(app.server)
-  // what a client expects beside 100-continue may be ignored (RFC 9110, 10.1.1); Node.js would refuse it without a body
+  // An expectation other than 100-continue may be ignored (RFC 9110, 10.1.1). Node.js would answer it without a body.
   app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
   app.addHook('onRequest', async ({ raw: { httpVersion, headers } }) => {
     // RFC 9112, 3.2
     if (httpVersion === '1.1' && headers.host === undefined) throw chatError('BAD_REQUEST')
   })
   if (config.trustProxy === true) {
-    app.log.warn('TRUST_PROXY=on: every client can name any address as its own, so that limits by address hold nobody up. Name the proxies instead')
+    app.log.warn('TRUST_PROXY=on lets every client claim any address, so limits by address have no effect. List the addresses of the proxies instead')
   }
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(notFound)
   return app
 }
 
-/** The standalone server's app: the chat with all that a host would bring. */
+/** The app of the standalone server: the chat, and what a host would add. */
 export async function buildServer (config: Config, options: ServerOptions = {}): Promise<FastifyInstance> {
   const app = bareServer(config, options)
   if (config.corsOrigins.length > 0) {
-    // @fastify/cors would refuse it in words of its own
+    // @fastify/cors would answer it in an error shape of its own.
     app.addHook('onRequest', async ({ method, headers }) => {
-      if (method === 'OPTIONS' && (headers.origin === undefined || headers['access-control-request-method'] === undefined)) throw chatError('BAD_REQUEST')
+      const isPreflight = headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+      if (method === 'OPTIONS' && !isPreflight) throw chatError('BAD_REQUEST')
     })
     await app.register(cors, {
       origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
@@ -68,7 +73,7 @@ export async function buildServer (config: Config, options: ServerOptions = {}):
   return app
 }
 
-/** What shows the app's metrics on a port of its own. It closes with the app, after the last request there. */
+/** Serves the app's metrics on a separate port. It closes with the app, after the last request to the app. */
 export async function buildMetricsServer (config: Config, app: FastifyInstance, options: ServerOptions = {}): Promise<FastifyInstance> {
   const server = bareServer(config, options)
   await server.register(metricsRoutes, { metrics: app.chatMetrics })

@@ -11,13 +11,13 @@ import { wallClockMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
 import { checkJwt, pemOf } from './options.js'
 
-/** One of `secret`, `publicKey` and `jwksUrl` says how tokens are verified; what is configured pins the algorithms. */
+/** How tokens are verified: with `secret`, `publicKey` or `jwksUrl`. The choice also pins the accepted algorithms. */
 export interface JwtOptions {
-  /** HS256; 32 bytes or more. The only one that can also issue tokens. */
+  /** HS256 secret, 32 bytes or more. The only choice that can also issue tokens. */
   secret?: string
-  /** PEM (SPKI): RS256 (2,048 bits or more), ES256 or EdDSA, by the kind of key. `\n` may stand for line ends. */
+  /** PEM (SPKI). The type of the key implies RS256 (2,048 bits or more), ES256 or EdDSA. `\n` may stand for line ends. */
   publicKey?: string
-  /** Where an identity provider publishes its keys (RFC 7517). */
+  /** URL of an identity provider's JWK Set (RFC 7517). */
   jwksUrl?: string
   issuer?: string
   audience?: string
@@ -35,27 +35,27 @@ declare module '@fastify/jwt' {
   }
 }
 
-/** One decorator with a name of its own: `authenticate` and its like are the host's. */
+/** A single decorator with a specific name: names such as `authenticate` are left to the host. */
 export interface ChatAuth {
-  /** Who sends the request. @throws UNAUTHORIZED, TOKEN_EXPIRED, UNAVAILABLE (the keys can't be fetched) */
+  /** Returns the caller of a request. @throws UNAUTHORIZED, TOKEN_EXPIRED, UNAVAILABLE (the keys can't be fetched) */
   authenticate(request: FastifyRequest): Promise<Caller>
-  /** Who holds the token. @throws as `authenticate` */
+  /** Returns the user that a token is for. @throws as `authenticate` */
   verify(token: string): Promise<Caller>
-  /** The keys of `jwksUrl`, as far as they are known. */
+  /** The state of the keys of `jwksUrl`. */
   readonly keys?: Pick<KeyProvider, 'ageMs' | 'isUsable' | 'isAway' | 'errors'>
-  /** Issues a token. @throws Error unless it is a `secret` that verifies */
+  /** Issues a token. @throws Error if tokens are not verified with a `secret` */
   issue(user: { userId: string, displayName: string, avatar: string | null }): { token: string, expiresAt: number }
 }
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
-/** How long a token of ours is good for, in seconds. */
+/** Lifetime of the tokens that this server issues, in seconds. */
 const TOKEN_TTL_S = 86_400
-/** Verified tokens that are remembered: so many, of so many characters in all. */
+/** Maximum number, and total length in characters, of the verified tokens that are cached. */
 export const VERIFIED_MAX = 20_000
 const VERIFIED_CHARS = 16 * 1024 * 1024
-/** How far the clock of whoever issues tokens may be ahead, in milliseconds: leeway for `nbf` and `iat`. `exp` has none. */
+/** Leeway for `nbf` and `iat`, in milliseconds, in case the issuer's clock is ahead. `exp` has none. */
 const LEEWAY_MS = 5000
-/** The last instant that a Date can tell (ECMA-262, 21.4.1.1), in epoch milliseconds. */
+/** The last instant that a Date can represent (ECMA-262, 21.4.1.1), in epoch milliseconds. */
 export const LAST_INSTANT_MS = 8.64e15
 
 async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<void> {
@@ -63,7 +63,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   const { secret, publicKey, jwksUrl, issuer, audience } = options
   const asymmetric = publicKey !== undefined || jwksUrl !== undefined
 
-  // fast-jwt's own cache would hash the token for each call
+  // The cache of fast-jwt would hash the token on each call.
   const verified = new LRUCache<string, Caller>({
     max: VERIFIED_MAX,
     maxSize: VERIFIED_CHARS,
@@ -77,7 +77,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
       verified.clear()
     })
 
-  // a namespace, so that a host's own @fastify/jwt isn't in the way
+  // A namespace, so that it does not clash with a host's own @fastify/jwt.
   await app.register(fastifyJwt, {
     namespace: 'chat',
     secret: (publicKey !== undefined
@@ -87,10 +87,10 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
         : secret!) as FastifyJWTOptions['secret'],
     verify: {
       algorithms: asymmetric ? [...ASYMMETRIC] : ['HS256'],
-      // these go by the shared clock: see callerOf
+      // Checked with the shared clock instead: see callerOf.
       ignoreExpiration: true,
       ignoreNotBefore: true,
-      // a claim that isn't there is not checked otherwise
+      // Otherwise an absent claim would not be checked.
       requiredClaims: ['sub', 'exp', ...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
       ...(issuer === undefined ? {} : { allowedIss: issuer }),
       ...(audience === undefined ? {} : { allowedAud: audience })
@@ -111,7 +111,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
       throw refusal(error)
     }
     const caller = callerOf(claims, clock)
-    // a key that was withdrawn in the meantime
+    // Not if keys have changed in the meantime: the token's key may have been withdrawn.
     if (verifiedBy === generation) verified.set(token, caller)
     return caller
   }
@@ -127,30 +127,38 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
     },
 
     issue ({ userId, displayName, avatar }) {
-      if (asymmetric) throw new Error('tokens are issued by whoever holds the private key')
+      if (asymmetric) throw new Error('Tokens can only be issued with a secret')
       const issuedAt = Math.floor(Math.min(clock.now(), clock.ticks()) / 1000)
       const expiresAt = Math.floor(clock.now() / 1000) + TOKEN_TTL_S
-      const claims = { sub: userId, name: displayName, iat: issuedAt, ...(avatar === null ? {} : { picture: avatar }), exp: expiresAt, ...(issuer === undefined ? {} : { iss: issuer }), ...(audience === undefined ? {} : { aud: audience }) }
+      const claims = {
+        sub: userId,
+        name: displayName,
+        iat: issuedAt,
+        ...(avatar === null ? {} : { picture: avatar }),
+        exp: expiresAt,
+        ...(issuer === undefined ? {} : { iss: issuer }),
+        ...(audience === undefined ? {} : { aud: audience })
+      }
       return { token: jwt.sign(claims), expiresAt: expiresAt * 1000 }
     }
   })
 }
 
-/** RFC 6750, 2.1. */
+/** Returns the token of an Authorization header (RFC 6750, 2.1). */
 export function bearerToken (authorization: string | undefined): string | undefined {
   return authorization === undefined ? undefined : /^Bearer +([^\s]+)$/i.exec(authorization)?.[1]
 }
 
-/** The keys of `jwksUrl`. While they can't be fetched, the log says so once. */
+/** Creates the provider of the keys of `jwksUrl`. Logs once when they can't be fetched, and once when they can again. */
 async function keyProvider (app: FastifyInstance, url: string, onChange: () => void): Promise<KeyProvider> {
-  // who has no key provider doesn't load what it takes
+  // Loaded only when a key provider is configured.
   const { KeyProvider } = await import('./key-provider.js')
   const keys = new KeyProvider({
     url,
     onChange,
     onTrouble: reason => {
       if (reason === undefined) app.log.info('chat: the key provider is back')
-      else app.log.warn(`chat: the key provider is away: ${reason}. The keys that it gave stay good for 24 hours`)
+      else app.log.warn(`chat: the key provider is away: ${reason}. Its last keys stay valid for 24 hours`)
     }
   })
   app.addHook('onReady', async () => { keys.start() })
@@ -160,7 +168,7 @@ async function keyProvider (app: FastifyInstance, url: string, onChange: () => v
 
 function keyFetcher (keys: KeyProvider): (token: { header: JWTHeaderParameters }) => Promise<string> {
   return async ({ header }) => {
-    // no key is looked for, and no provider asked, for what is never accepted
+    // Don't look up a key, or ask the provider, for an algorithm that is never accepted.
     if (!ASYMMETRIC.some(alg => alg === header.alg)) throw chatError('UNAUTHORIZED')
     const pem = await keys.pemFor(header)
     if (pem === undefined) throw chatError('UNAUTHORIZED')
@@ -176,9 +184,9 @@ function refusal (error: unknown): Error {
 }
 
 /**
- * Who the claims tell of. On SQLite, `now` is the wall clock: where it was set back, the other clock knows that a token isn't
- * of the future.
- * @throws UNAUTHORIZED when the claims make no caller; TOKEN_EXPIRED without leeway
+ * Returns the caller that the claims describe. On SQLite, `now` is the wall clock. If that has been set back, `ticks` still shows
+ * that a token is not from the future.
+ * @throws UNAUTHORIZED if the claims are invalid; TOKEN_EXPIRED, without leeway
  */
 function callerOf (claims: Record<string, unknown>, clock: Pick<SharedClock, 'now' | 'ticks'>): Caller {
   const { sub, name, picture, exp, iat, nbf } = claims
@@ -189,7 +197,7 @@ function callerOf (claims: Record<string, unknown>, clock: Pick<SharedClock, 'no
   }
   const now = clock.now()
   const latest = Math.max(now, clock.ticks())
-  // NumericDate may have a fraction, and be further than a Date goes
+  // A NumericDate may have a fraction, and may be beyond the range of a Date.
   const expiresAt = Math.min(Math.floor(exp * 1000), LAST_INSTANT_MS)
   if (expiresAt <= now) throw chatError('TOKEN_EXPIRED')
   const issuedAt = typeof iat === 'number' ? Math.floor(iat * 1000) : null

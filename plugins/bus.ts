@@ -4,24 +4,24 @@ import { LocalBus, type Bus } from '../hub/bus.js'
 import { RedisBus } from '../hub/buses/redis.js'
 
 export interface BusPluginOptions {
-  /** Redis or Valkey. Default: the database where it is PostgreSQL; none where it is SQLite. */
+  /** Redis or Valkey. Default: PostgreSQL if that is the database, else none. */
   redisUrl?: string
-  /** The chat's own database. */
+  /** URL of the chat's database. */
   databaseUrl: string
-  /** The host's own; it stays open when the app closes. */
+  /** The host's own bus. It stays open when the app closes. */
   bus?: Bus
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What carries events between this node and the others. */
+    /** Carries events between this node and the others. */
     chatBus: Bus
   }
 }
 
 /**
- * Opens the bus to the other nodes. One that is away doesn't keep the app from starting: until it is back the hub reads
- * in the log what other nodes have written, every second.
+ * Opens the bus to the other nodes. The app also starts while the bus is away: until it is back, the hub reads the events of
+ * other nodes from the log, once a second.
  */
 async function busPlugin (app: FastifyInstance, { redisUrl, databaseUrl, bus }: BusPluginOptions): Promise<void> {
   if (bus !== undefined) {
@@ -29,7 +29,7 @@ async function busPlugin (app: FastifyInstance, { redisUrl, databaseUrl, bus }: 
     return
   }
   const { installation, provider } = app.chatDatabase
-  // the message alone: the error may hold the command, and that the password
+  // Only the message: the error may contain the command, which may contain the password.
   const onError = (error: unknown): void => {
     app.log.warn(`chat: the bus to other nodes is away: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -5,7 +5,7 @@ import { askHost, type HostAuthenticate } from './host-caller.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls; set by `chatCallers`. */
+    /** The caller of the request, set by `chatCallers.identify`. */
     chatCaller: Caller
   }
   interface FastifyInstance {
@@ -14,18 +14,18 @@ declare module 'fastify' {
 }
 
 export interface ChatCallers {
-  /** onRequest hook: sets `request.chatCaller`, and makes the user known. */
+  /** An onRequest hook. Sets `request.chatCaller` and creates or updates the user. */
   identify(request: FastifyRequest): Promise<void>
-  /** Who sends the request; the user need not be known yet. */
+  /** Returns the caller of a request, who may not exist as a user yet. */
   authenticate(request: FastifyRequest): Promise<Caller>
 }
 
 export interface CallerOptions {
-  /** Takes the place of tokens. */
+  /** Used instead of tokens. */
   authenticate?: HostAuthenticate
 }
 
-/** Says who sends a request: a token's user, or whom the host names. */
+/** Identifies the caller of a request, by a token or by the host's `authenticate`. */
 async function callerPlugin (app: FastifyInstance, { authenticate }: CallerOptions): Promise<void> {
   app.decorateRequest('chatCaller')
   const callers: ChatCallers = {

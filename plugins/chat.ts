@@ -4,12 +4,12 @@ import { Chat, type ChatOptions } from '../chat/chat.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The chat's operations in process: saved and told just as over HTTP. */
+    /** The chat's operations, in process. They are saved and sent as over HTTP. */
     chat: Chat
   }
 }
 
-/** Decorates the chat's operations, over the database and the hub. */
+/** Decorates the instance with the chat's operations. */
 async function chatPlugin (app: FastifyInstance, options: ChatOptions): Promise<void> {
   const chat = new Chat(app.chatDatabase, app.hub, {
     onError: error => { app.log.warn({ err: error }, 'chat: work in the background failed') },

@@ -10,18 +10,18 @@ const codes: Record<string, ErrorCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT'
 }
 
-/** Answers what isn't HTTP, breaks off or doesn't come in time (Node.js's `clientError`), and ends its connection. */
+/** Answers requests that are malformed, incomplete or late (the `clientError` event of Node.js), and closes the connection. */
 export class ClientErrors {
-  /** Answers that have begun or whose request is still on its way, by connection. */
+  /** Responses that have started, or whose request is still being received, by connection. */
   readonly #open = new WeakMap<Socket, Set<ServerResponse>>()
 
   watch (server: Pick<Server, 'prependListener'>): void {
     server.prependListener('request', (request, response) => { this.#add(request, response) })
   }
 
-  /** The bytes may hold a token and are not logged. */
+  /** Does not log the bytes: they may contain a token. */
   answer ({ code }: Pick<ConnectionError, 'code'>, socket: Socket): void {
-    // cut on its way by something between: an EventSource whose request it was would give up on any answer
+    // The connection was cut on its way. If the request was an EventSource's, any answer would make it give up.
     const isCut = code === 'ECONNRESET' || code === 'HPE_INVALID_EOF_STATE'
     if (!isCut && socket.writable && !this.#isAnswering(socket)) {
       const answer = answerOf(chatError(codes[code] ?? 'BAD_REQUEST'))
@@ -31,7 +31,7 @@ export class ClientErrors {
     socket.destroy()
   }
 
-  /** A second answer would be read as a part of the first, such as a stream's, or as one to a request that wasn't sent. */
+  /** Whether a response is under way. Another one would be read as part of it, or as the answer to a later request. */
   #isAnswering (socket: Socket): boolean {
     for (const response of this.#open.get(socket) ?? []) if (response.headersSent) return true
     return false

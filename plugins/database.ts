@@ -4,12 +4,12 @@ import { openDatabase, type Database, type DatabaseOptions } from '../store/data
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The chat's database, through Prisma. */
+    /** The chat's database. */
     chatDatabase: Database
   }
 }
 
-/** Opens the chat's database, migrated to the shipped version, and closes it with the app. */
+/** Opens the chat's database, migrates it to this version, and closes it with the app. */
 async function databasePlugin (app: FastifyInstance, options: DatabaseOptions): Promise<void> {
   const database = await openDatabase({ onTrouble: message => { app.log.error(`chat: ${message}`) }, ...options })
   app.decorate('chatDatabase', database)

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { errorCatalogue, ErrorAnswer } from '../schemas/errors.js'
 import { eventCatalogue } from '../schemas/events.js'
 
-/** The OpenAPI document of the scope's routes, made of the schemas that check them; the event catalogue with it. */
+/** Serves the OpenAPI document of the scope's routes, generated from the schemas that validate them, with the event catalogue. */
 async function docsPlugin (app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -17,10 +17,11 @@ async function docsPlugin (app: FastifyInstance): Promise<void> {
 
   let document: object | undefined
   app.get('/api/openapi.json', { schema: { hide: true } }, async () => {
+    const codes = Object.fromEntries(Object.entries(errorCatalogue).map(([code, [status, message]]) => [code, { status, message }]))
     document ??= {
       ...app.swagger(),
       'x-events': eventCatalogue,
-      'x-errors': { answer: ErrorAnswer, codes: Object.fromEntries(Object.entries(errorCatalogue).map(([code, [status, message]]) => [code, { status, message }])) }
+      'x-errors': { answer: ErrorAnswer, codes }
     }
     return document
   })

@@ -6,11 +6,11 @@ import type { ErrorAnswer, ErrorCode } from '../schemas/errors.js'
 import { logSerializers, maskTokens } from './logging.js'
 
 export interface ErrorsOptions {
-  /** Whether unknown routes below this scope are the chat's to answer. */
+  /** Whether the chat also answers unknown routes below this scope. */
   notFound: boolean
 }
 
-/** Fastify's own refusals, in words of the catalogue. */
+/** Fastify's own error codes, and their equivalents in the catalogue. */
 const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_VALIDATION: 'VALIDATION_FAILED',
   FST_ERR_CTP_INVALID_JSON_BODY: 'INVALID_JSON',
@@ -21,7 +21,7 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_MAX_PARAM_LENGTH: 'NOT_FOUND'
 }
 
-/** What others throw (a host's `authenticate`) keeps its status. */
+/** Codes for errors that others throw, such as a host's `authenticate`. They keep their status. */
 export const statusCodes: Record<number, ErrorCode> = {
   401: 'UNAUTHORIZED',
   403: 'FORBIDDEN',
@@ -32,13 +32,13 @@ export const statusCodes: Record<number, ErrorCode> = {
   503: 'UNAVAILABLE'
 }
 
-/** Every error of the scope it is registered in gets the shape and a code of the catalogue; the host's handler is left alone. */
+/** Gives every error of its scope the shape and a code of the catalogue. The host's error handler is not affected. */
 async function errorsPlugin (app: FastifyInstance, options: ErrorsOptions): Promise<void> {
   app.setErrorHandler(answerError)
   if (options.notFound) await app.register(notFoundPlugin)
 }
 
-/** In a scope of its own: the log serializers of a scope are not for what has no route, so the logger brings them. */
+/** In a scope of its own. A scope's log serializers do not apply to requests without a route, so the child logger gets them. */
 async function notFoundPlugin (app: FastifyInstance): Promise<void> {
   const { childLoggerFactory } = app
   app.setChildLoggerFactory((logger, bindings, options, request) =>
@@ -56,15 +56,15 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
   answer(reply, refusal)
 }
 
-/** What a caller can't help is told to the log. */
+/** Logs errors that are not the caller's fault. */
 export function logFailure (error: FastifyError, refusal: ChatError, request: FastifyRequest): void {
   if (refusal.statusCode >= 500) request.log[refusal.code === 'UNAVAILABLE' ? 'warn' : 'error']({ err: refusal.cause ?? error }, refusal.message)
 }
 
-/** The error in words of the catalogue. */
+/** Converts an error to one of the catalogue. */
 export function refusalOf (error: FastifyError): ChatError {
   if (isChatError(error)) return error
-  // an id that no conversation or message can have is none that there is
+  // An id that cannot exist is answered like one that does not.
   if (error.validationContext === 'params') return chatError('NOT_FOUND')
   const refusal = chatError(codeOf(error), { cause: error })
   if (refusal.code === 'BAD_REQUEST') refusal.statusCode = error.statusCode ?? 400
@@ -78,7 +78,7 @@ function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
   if (statusCode >= 500) return statusCode === 503 ? 'UNAVAILABLE' : 'INTERNAL_ERROR'
   const byStatus = statusCodes[statusCode]
   if (byStatus !== undefined) return byStatus
-  // secure-json-parse has no code
+  // Errors of secure-json-parse have no code.
   return /JSON|prototype/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { chatError } from '../errors.js'
 
-/** Aborted when the connection closes before it was answered: nobody gets what is being worked on. */
+/** Returns a signal that is aborted if the connection closes before the response has been sent. */
 export function whenGone ({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController()
   raw.once('close', () => {

@@ -6,26 +6,26 @@ import { wallClockMs } from '../time.js'
 import { isWebUrl, LAST_INSTANT_MS } from './auth.js'
 import { statusCodes } from './errors.js'
 
-/** A host's own way to tell who calls. */
+/** A caller, as the host's `authenticate` returns it. */
 export interface HostCaller {
   userId: string
   displayName?: string | null | undefined
-  /** http(s) URL. */
+  /** Http(s) URL. */
   avatar?: string | null | undefined
-  /** Epoch milliseconds at which the caller has to be named anew, and streams end; none: never. */
+  /** Epoch milliseconds after which calls are refused and streams end. Default: never. */
   expiresAt?: number | null | undefined
 }
 
-/** Nobody who is known. */
+/** Values that mean that nobody is signed in. */
 export type HostNobody = null | undefined | false | '' | 0
 
 /**
- * Says who calls. What is falsy refuses the request with 401. A thrown error with a `statusCode` (or `status`) from 400 to 499, or
- * 503, keeps it; any other is a 500. What else is given is a mistake of the host's: a 500, and the log names its cause.
+ * Returns the caller of a request. A falsy value refuses the request with 401. A thrown error whose `statusCode` (or `status`) is
+ * from 400 to 499, or 503, keeps that status; any other is a 500. Any other value is a bug of the host: a 500, and the log says why.
  */
 export type HostAuthenticate = (request: FastifyRequest) => HostCaller | HostNobody | Promise<HostCaller | HostNobody>
 
-/** Asks the host who calls. @throws UNAUTHORIZED, TOKEN_EXPIRED; an error that names the option `authenticate` */
+/** Calls the host's `authenticate`. @throws UNAUTHORIZED, TOKEN_EXPIRED; an error that names the option `authenticate` */
 export async function askHost (authenticate: HostAuthenticate, request: FastifyRequest): Promise<Caller> {
   let answer: unknown
   try {
@@ -36,7 +36,7 @@ export async function askHost (authenticate: HostAuthenticate, request: FastifyR
   if (answer === undefined || answer === null || answer === false || answer === '' || answer === 0) throw chatError('UNAUTHORIZED')
   const { userId, displayName, avatar, expiresAt } = hostCallerOf(answer)
   if (!isUserId(userId)) {
-    request.log.warn('chat: the option authenticate gave a userId that is none: 1 to 128 characters, no control characters, not "." or ".."')
+    request.log.warn('chat: the option authenticate returned an invalid userId: 1 to 128 characters, no control characters, not "." or ".."')
     throw chatError('UNAUTHORIZED')
   }
   if (expiresAt != null && expiresAt <= wallClockMs()) throw chatError('TOKEN_EXPIRED')
@@ -49,9 +49,9 @@ export async function askHost (authenticate: HostAuthenticate, request: FastifyR
   }
 }
 
-/** @throws Error that says what is wrong, and shows no value: it may be a secret */
+/** @throws Error that says what is wrong, without the value, which may be secret */
 function hostCallerOf (answer: unknown): HostCaller {
-  if (typeof answer !== 'object' || answer === null) throw new AnswerError(`it gave a ${typeof answer}`)
+  if (typeof answer !== 'object' || answer === null) throw new AnswerError(`it returned a ${typeof answer}`)
   const { userId, displayName, avatar, expiresAt } = answer as Record<keyof HostCaller, unknown>
   if (typeof userId !== 'string') throw new AnswerError(`its userId is ${kindOf(userId)}`)
   if (displayName != null && typeof displayName !== 'string') throw new AnswerError(`its displayName is ${kindOf(displayName)}`)
@@ -64,7 +64,7 @@ class AnswerError extends Error {
   override name = 'AnswerError'
 
   constructor (what: string) {
-    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds) }, or null for nobody; ${what}`)
+    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds) }, or null if nobody is signed in; ${what}`)
   }
 }
 
@@ -73,7 +73,7 @@ function kindOf (value: unknown): string {
   return Number.isNaN(value) ? 'NaN' : `of type ${typeof value}`
 }
 
-/** What a host throws may be anything, and have a `code` that means something else to it. */
+/** A host may throw anything, with a `code` that has another meaning to it. */
 function refusalOf (error: unknown): Error {
   if (isChatError(error)) return error
   const { statusCode, status } = (error ?? {}) as { statusCode?: unknown, status?: unknown }

@@ -2,23 +2,23 @@ import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 
-/** How long a peer has to take the last bytes, in milliseconds. */
+/** Time for the peer to read the last bytes, in milliseconds. */
 const LINGER_MS = 1000
 
-/** What an HTTP/2 response writes to; it tells what the response doesn't: that it is gone. */
+/** The stream under an HTTP/2 response. Unlike the response, it reports that it has been closed. */
 export const http2StreamOf = ({ raw }: FastifyReply): ServerHttp2Stream | undefined => (raw as { stream?: ServerHttp2Stream }).stream
 
-/** HTTP/2 connections with streams of events: without one they would stay, and hold up the closing of their server. */
+/** HTTP/2 connections with event streams. Unless they are closed, they stay open after the streams and delay closing the server. */
 export class Http2Sessions {
   readonly #sockets = new Map<Http2Session, Socket>()
 
   add ({ session }: ServerHttp2Stream): void {
     if (session === undefined || session.destroyed || this.#sockets.has(session)) return
-    // the session shows a stand-in of its socket; what a listener is put on is the socket itself
+    // `session.socket` is a proxy; `once` returns the socket itself.
     this.#sockets.set(session, session.socket.once('close', () => { this.#sockets.delete(session) }) as Socket)
   }
 
-  /** What is under way on them is finished. */
+  /** Closes all connections once their open streams have ended. */
   closeAll (): void {
     for (const [session, socket] of this.#sockets) {
       session.close()
@@ -26,7 +26,7 @@ export class Http2Sessions {
     }
   }
 
-  /** A peer that doesn't read doesn't see that the session is over. */
+  /** A peer that does not read does not notice that the session has been closed. */
   #cutLater (session: Http2Session, socket: Socket): void {
     setTimeout(() => {
       if (session.destroyed) socket.destroy()

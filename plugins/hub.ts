@@ -12,33 +12,33 @@ import { http2StreamOf, Http2Sessions } from './http2.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Typed by the chat's events; with a catalogue of your own: `app.getDecorator<Hub<MyEvents>>('hub')`. */
+    /** Typed with the chat's events. For events of your own, use `app.getDecorator<Hub<MyEvents>>('hub')`. */
     hub: Hub<ChatEvents>
   }
   interface FastifyReply {
-    /** Answers 200 with an event stream (HTML Living Standard, 9.2) and gives what the hub writes to. */
+    /** Answers 200 with an event stream (HTML Living Standard, 9.2) and returns the sink that the hub writes to. */
     openEventStream(): Sink
   }
 }
 
 /**
- * Where heartbeats are rarer, TCP looks after this long whether a silent peer is still there, in milliseconds. Otherwise the
- * heartbeat does, and TCP doesn't ask while that is on its way.
+ * If heartbeats are less frequent, TCP keep-alive probes silent peers after this time, in milliseconds. Otherwise heartbeats
+ * find dead peers, and TCP sends no probes while one is unacknowledged.
  */
 const KEEP_ALIVE_MS = 30_000
 
-/** What the hub's options may be. */
+/** The bounds of the hub's options. */
 export const hubBounds = {
   heartbeatMs: { minimum: 100 },
   staleAfterMs: { minimum: 100 },
   bufferBytes: { minimum: 1024 }
 } satisfies Record<string, Bounds>
 
-/** Decorates the hub. Its streams end when the app begins to close, since open connections would hold that up. */
+/** Decorates the instance with the hub. Streams end when the app begins to close, since open connections would delay that. */
 async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<void> {
   checkNumbers(options, hubBounds)
   const sse = await sseMethod(app)
-  const hub = new Hub<ChatEvents>({ onError: error => { app.log.error({ err: error }, 'chat: an event was not sent') }, ...options })
+  const hub = new Hub<ChatEvents>({ onError: error => { app.log.error({ err: error }, 'chat: an event could not be sent') }, ...options })
   app.decorate('hub', hub)
   const sessions = new Http2Sessions()
   const isSilent = hub.limits.heartbeatMs > KEEP_ALIVE_MS
@@ -50,17 +50,18 @@ async function hubPlugin (app: FastifyInstance, options: HubOptions): Promise<vo
   app.addHook('onClose', async () => { await hub.close() })
 }
 
-/** fastify-sse-v2's `reply.sse`, with options of our own and without the decorator: the host may register it, before or after. */
+/** Returns the `reply.sse` of fastify-sse-v2 without decorating replies, so that the host may register that plugin, before or after. */
 async function sseMethod (app: FastifyInstance): Promise<FastifyReply['sse']> {
   return await new Promise((resolve, reject) => {
-    const recorder: FastifyInstance = Object.create(app, { decorateReply: { value: (_name: string, method: FastifyReply['sse']) => { resolve(method) } } })
+    const record = (_name: string, method: FastifyReply['sse']): void => { resolve(method) }
+    const recorder: FastifyInstance = Object.create(app, { decorateReply: { value: record } })
     FastifySSEPlugin(recorder, { retryDelay: false }).catch(reject)
   })
 }
 
 /**
- * fastify-sse-v2 opens the stream (it copies the reply's headers, CORS among them) and is then taken off: its queue for
- * each reply has no bound, it would serialise every event again for every subscriber, and it would be kept as long as the stream.
+ * Opens the stream with fastify-sse-v2, which copies the reply's headers (CORS among them), and then detaches it: its queue for
+ * each reply has no bound, it would serialise each event once per subscriber, and it would stay in memory as long as the stream.
  */
 function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], sessions: Http2Sessions, isSilent: boolean): Sink {
   const { raw } = reply
@@ -70,7 +71,7 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
     source.destroy()
   })
   reply.header('X-Accel-Buffering', 'no')
-  // that of `inject` is none
+  // With `inject` there is no real socket.
   const socket = stream === undefined && raw.socket instanceof Socket ? raw.socket : undefined
   if (socket !== undefined) corkThisTurn(socket)
   withoutKeepAlive(reply, () => { sse.call(reply, {}) })
@@ -85,8 +86,8 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
 }
 
 /**
- * fastify-sse-v2 says `Connection: keep-alive` to everybody: HTTP/2 has no such header (RFC 9113, 8.2.2), and a client that
- * asked for `close`, or is told so while the server stops, would wait for that in vain. Node.js says what is right by itself.
+ * Suppresses the `Connection: keep-alive` of fastify-sse-v2. HTTP/2 has no such header (RFC 9113, 8.2.2), and a connection may have to
+ * be closed because the client asked for it or because the server is stopping. Node.js sets the right value by itself.
  */
 function withoutKeepAlive ({ raw }: FastifyReply, open: () => void): void {
   const setHeader = raw.setHeader.bind(raw)
@@ -95,7 +96,7 @@ function withoutKeepAlive ({ raw }: FastifyReply, open: () => void): void {
   Reflect.deleteProperty(raw, 'setHeader')
 }
 
-/** The head and what greets the stream leave together, in one packet. */
+/** Sends the headers and the stream's first events in one packet. */
 function corkThisTurn (socket: Socket): void {
   socket.cork()
   process.nextTick(() => { socket.uncork() })

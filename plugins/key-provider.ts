@@ -5,42 +5,42 @@ import { chatError } from '../errors.js'
 import { elapsedMs } from '../time.js'
 import { isGoodKey } from './public-key.js'
 
-/** How often the keys are fetched anew, in milliseconds. A key that was withdrawn is refused from then on. */
+/** How often the keys are fetched, in milliseconds. A withdrawn key is refused after the next fetch. */
 const REFRESH_MS = 300_000
-/** Keys older than this are fetched anew before they are used: after a time in which no timer ran. */
+/** Keys older than this are fetched again before they are used, in milliseconds. Happens if no timer could run, such as during suspension. */
 const STALE_MS = 600_000
-/** How long keys are good while the provider is away. */
+/** How long keys stay valid while the provider is away, in milliseconds. */
 const GOOD_FOR_MS = 86_400_000
-/** The provider is asked for keys that nobody knows, or again after a failure, no more often than this. */
+/** Minimum time between requests for unknown keys, and after a failure, in milliseconds. */
 const COOLDOWN_MS = 5000
-/** After failures in a row, the waits between attempts grow up to this. */
+/** Maximum time between attempts after repeated failures, in milliseconds. */
 const RETRY_MAX_MS = 60_000
 const TIMEOUT_MS = 5000
-/** Unknown key ids that are remembered. */
+/** Maximum number of unknown key ids that are cached. */
 export const UNKNOWN_KEYS_MAX = 1000
 
 export interface KeyProviderOptions {
   url: string
-  /** Told when other keys are there than before. */
+  /** Called when the set of keys has changed. */
   onChange: () => void
-  /** Told when the provider goes away (why) and when it is back (undefined). */
+  /** Called with the reason when the provider goes away, and with undefined when it is back. */
   onTrouble: (reason: string | undefined) => void
 }
 
-/** A key of the header's `kid` and `alg` as PEM; undefined when there is none. */
+/** Returns the key with the header's `kid` and `alg` as PEM, or undefined if there is none. */
 type Lookup = (header: JWTHeaderParameters) => Promise<string | undefined>
 
 /**
- * The keys that an identity provider publishes (RFC 7517, a JWK Set). They are fetched at the start and every five minutes.
- * While the provider is away, the keys that it gave stay good for a day. jose's own remote set drops them after ten minutes.
+ * The keys that an identity provider publishes as a JWK Set (RFC 7517). They are fetched at start and every five minutes. While
+ * the provider is away, its last keys stay valid for 24 hours. The remote set of jose would drop them after ten minutes.
  */
 export class KeyProvider {
   readonly #options: KeyProviderOptions
-  /** Key ids that the provider didn't have a moment ago. */
+  /** Key ids that the provider recently did not have. */
   readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_KEYS_MAX, ttl: COOLDOWN_MS })
   #text = ''
   #lookup: Lookup | undefined
-  // instants of the monotonic clock, in milliseconds
+  // Instants on the monotonic clock, in milliseconds.
   #fetchedAt = -Infinity
   #failedAt = -Infinity
   #searchedAt = -Infinity
@@ -49,16 +49,16 @@ export class KeyProvider {
   #failuresInARow = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
-  /** Fetches that failed. */
+  /** Number of failed fetches. */
   errors = 0
 
   constructor (options: KeyProviderOptions) {
     this.#options = options
   }
 
-  /** Fetches the keys, and goes on doing so, in the background. */
+  /** Starts fetching the keys, in the background. */
   start (): void {
-    void this.#fetch().catch(() => { /* told by onTrouble */ })
+    void this.#fetch().catch(() => { /* Reported by onTrouble. */ })
   }
 
   stop (): void {
@@ -66,7 +66,7 @@ export class KeyProvider {
     clearTimeout(this.#timer)
   }
 
-  /** Milliseconds since the keys were fetched; Infinity before. */
+  /** Milliseconds since the keys were fetched, or Infinity if they never were. */
   get ageMs (): number {
     return elapsedMs() - this.#fetchedAt
   }
@@ -81,18 +81,18 @@ export class KeyProvider {
     return this.#failuresInARow > 0
   }
 
-  /** Fetches keys that are too old to be used unasked. Keys that can't be fetched stay good, up to their end. @throws UNAVAILABLE */
+  /** Fetches the keys again if they are stale. If that fails, the old ones are used as long as they are valid. @throws UNAVAILABLE */
   async freshen (): Promise<void> {
     if (this.ageMs <= STALE_MS) return
-    // while the provider is away it is asked in the background
+    // While the provider is away, attempts are made in the background.
     if (this.isUsable && this.isAway) return
     if (!this.#failedJustNow()) await this.#fetch().catch(() => {})
     if (!this.isUsable) throw unavailable()
   }
 
   /**
-   * The key for a token with this header, as PEM; undefined when the provider has none.
-   * @throws UNAVAILABLE when that can't be said now
+   * Returns the key for a token with this header as PEM, or undefined if the provider has none.
+   * @throws UNAVAILABLE if that cannot be determined now
    */
   async pemFor (header: JWTHeaderParameters): Promise<string | undefined> {
     await this.freshen()
@@ -157,7 +157,7 @@ export class KeyProvider {
   }
 }
 
-/** The address may hold a secret, so it is in no message. */
+/** The URL may contain a secret, so no message shows it. */
 async function load (url: string): Promise<string> {
   const answer = await fetch(url, {
     headers: { accept: 'application/json, application/jwk-set+json' },
@@ -181,7 +181,7 @@ function lookupIn (keySet: JSONWebKeySet): Lookup {
     try {
       key = await find(header)
     } catch {
-      // none, several, or one that is malformed
+      // No key, several keys, or a malformed one.
       return undefined
     }
     if (!pems.has(key)) {
@@ -194,10 +194,10 @@ function lookupIn (keySet: JSONWebKeySet): Lookup {
 
 function reasonOf (error: unknown): string {
   if (error instanceof ProviderError) return error.message
-  if (error instanceof Error && error.name === 'TimeoutError') return 'it gave no answer in time'
+  if (error instanceof Error && error.name === 'TimeoutError') return 'it did not answer in time'
   const { code } = ((error as { cause?: unknown }).cause ?? error) as { code?: unknown }
-  if (typeof code === 'string') return code.startsWith('ERR_JWKS') ? 'its answer is no JWK Set' : code
-  return error instanceof SyntaxError ? 'its answer is no JSON' : 'it can\'t be reached'
+  if (typeof code === 'string') return code.startsWith('ERR_JWKS') ? 'its answer is not a JWK Set' : code
+  return error instanceof SyntaxError ? 'its answer is not JSON' : 'it can\'t be reached'
 }
 
 function unavailable (reason?: string): Error {

@@ -10,22 +10,22 @@ import { LocalCounters } from './local-counters.js'
 import { countInRedis } from './redis-counters.js'
 
 export interface LimitsOptions {
-  /** Calls a minute of one user, or of one address without a user. */
+  /** Maximum number of requests per minute of one user, or of one address if there is no user. */
   perMinute: number
 }
 
-/** One call more. */
+/** Counts one request. */
 type CountCall = (key: string, windowMs: number) => Promise<Count>
 
 const WINDOW_MS = 60_000
-/** How long a call waits to be counted, in milliseconds. */
+/** Maximum time that a request waits to be counted, in milliseconds. */
 const PATIENCE_MS = 1000
-/** Of a process that counts by itself. */
+/** Maximum number of callers that a single process counts. */
 export const CALLERS_MAX = 100_000
 
 /**
- * Limits how often one may call the routes that are registered after it, with the usual headers (`x-ratelimit-…`,
- * `Retry-After`). `config: { rateLimit: false }` leaves a route alone. While calls can't be counted, they pass.
+ * Limits the rate of requests to the routes that are registered after it, with the usual headers (`x-ratelimit-…`,
+ * `Retry-After`). `config: { rateLimit: false }` exempts a route. Requests that can't be counted pass.
  */
 async function limitsPlugin (app: FastifyInstance, { perMinute }: LimitsOptions): Promise<void> {
   const local = new LocalCounters(CALLERS_MAX)
@@ -40,7 +40,7 @@ async function limitsPlugin (app: FastifyInstance, { perMinute }: LimitsOptions)
   })
 }
 
-/** Where all nodes count together: in Redis, else in PostgreSQL. Undefined: there is one node. */
+/** Returns the counter that all nodes share: in Redis, else in PostgreSQL. Undefined if there is one node. */
 function sharedCount ({ chat, chatBus, chatDatabase }: FastifyInstance): CountCall | undefined {
   if (chatBus instanceof RedisBus) return async (key, windowMs) => await countInRedis(chatBus, key, windowMs)
   if (chatDatabase.provider === 'postgresql') return async (key, windowMs) => await chat.counters.add(`calls:${key}`, windowMs)
@@ -64,7 +64,7 @@ function storeOf (count: CountCall): FastifyRateLimitStoreCtor {
 async function inTime<T> (work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new Error('not counted in time')) }, PATIENCE_MS)
+    timer = setTimeout(() => { reject(new Error('The request was not counted in time')) }, PATIENCE_MS)
   })
   return await Promise.race([work, late]).finally(() => { clearTimeout(timer) })
 }

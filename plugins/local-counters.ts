@@ -2,18 +2,18 @@ import { LRUCache } from 'lru-cache'
 import type { Count } from '../store/counters.js'
 
 /**
- * Counts of one process, by its monotonic clock. @fastify/rate-limit's own go by the wall clock: set back an hour, it would
- * refuse calls for an hour.
+ * Counters of one process, with windows on its monotonic clock. Those of @fastify/rate-limit use the wall clock: if that is set back an
+ * hour, they refuse requests for an hour.
  */
 export class LocalCounters {
   readonly #counts: LRUCache<string, { count: number }>
 
-  /** @param max keys that are remembered; the one that hasn't been counted for longest goes first */
+  /** @param max maximum number of keys; the least recently counted is dropped first */
   constructor (max: number) {
     this.#counts = new LRUCache({ max })
   }
 
-  /** One more; the window begins with the first. */
+  /** Counts one more. A key's window starts with its first count. */
   add (key: string, windowMs: number): Count {
     const open = this.#counts.get(key)
     if (open !== undefined) return { count: ++open.count, leftMs: this.#counts.getRemainingTTL(key) }

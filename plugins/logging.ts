@@ -1,12 +1,12 @@
-/** What stands in the place of a token. */
+/** Replaces a token. */
 const MASK = '[token]'
 
-/** Characters of a JWT (RFC 7515, 3.1), of its base64 padding, and of their percent-encodings. */
+/** A run of characters that occur in a JWT (RFC 7515, 3.1), in its base64 padding, and in percent-encodings of both. */
 const run = /[\w.%=~-]+/g
 
 /**
- * The text without what looks like a JWT: base64url parts joined by dots, the first of which begins with `eyJ` (`{"`), wherever
- * it stands and however often its characters are percent-encoded. One pass over runs, so that a long text costs no more than its length.
+ * Masks whatever looks like a JWT: base64url parts joined by dots, the first of which starts with `eyJ` (`{"`), anywhere in the
+ * text, and with characters percent-encoded up to three times. One pass over the runs, so the cost is linear.
  */
 export function maskTokens (text: string): string {
   if (!/eyJ|%/.test(text)) return text
@@ -25,12 +25,12 @@ function decoded (text: string): string {
   return text
 }
 
-/** A request as the log shows it: without its query, which may hold a token or a ticket. */
+/** A request as it is logged: without its query, which may contain a token or a ticket. */
 export function describeRequest ({ method, url, ip }: { method: string, url: string, ip?: string }): Record<string, unknown> {
   return { method, url: maskTokens(url.split('?')[0]!), remoteAddress: ip }
 }
 
-/** An error, and what caused it, as the log shows them. */
+/** An error and its causes as they are logged. */
 export function describeError (error: unknown): unknown {
   if (!(error instanceof Error)) return typeof error === 'string' ? maskTokens(error) : error
   const { code, statusCode } = error as { code?: unknown, statusCode?: unknown }
@@ -44,8 +44,8 @@ export function describeError (error: unknown): unknown {
   }
 }
 
-/** For a scope inside another app. */
+/** Serializers for a scope inside another app. */
 export const logSerializers = { req: describeRequest, err: describeError }
 
-/** For a process of its own, where every line that is written is the chat's: a token shows in none, whoever logs it. */
+/** Logger options for the standalone server, where tokens are masked in every line, whoever logs it. */
 export const loggerOptions = { serializers: { req: describeRequest }, hooks: { streamWrite: maskTokens } }

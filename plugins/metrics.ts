@@ -11,14 +11,14 @@ declare module 'fastify' {
   }
 }
 
-/** What the chat counts. */
+/** The chat's metrics. */
 export interface ChatMetrics {
   contentType: string
-  /** Prometheus text, at most a second old: collecting takes some 20 ms of CPU, and whoever asks needs no login. */
+  /** The metrics in the Prometheus text format, at most a second old. Collecting takes some 20 ms of CPU, and needs no login. */
   text(): Promise<string>
-  /** Shows the age of a key provider's keys, and how often fetching them has failed. */
+  /** Adds the age of a key provider's keys, and how often fetching them has failed. */
   watchKeys(keys: Pick<KeyProvider, 'ageMs' | 'errors'>): void
-  /** Counts a request that was answered. */
+  /** Records a request that has been answered. */
   observe(method: string, route: string, status: number, seconds: number): void
 }
 
@@ -28,14 +28,14 @@ const counters: Record<keyof HubCounters, [name: string, help: string]> = {
   deliveries: ['chat_events_delivered_total', 'Events written to streams'],
   writes: ['chat_stream_writes_total', 'Writes to streams, each with the events of one turn'],
   bytes: ['chat_stream_bytes_total', 'Bytes written to streams'],
-  fellBehind: ['chat_streams_fell_behind_total', 'Times that a stream went over its budget and back to the log'],
-  tooSlow: ['chat_streams_too_slow_total', 'Streams closed because their peer took nothing'],
+  fellBehind: ['chat_streams_fell_behind_total', 'Times that a stream exceeded its buffer and went back to reading the log'],
+  tooSlow: ['chat_streams_too_slow_total', 'Streams closed because their peer read nothing'],
   pages: ['chat_log_pages_total', 'Pages read from the event log'],
-  gaps: ['chat_log_gaps_total', 'Gaps in what was heard, filled from the event log'],
-  diverged: ['chat_log_diverged_total', 'Times that the event log lacked what had been sent (a failover that lost the newest events)']
+  gaps: ['chat_log_gaps_total', 'Gaps in the events from other nodes that were filled from the event log'],
+  diverged: ['chat_log_diverged_total', 'Times that the event log lacked events that had been sent (a failover that lost the newest events)']
 }
 
-/** Decorates what the process, the hub and the requests count; see `routes/metrics.ts` for the route. */
+/** Decorates the instance with the metrics of the process, the hub and the requests. The route is in `routes/metrics.ts`. */
 async function metricsPlugin (app: FastifyInstance): Promise<void> {
   const registers = [new Registry()] as const
   const [registry] = registers
@@ -47,8 +47,8 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     new Gauge({ name, help, registers: [registry], collect () { this.set(value()) } })
   }
   gauge('chat_streams', 'Open streams', () => hub.streamCount)
-  gauge('chat_topics', 'Conversations that are followed', () => hub.topicCount)
-  gauge('chat_bus_connected', 'Whether the bus to other nodes passes messages', () => Number(hub.busConnected))
+  gauge('chat_topics', 'Conversations that open streams follow', () => hub.topicCount)
+  gauge('chat_bus_connected', 'Whether the bus to other nodes is connected (1 or 0)', () => Number(hub.busConnected))
   const counter = (name: string, help: string, value: () => number): void => {
     let seen = 0
     // eslint-disable-next-line no-new -- a metric registers itself
@@ -59,7 +59,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   }
   const seconds = new Histogram({
     name: 'chat_request_duration_seconds',
-    help: 'Duration of requests, by the route\'s pattern',
+    help: 'Duration of requests by method, route pattern and status',
     labelNames: ['method', 'route', 'status'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers: [registry]
@@ -69,8 +69,8 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     contentType: registry.contentType,
     text: keptFor(CACHE_MS, async () => await registry.metrics()),
     watchKeys (keys) {
-      gauge('chat_jwks_age_seconds', 'Age of the key provider\'s keys; infinite before the first', () => keys.ageMs / 1000)
-      counter('chat_jwks_errors_total', 'Fetches of the key provider\'s keys that failed', () => keys.errors)
+      gauge('chat_jwks_age_seconds', 'Age of the key provider\'s keys, infinite if they were never fetched', () => keys.ageMs / 1000)
+      counter('chat_jwks_errors_total', 'Failed fetches of the key provider\'s keys', () => keys.errors)
     },
     observe (method, route, status, took) {
       seconds.observe({ method, route, status }, took)
@@ -78,7 +78,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   })
 }
 
-/** What is asked for again within so many milliseconds is answered alike; a failure isn't kept. */
+/** Caches the result for some milliseconds. A failure is not cached. */
 function keptFor (ms: number, make: () => Promise<string>): () => Promise<string> {
   let kept: { text: Promise<string>, at: number } | undefined
   return async () => {

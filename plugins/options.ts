@@ -1,7 +1,7 @@
 import type { JwtOptions } from './auth.js'
 import { isGoodPem, PUBLIC_KEYS } from './public-key.js'
 
-/** An option can't be: the message is one line that names it and what it must be. */
+/** An option is invalid. The message is one line that names the option and what it must be. */
 export class OptionError extends Error {
   override name = 'OptionError'
 
@@ -12,14 +12,14 @@ export class OptionError extends Error {
 
 export interface Bounds {
   minimum: number
-  /** Not an integer, and above the minimum. */
+  /** Fractions are allowed, and the value must be above the minimum. */
   isFraction?: boolean
 }
 
-/** What a timer takes. */
+/** The longest delay of a timer. */
 const MAXIMUM = 2 ** 31 - 1
 
-/** @throws {OptionError} unless each option with bounds is absent or a number within them */
+/** @throws {OptionError} unless each of these options is absent or within its bounds */
 export function checkNumbers (options: object, bounds: Record<string, Bounds>): void {
   for (const [name, { minimum, isFraction = false }] of Object.entries(bounds)) {
     const value: unknown = Reflect.get(options, name)
@@ -35,7 +35,7 @@ const types = {
   string: (value: unknown) => typeof value === 'string'
 }
 
-/** @throws {OptionError} unless each of these is absent or of this type */
+/** @throws {OptionError} unless each of these options is absent or of this type */
 export function checkTypes (options: object, type: keyof typeof types, names: string[]): void {
   for (const name of names) {
     const value: unknown = Reflect.get(options, name)
@@ -43,7 +43,7 @@ export function checkTypes (options: object, type: keyof typeof types, names: st
   }
 }
 
-/** @throws {OptionError} unless a token can be verified with these */
+/** @throws {OptionError} unless tokens can be verified with these options */
 export function checkJwt (jwt: JwtOptions): void {
   if (typeof jwt !== 'object' || jwt === null) throw new OptionError('jwt', 'an object: { secret | publicKey | jwksUrl, issuer, audience }')
   const { secret, publicKey, jwksUrl } = jwt
@@ -51,18 +51,18 @@ export function checkJwt (jwt: JwtOptions): void {
     const value: unknown = jwt[name]
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw new OptionError(`jwt.${name}`, 'a string that is not empty')
   }
-  if (publicKey !== undefined && jwksUrl !== undefined) throw new OptionError('jwt.publicKey', 'absent where jwt.jwksUrl is given: one of them verifies')
+  if (publicKey !== undefined && jwksUrl !== undefined) throw new OptionError('jwt.publicKey', 'absent if jwt.jwksUrl is given')
   if (publicKey !== undefined && !isGoodPem(pemOf(publicKey))) throw new OptionError('jwt.publicKey', PUBLIC_KEYS)
-  if (jwksUrl !== undefined && !isProviderUrl(jwksUrl)) throw new OptionError('jwt.jwksUrl', 'an http(s) URL without user and password')
+  if (jwksUrl !== undefined && !isProviderUrl(jwksUrl)) throw new OptionError('jwt.jwksUrl', 'an http(s) URL without a user and password')
   if (publicKey !== undefined || jwksUrl !== undefined) return
-  if (secret === undefined) throw new OptionError('jwt', 'given one of secret, publicKey and jwksUrl')
+  if (secret === undefined) throw new OptionError('jwt', 'an object with one of secret, publicKey and jwksUrl')
   if (Buffer.byteLength(secret) < 32) throw new OptionError('jwt.secret', '32 bytes or more')
 }
 
-/** A PEM may come with `\n` for its line ends, as environments have it. */
+/** Environment variables often have `\n` for the line ends of a PEM. */
 export const pemOf = (text: string): string => text.replaceAll('\\n', '\n')
 
-/** Whether keys can be fetched there: `fetch` takes no user and password in a URL. */
+/** Whether keys can be fetched from the URL. `fetch` does not accept a user and password in it. */
 export function isProviderUrl (url: string): boolean {
   if (!URL.canParse(url)) return false
   const { protocol, username, password } = new URL(url)

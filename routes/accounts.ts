@@ -3,7 +3,7 @@ import { whenGone } from '../plugins/gone.js'
 import { isoTime } from '../schemas/common.js'
 import { LoginBody, RegisterBody, Session, type User } from '../schemas/users.js'
 
-/** Users with passwords, for a server that issues its own tokens. */
+/** Register and login, for a server that issues its own tokens. */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { accounts } = app.chat
   await accounts.load()
@@ -14,12 +14,12 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   }
 
   app.post('/register', {
-    schema: { summary: 'Make an account', security: [], body: RegisterBody, response: { 201: Session } }
+    schema: { summary: 'Create an account', security: [], body: RegisterBody, response: { 201: Session } }
   }, async ({ body, ip }, reply) =>
     await reply.code(201).send(sessionOf(await accounts.register(body, { address: ip, signal: whenGone(reply) }))))
 
   app.post('/login', {
-    schema: { summary: 'Get a token for an account', security: [], body: LoginBody, response: { 200: Session } }
+    schema: { summary: 'Log in to an account and get a token', security: [], body: LoginBody, response: { 200: Session } }
   }, async ({ body, ip }, reply) => sessionOf(await accounts.login(body, { address: ip, signal: whenGone(reply) })))
 }
 

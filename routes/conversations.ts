@@ -9,31 +9,35 @@ import { HistoryQuery, MessagePage } from '../schemas/messages.js'
 const Params = Type.Object({ id: ConversationId })
 const ParticipantParams = Type.Object({ id: ConversationId, userId: UserId })
 
-/** Conversations of the caller: all that is not theirs is not found. */
+/** Conversations of the caller. A conversation of others is answered like one that does not exist. */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat } = app
 
   app.post('/conversations', {
-    schema: { summary: 'Make a conversation', body: CreateConversationBody, response: { 200: Conversation, 201: Conversation } }
+    schema: { summary: 'Create a conversation', body: CreateConversationBody, response: { 200: Conversation, 201: Conversation } }
   }, async ({ chatCaller: caller, body }, reply) => {
     const { conversation, created } = await chat.createConversation(caller.userId, body)
     return await reply.code(created ? 201 : 200).send(conversation)
   })
 
   app.get('/conversations', {
-    schema: { summary: 'My conversations, latest activity first', querystring: ConversationListQuery, response: { 200: ConversationPage } }
+    schema: {
+      summary: 'List the caller\'s conversations, latest activity first',
+      querystring: ConversationListQuery,
+      response: { 200: ConversationPage }
+    }
   }, async ({ chatCaller: caller, query }) => await chat.conversations(caller.userId, query))
 
   app.get('/conversations/:id', {
-    schema: { summary: 'A conversation', params: Params, response: { 200: Conversation } }
+    schema: { summary: 'Get a conversation', params: Params, response: { 200: Conversation } }
   }, async ({ chatCaller: caller, params }) => await chat.conversation(caller.userId, params.id))
 
   app.get('/conversations/:id/messages', {
-    schema: { summary: 'History, ascending', params: Params, querystring: HistoryQuery, response: { 200: MessagePage } }
+    schema: { summary: 'List messages in ascending order', params: Params, querystring: HistoryQuery, response: { 200: MessagePage } }
   }, async ({ chatCaller: caller, params, query }) => await chat.messages(caller.userId, params.id, query))
 
   app.put('/conversations/:id/read', {
-    schema: { summary: 'Mark everything up to a seq as read', params: Params, body: ReadBody, response: { 200: ReadAnswer } }
+    schema: { summary: 'Mark all messages up to a seq as read', params: Params, body: ReadBody, response: { 200: ReadAnswer } }
   }, async ({ chatCaller: caller, params, body }) => await chat.markRead(caller.userId, params.id, body))
 
   app.post('/conversations/:id/participants', {
@@ -45,7 +49,7 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ chatCaller: caller, params, body }) => await chat.changeRole(caller.userId, params.id, params.userId, body))
 
   app.delete('/conversations/:id/participants/:userId', {
-    schema: { summary: 'Remove a participant, or leave', params: ParticipantParams, response: { 204: Type.Null() } }
+    schema: { summary: 'Remove a participant, or leave the conversation', params: ParticipantParams, response: { 204: Type.Null() } }
   }, async ({ chatCaller: caller, params }, reply) => {
     await chat.removeParticipant(caller.userId, params.id, params.userId)
     return await reply.code(204).send(null)

@@ -9,18 +9,20 @@ const Readiness = Type.Object({
     database: Type.Boolean(),
     bus: Type.Boolean(),
     draining: Type.Boolean(),
-    keys: Type.Optional(Type.Boolean({ description: 'With a key provider: whether tokens can be verified' }))
+    keys: Type.Optional(Type.Boolean({ description: 'Whether tokens can be verified. Present if a key provider is configured' }))
   }),
   keyProvider: Type.Optional(Type.Object({
     status: Type.Union([Type.Literal('up'), Type.Literal('away')]),
-    keysAgeSeconds: Type.Union([Type.Integer(), Type.Null()], { description: 'Keys stay good for a day while the provider is away; null: there are none yet' })
+    keysAgeSeconds: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'Seconds since the keys were fetched; null if they never were. Keys stay valid for 24 hours while the provider is away'
+    })
   }))
 })
 
-/** How long the database has to answer, in milliseconds. */
+/** How long readiness waits for the database, in milliseconds. */
 const PING_MS = 2000
 
-/** Liveness (the process answers) and readiness (database and bus answer, tokens can be verified, and it isn't about to stop). */
+/** Liveness (the process answers) and readiness (the database and the bus answer, tokens can be verified, and the process is not stopping). */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat, hub } = app
   const keys = app.hasDecorator('chatAuth') ? app.chatAuth.keys : undefined
@@ -28,15 +30,20 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   app.get('/live', {
     logLevel: 'warn',
     config: { rateLimit: false },
-    schema: { summary: 'Whether the process answers', security: [], response: { 200: Liveness } }
+    schema: { summary: 'Check that the process answers', security: [], response: { 200: Liveness } }
   }, async () => ({ status: 'ok' as const }))
 
   app.get('/ready', {
     logLevel: 'warn',
     config: { rateLimit: false },
-    schema: { summary: 'Whether the service can do its work', security: [], response: { 200: Readiness, 503: Readiness } }
+    schema: { summary: 'Check that the service is ready for requests', security: [], response: { 200: Readiness, 503: Readiness } }
   }, async (_request, reply) => {
-    const checks = { database: await answers(chat.ping()), bus: hub.busConnected, draining: hub.closing, ...(keys === undefined ? {} : { keys: keys.isUsable }) }
+    const checks = {
+      database: await answers(chat.ping()),
+      bus: hub.busConnected,
+      draining: hub.closing,
+      ...(keys === undefined ? {} : { keys: keys.isUsable })
+    }
     const ready = checks.database && checks.bus && !checks.draining && checks.keys !== false
     return await reply.code(ready ? 200 : 503).send({
       status: ready ? 'ready' : 'not ready',

@@ -5,7 +5,7 @@ import { EditMessageBody, Message, ReceiptAnswer, ReceiptBody, SendMessageBody, 
 
 const Params = Type.Object({ id: MessageId })
 
-/** Messages: sending, changing, marking, and that one is being written. */
+/** Sending, editing, deleting and marking messages, and typing. */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat } = app
 
@@ -17,19 +17,24 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.patch('/messages/:id', {
-    schema: { summary: 'Edit one\'s own message', params: Params, body: EditMessageBody, response: { 200: Message } }
+    schema: { summary: 'Edit one of the caller\'s messages', params: Params, body: EditMessageBody, response: { 200: Message } }
   }, async ({ chatCaller: caller, params, body }) => await chat.editMessage(caller.userId, params.id, body))
 
   app.delete('/messages/:id', {
-    schema: { summary: 'Delete one\'s own message: a tombstone stays', params: Params, response: { 200: Message } }
+    schema: { summary: 'Delete one of the caller\'s messages, leaving a tombstone', params: Params, response: { 200: Message } }
   }, async ({ chatCaller: caller, params }) => await chat.deleteMessage(caller.userId, params.id))
 
   app.put('/messages/:id/status', {
-    schema: { summary: 'Mark a message, and all before it, as delivered or read', params: Params, body: ReceiptBody, response: { 200: ReceiptAnswer } }
+    schema: {
+      summary: 'Mark a message and all messages before it as delivered or read',
+      params: Params,
+      body: ReceiptBody,
+      response: { 200: ReceiptAnswer }
+    }
   }, async ({ chatCaller: caller, params, body }) => await chat.markMessage(caller.userId, params.id, body))
 
   app.post('/typing', {
-    schema: { summary: 'Say that one types, or no longer does', body: TypingBody, response: { 200: TypingBody } }
+    schema: { summary: 'Set typing', body: TypingBody, response: { 200: TypingBody } }
   }, async ({ chatCaller: caller, body }) => await chat.setTyping(caller.userId, body))
 }
 

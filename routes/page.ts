@@ -7,15 +7,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { maskTokens } from '../plugins/logging.js'
 
 export interface PageOptions {
-  /** How one gets in: with an account, with a token that somebody else issued, or by being signed in at the host. */
+  /** How a user signs in: with an account, with a token from an identity provider, or through the host's own login. */
   signIn: 'accounts' | 'token' | 'host'
-  /** Whether there is an OpenAPI document to show. */
+  /** Whether the page links to the OpenAPI document. */
   docs: boolean
-  /** Where the page was built. Default: where `npm run build` puts it. */
+  /** The folder that holds the built page. Default: where `npm run build` puts it. */
   directory?: string
 }
 
-/** Where the build puts the page: beside the compiled routes, and in dist/ for routes that run from source. */
+/** The build puts the page next to the compiled routes. Routes that run from source find it in dist/. */
 const built = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web/' : '../web/', import.meta.url))
 
 const types: Record<string, string> = {
@@ -25,8 +25,8 @@ const types: Record<string, string> = {
   '.svg': 'image/svg+xml'
 }
 
-/** Nothing but the page's own files and the service it came from; no text ever becomes HTML. */
-const headers = {
+/** The page may load only its own files and call only the service that it came from. No text ever becomes HTML. */
+const pageHeaders = {
   'Content-Security-Policy': [
     'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\'', 'connect-src \'self\'', 'img-src \'self\' data: https:',
     'base-uri \'none\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
@@ -44,7 +44,7 @@ interface PageFile {
   gzipped: Buffer
 }
 
-/** The page where a person can chat: a few files, held in memory. */
+/** Serves the page at `/`: a few files, held in memory. */
 export default async function routes (app: FastifyInstance, options: PageOptions): Promise<void> {
   const { directory = built } = options
   const files = await readPage(directory, options)
@@ -52,7 +52,7 @@ export default async function routes (app: FastifyInstance, options: PageOptions
 
   serve('/', (request, reply) => {
     const [path = '', query] = request.url.split('?')
-    // The page's own addresses are relative to its folder.
+    // The page's links are relative to its folder.
     if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${maskTokens(query)}`}`, 308)
     if (index !== undefined) return send(request, reply, index)
     return reply.code(503).type('text/plain; charset=utf-8').send('The page is not built: run `npm run build`, then start the server again.\n')
@@ -65,9 +65,10 @@ export default async function routes (app: FastifyInstance, options: PageOptions
   }
 }
 
-function send ({ headers: { 'if-none-match': known, 'accept-encoding': accepted } }: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
+function send ({ headers }: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
+  const { 'if-none-match': known, 'accept-encoding': accepted } = headers
   const { type, etag, cacheControl, bytes, gzipped } = file
-  reply.headers({ ...headers, ETag: etag, 'Cache-Control': cacheControl, Vary: 'Accept-Encoding' })
+  reply.headers({ ...pageHeaders, ETag: etag, 'Cache-Control': cacheControl, Vary: 'Accept-Encoding' })
   if (listOf(known).some(tag => tag === etag || tag === '*')) return reply.code(304).send()
   reply.type(type)
   return acceptsGzip(accepted)
@@ -75,10 +76,10 @@ function send ({ headers: { 'if-none-match': known, 'accept-encoding': accepted 
     : reply.send(bytes)
 }
 
-/** The elements of a header's comma-separated list (RFC 9110, 5.6.1). The page's own tags hold no comma. */
+/** Splits a comma-separated header (RFC 9110, 5.6.1). The page's entity tags contain no commas. */
 const listOf = (header: string | string[] | undefined): string[] => String(header ?? '').split(',').map(element => element.trim())
 
-/** `gzip` with a weight above 0 (RFC 9110, 12.5.3); without a weight it is 1. */
+/** Whether `gzip` has a weight above 0 (RFC 9110, 12.5.3). The default weight is 1. */
 function acceptsGzip (header: string | string[] | undefined): boolean {
   return listOf(header).some(element => {
     const [coding, weight] = element.toLowerCase().split(';').map(part => part.trim())
@@ -93,9 +94,9 @@ async function readPage (directory: string, options: PageOptions): Promise<Map<s
     const bytes = name === 'index.html' ? configure(content, options) : content
     return [name, {
       type: types[extname(name)]!,
-      // Weak: the same for both encodings.
+      // Weak, because both encodings share it.
       etag: `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
-      // A file whose name tells its content never changes.
+      // Names contain a hash of the content, so these files never change.
       cacheControl: name === 'index.html' ? 'no-cache' : 'public, max-age=31536000, immutable',
       bytes,
       gzipped: gzipSync(bytes, { level: 9 })
@@ -104,7 +105,7 @@ async function readPage (directory: string, options: PageOptions): Promise<Map<s
   return new Map(files)
 }
 
-/** What the page has to know about the service stands in its first element. */
+/** Attributes of the root element tell the page how to sign in and whether there are documents. */
 function configure (html: Buffer, { signIn, docs }: PageOptions): Buffer {
   return Buffer.from(html.toString().replace(/<html [^>]*>/, `<html lang="en" data-sign-in="${signIn}" data-docs="${docs ? 'on' : 'off'}">`))
 }

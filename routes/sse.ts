@@ -8,26 +8,26 @@ import { disconnectText, type Sink } from '../hub/stream.js'
 import { StreamQuery } from '../schemas/streams.js'
 
 export interface SseOptions {
-  /** Open streams of this process; the next is told to come back. */
+  /** Maximum number of open streams in this process. Further ones are told to reconnect later. */
   maxStreams: number | undefined
-  /** Whether the host says who calls, and tokens in a query mean nothing. */
+  /** Whether the host authenticates callers. A token in the query is ignored then. */
   hostAuthenticates: boolean
 }
 
-/** The stream. */
+/** `GET /api/sse`, the event stream. */
 const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, hostAuthenticates }) => {
   const { chat, hub } = app
-  /** Streams that are about to be open. */
+  /** Streams that are being admitted. */
   let admitting = 0
 
   /**
-   * An EventSource gives up for good on any answer but 200. So only what coming back can't mend is refused; the rest is
-   * a stream that says when to come back.
+   * An EventSource gives up for good on any status but 200. So a request is refused only if reconnecting cannot help. Otherwise the
+   * answer is a stream that says when to reconnect.
    */
   app.get('/sse', {
     exposeHeadRoute: false,
     errorHandler: answerStreamError,
-    schema: { summary: 'The stream of events', querystring: StreamQuery, produces: ['text/event-stream'] }
+    schema: { summary: 'Open an event stream', querystring: StreamQuery, produces: ['text/event-stream'] }
   }, async (request, reply) => {
     if (hub.closing) return turnAway(reply, 'shutdown')
     if (isFull()) return turnAway(reply, 'unavailable')
@@ -52,17 +52,17 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
     return maxStreams !== undefined && hub.streamCount + admitting >= maxStreams
   }
 
-  /** The head has been sent: what fails from here on can only end the stream. */
+  /** The headers have been sent, so an error can only end the stream. */
   function begin (admission: Admission, request: FastifyRequest, sink: Sink): void {
     try {
       admission.begin(sink)
     } catch (error) {
-      request.log.error({ err: error }, 'A stream could not begin')
+      request.log.error({ err: error }, 'A stream could not be started')
       sendAway(sink, 'unavailable')
     }
   }
 
-  /** Whatever isn't the caller's to mend is mended by coming back, a mistake of this program included. */
+  /** What the caller cannot mend, a bug of this server included, may be over when the client reconnects. */
   function answerStreamError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     const refusal = refusalOf(error)
     if (refusal.statusCode >= 500) {
@@ -75,7 +75,7 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
     }
   }
 
-  /** A token in the header counts before a ticket, and that before a token in the URL. */
+  /** A token in the header takes precedence over a ticket, and a ticket over a token in the URL. */
   async function identify (request: FastifyRequest, { token, ticket, conversationId }: StreamQuery): Promise<StreamCaller> {
     if (bearerToken(request.headers.authorization) === undefined) {
       if (ticket !== undefined) return await chat.tickets.redeem(ticket, conversationId ?? null)
@@ -95,7 +95,7 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   }
 }
 
-/** The header counts: a browser keeps its old URL when it reconnects. */
+/** The header takes precedence: a browser reconnects with its old URL. */
 function lastEventIdOf (headers: IncomingHttpHeaders, inQuery: string | undefined): string | undefined {
   const header = headers['last-event-id']
   const id = Array.isArray(header) ? header[0] : header

@@ -2,12 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { RenewalParams, Renewal, Ticket, TicketBody } from '../schemas/streams.js'
 import { isoTimeOrNull } from '../store/rendering.js'
 
-/** Tickets for streams, and the renewal of a stream's token. */
+/** Tickets that open a stream, and renewing the token of an open stream. */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat } = app
 
   app.post('/tickets', {
-    schema: { summary: 'A one-time ticket in place of a token in the stream\'s URL', body: TicketBody, response: { 201: Ticket } }
+    schema: { summary: 'Issue a one-time ticket that replaces the token in a stream\'s URL', body: TicketBody, response: { 201: Ticket } }
   }, async ({ chatCaller: caller, body }, reply) => {
     const conversationId = body?.conversationId ?? null
     if (conversationId !== null) await chat.conversation(caller.userId, conversationId)
@@ -15,7 +15,7 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.post('/:streamId/token', {
-    schema: { summary: 'A stream lasts as long as this fresh token', params: RenewalParams, response: { 200: Renewal } }
+    schema: { summary: 'Extend a stream to the expiry of the request\'s token', params: RenewalParams, response: { 200: Renewal } }
   }, async ({ chatCaller: caller, params }) => {
     const expiresAt = await chat.streams.renew(caller.userId, params.streamId, caller.expiresAt)
     return { streamId: params.streamId, expiresAt: isoTimeOrNull(expiresAt) }

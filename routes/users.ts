@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { OnlineStatusAnswer, OnlineStatusBody, User } from '../schemas/users.js'
 
-/** The caller themself. */
+/** The caller's own profile and online status. */
 const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat } = app
 
   app.get('/me', {
-    schema: { summary: 'Who I am', response: { 200: User } }
+    schema: { summary: 'Get the caller\'s profile', response: { 200: User } }
   }, async ({ chatCaller: caller }) => await chat.user(caller.userId))
 
   app.put('/status/online', {
-    schema: { summary: 'Say that one is online, or hide', body: OnlineStatusBody, response: { 200: OnlineStatusAnswer } }
+    schema: { summary: 'Set the caller\'s online status', body: OnlineStatusBody, response: { 200: OnlineStatusAnswer } }
   }, async ({ chatCaller: caller, body }) => await chat.setOnline(caller.userId, body))
 }
 

@@ -4,9 +4,9 @@ import { Message } from './messages.js'
 import { NAME_MAX } from './names.js'
 import { User } from './users.js'
 
-/** A group holds at most this many participants, its maker included. */
+/** Maximum number of participants in a group, including its creator. */
 export const MAX_PARTICIPANTS = 1000
-/** In the list of conversations, each shows this many of its participants at most. */
+/** Maximum number of participants that the list of conversations returns for each conversation. */
 export const LISTED_PARTICIPANTS = 50
 
 export const ConversationType = OneOf(['direct', 'group'])
@@ -22,8 +22,8 @@ export const Participant = Type.Object({
   role: Role,
   isOnline: User.properties.isOnline,
   lastSeen: User.properties.lastSeen,
-  deliveredSeq: Type.Integer({ description: 'Everything up to this `seq` was delivered to them' }),
-  readSeq: Type.Integer({ description: 'Everything up to this `seq` was read by them' })
+  deliveredSeq: Type.Integer({ description: 'Messages up to this `seq` have been delivered to this participant' }),
+  readSeq: Type.Integer({ description: 'This participant has read the messages up to this `seq`' })
 })
 export type Participant = Static<typeof Participant>
 
@@ -43,14 +43,14 @@ export type Conversation = Static<typeof Conversation>
 
 const UserIds = Type.Array(UserId)
 
-/** `direct` wants `userId`, `group` wants `participantIds`: if/then gives one clear message instead of anyOf's several. */
+/** `direct` requires `userId`, `group` requires `participantIds`. With if/then a refusal has one clear message, with anyOf several. */
 export const CreateConversationBody = Type.Unsafe<
   { type: 'direct', userId: string } |
   { type: 'group', title?: string | null, participantIds: string[] }
 >(Type.Object({
   type: ConversationType,
   userId: Type.Optional(UserId),
-  title: Type.Optional(Nullable(WellFormed({ maxLength: NAME_MAX, description: 'Trimmed; null where it shows nothing' }))),
+  title: Type.Optional(Nullable(WellFormed({ maxLength: NAME_MAX, description: 'Trimmed. Null if nothing visible remains' }))),
   participantIds: Type.Optional(UserIds)
 }, {
   if: { properties: { type: { const: 'direct' } } },

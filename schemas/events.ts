@@ -4,11 +4,11 @@ import { ConversationType, Role } from './conversations.js'
 import { Message, MessageStatus } from './messages.js'
 
 /**
- * The event catalogue: every event of a stream with the shape of its data, once. The server's emits, the client's
- * callbacks, the documents and the tests follow from it.
+ * The event catalogue defines every event of a stream and the shape of its data. What the server emits, the client's callbacks,
+ * the documents and the tests are all typed by it or generated from it.
  */
 
-const eventSeq = Type.Integer({ description: 'Number in the conversation\'s event log: 1, 2, 3 …; tells a repeated event' })
+const eventSeq = Type.Integer({ description: 'Number of the event in the conversation\'s event log: 1, 2, 3 … Identifies a repeated event' })
 const MessageEvent = Type.Object({ ...Message.properties, eventSeq })
 const ParticipantEvent = Type.Object({
   conversationId: ConversationId,
@@ -19,7 +19,7 @@ const ParticipantEvent = Type.Object({
   eventSeq
 })
 
-/** Events with an `id`: they stand in the conversation's log and are replayed on resume. */
+/** Events with an `id`. They are stored in the conversation's event log and replayed when a stream resumes. */
 export const durableEvents = {
   conversationCreated: Type.Object({
     conversationId: ConversationId,
@@ -45,7 +45,7 @@ export const durableEvents = {
   participantUpdated: ParticipantEvent
 }
 
-/** Events without an `id`: told to who is there, and never repeated. */
+/** Events without an `id`. They are sent to the streams that are open, and never replayed. */
 export const ephemeralEvents = {
   typing: Type.Object({
     userId: UserId,
@@ -63,8 +63,8 @@ export const ephemeralEvents = {
 }
 
 export const ResetReason = OneOf(['unreadable', 'foreign', 'ahead', 'pruned', 'diverged'],
-  'Why the position can\'t be resumed: no id of ours; of another conversation or database; ahead of the log; older than what is kept; ' +
-  'of an event that the log no longer has (the database lost its newest events, as after a failover)')
+  'Why the stream cannot resume: the id cannot be read; belongs to another conversation or database; is ahead of the event log; is older than ' +
+  'the events that are kept; names an event that the log no longer has (the database lost its newest events, for example in a failover)')
 export type ResetReason = Static<typeof ResetReason>
 
 export const DisconnectReason = OneOf(['token_expired', 'removed', 'shutdown', 'too_slow', 'unavailable'])
@@ -76,17 +76,17 @@ export const streamEvents = {
     message: Type.String(),
     conversationId: Nullable(ConversationId),
     timestamp: Timestamp,
-    streamId: Type.String({ description: 'For renewing the stream\'s token' }),
+    streamId: Type.String({ description: 'Used to renew the stream\'s token' }),
     userId: UserId,
     heartbeatMs: Type.Integer(),
     typingLapseMs: Type.Integer(),
-    resumed: Type.Boolean({ description: 'False: this stream starts now, and what came before is in the history' }),
+    resumed: Type.Boolean({ description: 'False if the stream starts now; earlier events are in the history' }),
     expiresAt: Nullable(Timestamp)
   }),
   reset: Type.Object({ conversationId: Nullable(ConversationId), reason: ResetReason }),
   disconnect: Type.Object({
     reason: DisconnectReason,
-    retryAfterMs: Nullable(Type.Integer({ description: 'When to come back; null: don\'t' }))
+    retryAfterMs: Nullable(Type.Integer({ description: 'Milliseconds to wait before reconnecting; null: do not reconnect' }))
   })
 }
 
@@ -97,7 +97,7 @@ type Shapes<C extends Record<string, TSchema>> = { [K in keyof C]: Static<C[K]> 
 export type DurableEvents = Shapes<typeof durableEvents>
 export type EphemeralEvents = Shapes<typeof ephemeralEvents>
 export type StreamEvents = Shapes<typeof streamEvents>
-/** Name of event → shape of its data. */
+/** The shape of each event's data, by the event's name. */
 export type ChatEvents = DurableEvents & EphemeralEvents & StreamEvents
 
 export type DurableEventType = keyof DurableEvents

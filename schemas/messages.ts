@@ -3,23 +3,27 @@ import { ConversationId, MessageId, Nullable, OneOf, PageLimit, Timestamp, UserI
 import { Profile } from './users.js'
 
 export const MessageStatus = OneOf(['sent', 'delivered', 'read'])
-/** sent < delivered < read; it never goes back. */
+/** Sent < delivered < read. A status never goes back. */
 export type MessageStatus = Static<typeof MessageStatus>
 
 export const ReceiptStatus = OneOf(['delivered', 'read'])
 export type ReceiptStatus = Static<typeof ReceiptStatus>
 
-const ClientId = WellFormed({ minLength: 1, maxLength: 64, description: 'The sender\'s own id for the message: makes a repeated send safe' })
-const Text = WellFormed({ minLength: 1, maxLength: 4000, description: 'Kept to the letter' })
+const ClientId = WellFormed({
+  minLength: 1,
+  maxLength: 64,
+  description: 'An id that the sender chooses for the message, so that sending it again is safe'
+})
+const Text = WellFormed({ minLength: 1, maxLength: 4000, description: 'Stored unchanged' })
 
 export const Message = Type.Object({
   id: MessageId,
   messageId: MessageId,
   conversationId: ConversationId,
-  seq: Type.Integer({ description: 'Number in the conversation: 1, 2, 3 … without a hole, in commit order' }),
+  seq: Type.Integer({ description: 'Number of the message in the conversation: 1, 2, 3 … without gaps, in commit order' }),
   clientId: Nullable(Type.String()),
   senderId: UserId,
-  text: Type.String({ description: 'Empty once deleted' }),
+  text: Type.String({ description: 'Empty if the message has been deleted' }),
   type: Type.String(),
   status: MessageStatus,
   createdAt: Timestamp,

@@ -1,9 +1,9 @@
 import type { MessageStatus } from './messages.js'
 
-/** How far somebody has come in a conversation; of several with the same marks, `userId` is null. */
+/** The marks of a participant in a conversation. `userId` is null if the entry stands for several participants with the same marks. */
 export interface Marks {
   userId: string | null
-  /** `seq` of the newest message when they joined: the marks say nothing about messages up to it. */
+  /** `seq` of the newest message when the participant joined. The marks say nothing about messages up to it. */
   joinedSeq: number
   deliveredSeq: number
   readSeq: number
@@ -21,12 +21,12 @@ function ranksOf ({ seq, senderId }: Numbered, marks: Iterable<Marks>): number[]
   return ranks
 }
 
-/** Whether nobody but the sender is left of those who were there when the message was sent. */
+/** Whether every participant at the time of the message, except its sender, has left. */
 export const isLeftAlone = (message: Numbered, present: Iterable<Marks>): boolean => ranksOf(message, present).length === 0
 
 /**
- * The status of a message: the lowest over the other participants who were there when it was sent and still are. Where
- * none of them is left, the furthest over those who were there then. So it never goes back: who leaves can only raise it.
+ * Returns the status of a message: the lowest among the other participants who were present when it was sent and still are. If
+ * all of them have left, the highest among those who were present. So a status never goes back: leaving can only raise it.
  */
 export function statusOf (message: Numbered, present: Iterable<Marks>, former: Iterable<Marks>): MessageStatus {
   const ranks = ranksOf(message, present)

@@ -4,11 +4,11 @@ import { ConversationId, Nullable, Timestamp } from './common.js'
 const Credential = Type.String({ maxLength: 8192 })
 
 export const StreamQuery = Type.Object({
-  conversationId: Type.Optional(Type.String({ description: 'Without it: all conversations of the caller' })),
+  conversationId: Type.Optional(Type.String({ description: 'If omitted, the stream follows all conversations of the caller' })),
   token: Type.Optional(Credential),
   ticket: Type.Optional(Credential),
-  lastEventId: Type.Optional(Type.String({ description: 'Where to resume; the Last-Event-ID header goes first' })),
-  echo: Type.Optional(Type.String({ description: '`true`: one\'s own `message` and `typing` events too' }))
+  lastEventId: Type.Optional(Type.String({ description: 'The event id to resume after. The Last-Event-ID header takes precedence' })),
+  echo: Type.Optional(Type.String({ description: '`true`: also send the caller\'s own `message` and `typing` events' }))
 })
 export type StreamQuery = Static<typeof StreamQuery>
 

@@ -6,7 +6,7 @@ export const Profile = Type.Object({
   displayName: Type.String(),
   avatar: Nullable(Type.String({ description: 'http(s) URL' }))
 })
-/** A user as others see them on a message. */
+/** A user as shown with a message. */
 export type Profile = Static<typeof Profile>
 
 export const User = Type.Object({
