@@ -1,6 +1,8 @@
 import regexp from 'eslint-plugin-regexp'
 import neostandard, { plugins } from 'neostandard'
 
+const useServerClocks = 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.'
+
 export default [
   ...neostandard({
     ts: true,
@@ -8,7 +10,7 @@ export default [
     ignores: ['dist/**', 'dist.building/**', 'prisma/generated/**', '.tap/**', 'web/dist/**']
   }),
   {
-    // A pattern that backtracks, or starts again at each character, costs quadratic time on text from outside.
+    // A pattern that backtracks, or starts again at each character, takes quadratic time on untrusted text.
     plugins: { regexp },
     rules: {
       'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
@@ -22,23 +24,31 @@ export default [
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/ban-ts-comment': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
-      // Ids and texts are judged by their control characters.
+      // Ids and texts are checked for control characters.
       'no-control-regex': 'off',
       // A TypeBox schema and its type share a name.
       '@typescript-eslint/no-redeclare': 'off',
-      // `void promise` says that nobody waits for it.
+      // `void promise` shows that the promise is deliberately not awaited.
       'no-void': ['error', { allowAsStatement: true }]
     }
   },
   {
-    // What lasts is measured by a monotonic clock, and nodes share the database's: see time.ts.
+    // One style of comments and lines. To follow, when their words have been revised: chat, client, hub, store, test, web.
+    files: ['*.{js,ts}', '{bench,examples,plugins,routes,schemas,scripts}/**/*.{js,ts,tsx}', 'test/examples.test.ts'],
+    rules: {
+      'capitalized-comments': ['error', 'always', { ignoreInlineComments: true, ignoreConsecutiveComments: true, ignorePattern: 'npm |nginx|nchan' }],
+      '@stylistic/max-len': ['error', { code: 150, ignoreUrls: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }]
+    }
+  },
+  {
+    // Durations are measured with a monotonic clock, and nodes share the database's clock: see time.ts.
     files: ['*.ts', '{chat,hub,plugins,routes,schemas,store}/**/*.ts'],
     ignores: ['time.ts'],
     rules: {
       'no-restricted-syntax': ['error',
-        { selector: "MemberExpression[object.name='Date'][property.name='now']", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' },
-        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' },
-        { selector: "CallExpression[callee.name='Date']", message: 'Use elapsedMs or wallClockMs of time.ts, or the clock of the database.' }
+        { selector: "MemberExpression[object.name='Date'][property.name='now']", message: useServerClocks },
+        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: useServerClocks },
+        { selector: "CallExpression[callee.name='Date']", message: useServerClocks }
       ]
     }
   },

@@ -30,7 +30,7 @@ const skipped: string[] = []
 const failures: string[] = []
 
 prepare()
-// large databases, shared by the suites that want them
+// Large databases, shared by the suites that want them
 process.env.BENCH_DATA = mkdtempSync(join(tmpdir(), 'fastify-sse-chat-bench-'))
 try {
   for (const name of positionals.length > 0 ? positionals : SUITES) await runSuite(name)
@@ -38,10 +38,15 @@ try {
   rmSync(process.env.BENCH_DATA, { recursive: true, force: true })
   if (await postgresAnswers()) await dropSchemas()
 }
-const machine = { cpu: cpus()[0]!.model.trim(), cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version }
+const [cpu] = cpus()
+const memoryGiB = Math.round(totalmem() / 2 ** 30)
+const machine = { cpu: cpu!.model.trim(), cores: cpus().length, memoryGiB, kernel: release(), node: process.version }
 process.stdout.write(`\n${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node.js ${machine.node}\n`)
 printTargets()
-if (options.json !== undefined) writeFileSync(options.json, JSON.stringify({ at: new Date().toISOString(), quick: options.quick, machine, figures, targets, skipped, failures }, null, 2))
+if (options.json !== undefined) {
+  const report = { at: new Date().toISOString(), quick: options.quick, machine, figures, targets, skipped, failures }
+  writeFileSync(options.json, JSON.stringify(report, null, 2))
+}
 process.exit(failures.length > 0 ? 1 : 0)
 
 /** What is measured is what was built; the peers come with the first run. */

@@ -12,7 +12,13 @@ import { connect, type EventReader } from '../test/event-reader.js'
 import { requirePostgres } from '../test/postgres.js'
 import { requireRedis } from '../test/redis.js'
 
-const { values } = parseArgs({ options: { streams: { type: 'string', default: '120' }, rate: { type: 'string', default: '50' }, seconds: { type: 'string', default: '6' } } })
+const { values } = parseArgs({
+  options: {
+    streams: { type: 'string', default: '120' },
+    rate: { type: 'string', default: '50' },
+    seconds: { type: 'string', default: '6' }
+  }
+})
 const [streams, rate, seconds] = [Number(values.streams), Number(values.rate), Number(values.seconds)]
 
 interface Result { deliveriesPerSecond: number, cpuPerDelivery: number, added: number[] }
@@ -38,7 +44,7 @@ async function measure (databaseUrl: string, count: number, redisUrl: string | u
     const readers = await Promise.all(Array.from({ length: streams }, async (_, index) => await open(index)))
     await sleep(500)
 
-    // when the first stream of each node has a message
+    // When the first stream of each node has a message
     const arrivals = nodes.map(() => new Map<number, number>())
     const watching = new AbortController()
     for (let node = 0; node < count; node++) void watch(readers[node]!, arrivals[node]!, watching.signal)

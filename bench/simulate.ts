@@ -61,7 +61,7 @@ const columns = scales.map(streams => {
   const messages = streams * LOAD.messagesPerStreamAndSecond
   const deliveries = messages * said.perMessageDeliveries
   const heard = messages * said.perMessageNodes
-  // on so few channels a node listens on all of them, and hears all
+  // On so few channels a node listens on all of them, and hears all
   const filtered = messages * (nodes - 1)
   return {
     nodes,

@@ -10,6 +10,6 @@ async function send (report: Report): Promise<void> {
 
 const { default: suite } = await import(`./suites/${name}.js`) as { default: Suite }
 await suite.run(new Context(name, quick === 'true', report => { void send(report) }))
-// sockets of the load may still be open
+// Sockets of the load may still be open
 process.disconnect()
 process.exit(0)

@@ -13,7 +13,9 @@ import { ended, startProxy } from './cluster/proxy.js'
 const { values } = parseArgs({ options: { nodes: { type: 'string', default: '2' }, port: { type: 'string', default: '8080' } } })
 const count = Number(values.nodes)
 const port = Number(values.port)
-if (!Number.isInteger(count) || count < 1 || count > 50 || !Number.isInteger(port)) fail('Usage: npm run cluster -- --nodes <1 to 50> [--port <port>]')
+if (!Number.isInteger(count) || count < 1 || count > 50 || !Number.isInteger(port)) {
+  fail('Usage: npm run cluster -- --nodes <1 to 50> [--port <port>]')
+}
 if (!/^postgres(ql)?:/.test(process.env.DATABASE_URL ?? '')) fail('DATABASE_URL must be a postgres:// URL: nodes share a database')
 
 const root = fileURLToPath(new URL('../', import.meta.url))

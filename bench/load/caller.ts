@@ -51,7 +51,9 @@ export class Caller {
 }
 
 /** So many connections that call as fast as they are answered, until `next` has nothing more. */
-export async function callAll (callers: readonly Caller[], next: () => Call | undefined, answered?: (call: Call, answer: Answer) => void): Promise<void> {
+export async function callAll (
+  callers: readonly Caller[], next: () => Call | undefined, answered?: (call: Call, answer: Answer) => void
+): Promise<void> {
   await Promise.all(callers.map(async caller => {
     for (let call = next(); call !== undefined; call = next()) {
       const answer = await caller.call(call)

@@ -65,7 +65,8 @@ export class Room {
     const end = performance.now() + ms
     return await this.#window(async () => {
       let member = 0
-      await callAll(this.#callers, () => performance.now() < end ? this.#next(member++ % this.#senders) : undefined, (_, answer) => { this.#keep(answer.body) })
+      const next = (): Call | undefined => performance.now() < end ? this.#next(member++ % this.#senders) : undefined
+      await callAll(this.#callers, next, (_, answer) => { this.#keep(answer.body) })
     }, false)
   }
 
@@ -116,7 +117,8 @@ export class Room {
     if (timed) this.#latencies = latencies
     const [before, posted, cpu] = [this.#delivered(), this.#posted, cpuMicros(this.#system.pid)]
     await work()
-    await until(() => this.#canon.events.length === this.#posted + this.#others && this.#followers.every(({ complete }) => complete), DRAIN_MS, 'that every stream has everything')
+    const isDone = (): boolean => this.#canon.events.length === this.#posted + this.#others && this.#followers.every(({ complete }) => complete)
+    await until(isDone, DRAIN_MS, 'that every stream has everything')
     const used = cpuMicros(this.#system.pid) - cpu
     this.#latencies = undefined
     if (this.#streams.some(({ closed }) => closed)) throw new Error('void: a stream was closed')

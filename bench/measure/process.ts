@@ -6,7 +6,7 @@ const TICK_US = 10_000
 /** CPU that a process has used so far (user and system, all of its threads), in microseconds. See proc(5). */
 export function cpuMicros (pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // the second field is the command in parentheses, and may hold anything
+  // The second field is the command in parentheses, and may hold anything
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * TICK_US
 }
@@ -25,7 +25,7 @@ export function childOf (pid: number): number {
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
       if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid)) return Number(name)
     } catch {
-      // gone in between
+      // Gone in between
     }
   }
   throw new Error(`process ${pid} has no child`)

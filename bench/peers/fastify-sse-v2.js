@@ -1,4 +1,4 @@
-// fastify-sse-v2 as its documentation shows it: each subscriber has a queue of its own, and `reply.sse()` serialises.
+// Fastify-sse-v2 as its documentation shows it: each subscriber has a queue of its own, and `reply.sse()` serialises.
 
 import { EventEmitter, on } from 'node:events'
 import { FastifySSEPlugin } from 'fastify-sse-v2'

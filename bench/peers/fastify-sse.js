@@ -6,7 +6,7 @@ await app.register(fastifySse)
 /** @type {Set<{ send: Function }>} */
 const subscribers = new Set()
 
-// without heartbeats, like all that are compared
+// Without heartbeats, like all that are compared
 app.get('/api/sse', { sse: { kind: 'only', heartbeat: false } }, async (_request, reply) => {
   reply.sse.keepAlive()
   await reply.sse.send({ event: 'connected', data: {} })

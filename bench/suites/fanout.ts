@@ -98,7 +98,8 @@ class SmallRoom {
   async #write (): Promise<void> {
     for (let sent = 1; this.#writing; sent++) {
       this.#sentAt = performance.now()
-      await this.#caller.call({ method: 'POST', path: '/api/chat/messages', userId: 'one', body: { conversationId: 'conv_one_other', text: 'hello' } })
+      const body = { conversationId: 'conv_one_other', text: 'hello' }
+      await this.#caller.call({ method: 'POST', path: '/api/chat/messages', userId: 'one', body })
       while (this.#received < sent) await sleep(1)
       await sleep(50)
     }

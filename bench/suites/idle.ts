@@ -28,7 +28,7 @@ const suite: Suite = {
       await crowd.prepare()
       const repeats = context.pick(3, 1)
       for (let repeat = 1; repeat <= repeats; repeat++) {
-        // a process that knows nobody yet: users, tokens and conversations are part of what a stream costs
+        // A process that knows nobody yet: users, tokens and conversations are part of what a stream costs
         await product.stopGently()
         crowd.forget()
         context.progress(`${repeat} of ${repeats}: warming up`)
@@ -45,7 +45,7 @@ const suite: Suite = {
           await sleep(HEARTBEAT_S * 1000)
           cpu.push((cpuMicros(product.pid) - start) / (HEARTBEAT_S * 1e6) * 100)
         }
-        // only now: how soon V8 collects what opening has left is a matter of chance
+        // Only now: how soon V8 collects what opening has left is a matter of chance
         perStream.push((pssKiB(product.pid) - before) / STREAMS)
         crowd.close()
       }

@@ -16,14 +16,14 @@ const FLOOR_CALLS = 3000
 const suite: Suite = {
   summary: '10,000 streams opening, resuming with nothing missed, and all reconnecting at once while messages are written',
   async run (context) {
-    // heartbeats as ever: with rare ones, each stream is watched by TCP
+    // Heartbeats as ever: with rare ones, each stream is watched by TCP
     const product = await Product.start({ env: { HEARTBEAT_MS: '30000' } })
     const empty = await EmptyRoute.start()
     try {
       context.progress('making 10,000 users in ten groups')
       const crowd = new Crowd(product, STREAMS)
       await crowd.prepare()
-      // a process that has seen none of them, nor their tokens
+      // A process that has seen none of them, nor their tokens
       await product.stopGently()
       const parts = 5
       const part = STREAMS / parts
@@ -42,7 +42,7 @@ const suite: Suite = {
         opened.push(await cost(async () => { await crowd.open(set, AT_ONCE) }, part))
         floors.push(await empty.cost(FLOOR_CALLS))
       }
-      // the first is the warm-up
+      // The first is the warm-up
       const opening = context.figure(product.name, 'CPU a stream opened', 'µs', opened.slice(1))
       context.figure(product.name, 'CPU a stream opened, cold process', 'µs', opened.slice(0, 1))
 

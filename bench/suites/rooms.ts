@@ -19,7 +19,7 @@ const suite: Suite = {
       await empty.cost(context.pick(40_000, 20_000))
       const windows: Work[] = []
       const floors: number[] = []
-      // in turns, so that whatever else the machine does meets both
+      // In turns, so that whatever else the machine does meets both
       await context.repeat('both', async () => {
         windows.push(await pairs.messages(context.pick(4000, 2000)))
         floors.push(await empty.cost(context.pick(20_000, 10_000)))

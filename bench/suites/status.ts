@@ -69,14 +69,15 @@ async function crowd (context: Context): Promise<void> {
       await room.steady(10, 100)
       own.reset()
       const path = `/api/chat/messages/${room.newest}/status`
-      const window = await room.crowd(callers, each(readers, member => ({ method: 'PUT', path, userId: system.userId(member), body: { status: 'read' } })))
+      const window = await room.crowd(callers, each(readers, member =>
+        ({ method: 'PUT', path, userId: system.userId(member), body: { status: 'read' } })))
       ownDelays.push(own.max / 1e6)
       return window
     })
     room.close()
     await room.verify()
     const cpu = context.figure(system.name, 'a thousand read, in all', 's', windows.map(({ cpuMicros }) => cpuMicros / 1e6))
-    // the load reads a million events meanwhile: what it takes for that is in the latency, too
+    // The load reads a million events meanwhile: what it takes for that is in the latency, too
     context.figure('the load itself', 'longest delay of its event loop', 'ms', ownDelays)
     const p99 = context.figure(system.name, 'a message meanwhile, p99', 'ms', windows.map(window => latency(window, 0.99)))
     context.target('a thousand members marking a message read', cpu, 2, 's')

@@ -35,13 +35,13 @@ class Served {
 
   /** CPU of one, of the server and of its database, in microseconds. */
   async cost (count: number, work: (served: Served, count: number) => Promise<void>): Promise<number> {
-    // connections that idled for ten seconds are gone: they are made anew before it counts
+    // Connections that idled for ten seconds are gone: they are made anew before it counts
     await work(this, Math.ceil(count / 5))
     const before = await this.#cpu()
     await work(this, count)
     const after = await this.#cpu()
     let sum = 0
-    // a connection that is gone by now had idled before
+    // A connection that is gone by now had idled before
     for (const [pid, cpu] of after) sum += cpu - (before.get(pid) ?? 0)
     return sum / count
   }
@@ -54,7 +54,7 @@ class Served {
       try {
         cpu.set(pid, cpuMicros(pid))
       } catch {
-        // gone in between
+        // Gone in between
       }
     }
     return cpu
@@ -75,7 +75,7 @@ class Served {
         const after = seq
         const stream = this.product.open(`b-${(num - 1) % 100}`, conversationId(num), new Reader(({ data }) => {
           if (typeof data.eventSeq !== 'number') return
-          // one's own messages don't come
+          // One's own messages don't come
           if (data.eventSeq <= seq) reject(new Error(`void: event ${data.eventSeq} came after ${seq}`))
           seq = data.eventSeq
           if (seq < NEWEST - 1) return
@@ -105,7 +105,8 @@ const WORKS: Array<{ name: string, count: number, work: (served: Served, count: 
     name: 'a list of 50 conversations',
     count: 300,
     work: async (served, count) => {
-      await served.calls(count, num => ({ method: 'GET', path: '/api/chat/conversations?limit=50', userId: userOf(num) }), isPage(50, 'conversations'))
+      await served.calls(count, num =>
+        ({ method: 'GET', path: '/api/chat/conversations?limit=50', userId: userOf(num) }), isPage(50, 'conversations'))
     }
   },
   { name: 'a resume of 60 to 100 events', count: 300, work: async (served, count) => { await served.resumes(count) } }

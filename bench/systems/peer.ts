@@ -46,7 +46,8 @@ export class Peer implements Broadcaster {
   }
 
   post (member: number, text: string): Call {
-    return { method: 'POST', path: '/api/chat/messages', userId: this.userId(member), body: { conversationId: 'group_00000000-0000-4000-8000-000000000000', text } }
+    const body = { conversationId: 'group_00000000-0000-4000-8000-000000000000', text }
+    return { method: 'POST', path: '/api/chat/messages', userId: this.userId(member), body }
   }
 
   async stop (): Promise<void> {

@@ -36,7 +36,7 @@ export class Product implements System {
       LOG_LEVEL: 'warn',
       NODE_ENV: 'production',
       MAX_STREAMS_PER_USER: '1000',
-      // none within a run, so that what is compared is the events
+      // None within a run, so that what is compared is the events
       HEARTBEAT_MS: '3600000',
       ...env
     }
@@ -99,7 +99,9 @@ export class Product implements System {
   }
 
   /** Opens a stream; `connected` gets its first event's text. */
-  open (userId: string, conversationId: string | undefined, sink: Sink, connected: (text: string) => void, headers: Record<string, string> = {}): OpenStream {
+  open (
+    userId: string, conversationId: string | undefined, sink: Sink, connected: (text: string) => void, headers: Record<string, string> = {}
+  ): OpenStream {
     const query = conversationId === undefined ? '' : `?conversationId=${encodeURIComponent(conversationId)}`
     return new EventStream(this.port, `/api/sse${query}`, { Authorization: `Bearer ${tokenOf(userId)}`, ...headers }, new Preamble(sink, connected))
   }

@@ -16,7 +16,9 @@ const running = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
 
 /** Starts a program and waits for the line that says where it listens; its number is the first group of the pattern. */
-export async function spawnServer (command: string, args: string[], env: Record<string, string>, pattern: RegExp): Promise<{ child: ChildProcess, match: RegExpExecArray }> {
+export async function spawnServer (
+  command: string, args: string[], env: Record<string, string>, pattern: RegExp
+): Promise<{ child: ChildProcess, match: RegExpExecArray }> {
   const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
   running.add(child)
   child.once('exit', () => running.delete(child))

@@ -9,7 +9,7 @@ import { useConversation, useSession } from 'fastify-sse-chat/react'
 
 /** To be called once, when the user has signed in; `close()` it when they sign out. */
 export const openSession = (getToken: () => Promise<string>): ChatSession => createSession(createChatClient({
-  baseUrl: process.env.EXPO_PUBLIC_API_URL, // written out, because Expo fills it in in an app's own files only
+  baseUrl: process.env.EXPO_PUBLIC_API_URL, // Written out, because Expo fills it in in an app's own files only
   token: getToken,
   fetch,
   appState: AppState

@@ -32,7 +32,7 @@ export const hasNginx = (): boolean => spawnSync('nginx', ['-v']).status === 0
 export async function startNginx ({ port, nodes }: ProxyOptions): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), 'chat-nginx-'))
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')
-  // root's worker processes would be somebody who may not enter the folder
+  // By default, the workers of a root nginx run as a user who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   writeFileSync(join(folder, 'nginx.conf'), `
     ${user}
@@ -62,7 +62,8 @@ export async function startNginx ({ port, nodes }: ProxyOptions): Promise<Proxy>
         }
       }
     }`)
-  const child = spawn('nginx', ['-p', folder, '-e', join(folder, 'error.log'), '-c', join(folder, 'nginx.conf'), '-g', 'daemon off;'], { stdio: 'inherit' })
+  const args = ['-p', folder, '-e', join(folder, 'error.log'), '-c', join(folder, 'nginx.conf'), '-g', 'daemon off;']
+  const child = spawn('nginx', args, { stdio: 'inherit' })
   await untilOpen(port)
   return {
     kind: 'nginx',
