@@ -19,6 +19,7 @@ class DatabaseFileError extends Error {
 const told: Record<Exclude<FilesState, 'intact' | 'journalMissing'>, (path: string) => string> = {
   missing: path => `The database file ${path} was moved or deleted. Nothing is read or written until it is back: move it there again, with the files that end in -wal and -shm.`,
   replaced: path => `Another file stands where the database file ${path} was. It isn't used: restart the server to use it, or move the file that was there back.`,
+  emptied: path => `The database file ${path} was emptied. Nothing is read or written: stop all programs that use it, put a copy of it back in place of it and of the files that end in -wal and -shm, and start the server again.`,
   journalReplaced: path => `The files ${path}-wal or ${path}-shm were replaced while they were in use. Nothing is read or written: stop all programs that use the database, and start the server again.`
 }
 

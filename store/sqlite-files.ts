@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { statSync, type BigIntStats } from 'node:fs'
 
 export type FilesState =
   | 'intact'
@@ -6,6 +6,8 @@ export type FilesState =
   | 'missing'
   /** Another file has it. */
   | 'replaced'
+  /** It was emptied, as `> chat.db` does. Whatever is put into it later isn't what the open connections know. */
+  | 'emptied'
   /** The database is there; its write-ahead log or that one's index is not, or is another file. */
   | 'journalMissing' | 'journalReplaced'
 
@@ -20,6 +22,7 @@ export class SqliteFiles {
   readonly path: string
   readonly #database: string | undefined
   #journals: ReadonlyMap<string, string>
+  #wasEmptied = false
 
   /** Call it when a connection has read the database: the files are there then. */
   constructor (path: string) {
@@ -42,9 +45,12 @@ export class SqliteFiles {
 
   /** Of the database file alone: one call to the operating system. */
   databaseState (): FilesState {
-    const now = identityOf(this.path)
+    const stats = lookAt(this.path)
+    const now = identityIn(stats)
     if (now === undefined) return 'missing'
-    return isOther(now, this.#database) ? 'replaced' : 'intact'
+    if (isOther(now, this.#database)) return 'replaced'
+    this.#wasEmptied ||= typeof stats === 'object' && stats.size === 0n
+    return this.#wasEmptied ? 'emptied' : 'intact'
   }
 
   state (): FilesState {
@@ -60,11 +66,16 @@ const UNSEEN = 'unseen'
 
 const isOther = (identity: string, known: string | undefined): boolean => identity !== known && identity !== UNSEEN && known !== UNSEEN
 
+const identityOf = (path: string): string | undefined => identityIn(lookAt(path))
+
+const identityIn = (stats: Looked): string | undefined => typeof stats === 'object' ? `${stats.dev}:${stats.ino}` : stats
+
+type Looked = BigIntStats | typeof UNSEEN | undefined
+
 /** Undefined: there is no such file. What else keeps it from being looked at is no sign that it is gone. */
-function identityOf (path: string): string | undefined {
+function lookAt (path: string): Looked {
   try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
-    return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
     return ['ENOTDIR', 'ESTALE'].includes((error as NodeJS.ErrnoException).code ?? '') ? undefined : UNSEEN
   }

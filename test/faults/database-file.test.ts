@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import SqliteConnection from 'better-sqlite3'
@@ -86,6 +86,16 @@ await t.test('a database file that is deleted', async t => {
   const chat = await start(t)
   rmSync(chat.file)
   await refuses(t, chat, 'deleted')
+})
+
+await t.test('a database file that is emptied', async t => {
+  const chat = await start(t)
+  const copy = readFileSync(chat.file)
+  truncateSync(chat.file)
+  await eventually('it is noticed, and the log says what to do', () => chat.logged.some(line => line.includes('was emptied')), 5000)
+  await refuses(t, chat, 'emptied')
+  writeFileSync(chat.file, copy)
+  await refuses(t, chat, 'filled again, which the open connections don\'t know of')
 })
 
 await t.test('a start without the file, whose write-ahead log is there', async t => {
