@@ -31,6 +31,8 @@ export interface MigrateOptions {
   lockTimeoutMs?: number
   /** How long to wait for a server that doesn't answer, such as one that is being restarted, in milliseconds. Default 15,000. */
   awayTimeoutMs?: number
+  /** PostgreSQL: connects for the migrations, where the other adapter limits how long a query may take. Default: the other one. */
+  migrator?: SqlDriverAdapterFactory
   /** Where the migrations are: a folder of `<name>/migration.sql`. Default: those shipped for the provider. */
   migrations?: URL
 }
@@ -72,7 +74,7 @@ export async function migrate (
       adapter = await adapterFactory.connect()
       return provider === 'sqlite'
         ? await migrateSqlite(adapter, shipped, directory, deadline)
-        : await migratePostgres(adapter, schema, shipped, directory, deadline)
+        : await migratePostgres(adapter, options.migrator ?? adapterFactory, schema, shipped, directory, deadline)
     } catch (error) {
       if (error instanceof DatabaseError) throw error
       if (provider === 'sqlite' || !isAway(error) || elapsedMs() > giveUp) throw databaseError(provider, error)
@@ -117,11 +119,22 @@ async function migrateSqlite (
 }
 
 async function migratePostgres (
-  adapter: SqlDriverAdapter, schema: string, shipped: string[], directory: URL, deadline: number
+  reader: SqlDriverAdapter, migrator: SqlDriverAdapterFactory, schema: string, shipped: string[], directory: URL, deadline: number
 ): Promise<MigrateResult> {
-  const identity = await identityIfCurrent(adapter, shipped, schema)
+  const identity = await identityIfCurrent(reader, shipped, schema)
   if (identity !== undefined) return { applied: [], identity }
 
+  const adapter = await migrator.connect()
+  try {
+    return await applyLocked(adapter, schema, shipped, directory, deadline)
+  } finally {
+    await adapter.dispose().catch(() => { /* it is gone already */ })
+  }
+}
+
+async function applyLocked (
+  adapter: SqlDriverAdapter, schema: string, shipped: string[], directory: URL, deadline: number
+): Promise<MigrateResult> {
   // A transaction pins one connection of the adapter's pool. At this level, what follows the lock sees what its last
   // holder committed, whatever the host's default is.
   const transaction = await adapter.startTransaction('READ COMMITTED')

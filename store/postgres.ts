@@ -19,6 +19,7 @@ import { inOne, writeChecks, type Column } from './write-check.js'
  * at a time; the others read.
  */
 const POOL_SIZE = 8
+const APPLICATION_NAME = 'fastify-sse-chat'
 const CONNECT_TIMEOUT_MS = 3000
 /** How long a statement may take, waiting for locks included, before it is given up. */
 const STATEMENT_TIMEOUT_MS = 5000
@@ -50,7 +51,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
   const statements = new Statements()
   const pool = new RenewablePool({
     ...connection,
-    fallback_application_name: 'fastify-sse-chat',
+    fallback_application_name: APPLICATION_NAME,
     max: options.poolSize ?? POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -65,7 +66,9 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
   const factory = new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => statements.nameOf(sql) })
   let identity: string
   try {
-    ({ identity } = await migrate('postgresql', factory, { schema }))
+    // waiting for another node's migration, and a migration itself, may take longer than a query
+    const migrator = new PrismaPg({ ...connection, fallback_application_name: APPLICATION_NAME, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true }, { schema });
+    ({ identity } = await migrate('postgresql', factory, { schema, migrator }))
   } catch (error) {
     await pool.end().catch(() => {})
     throw error
