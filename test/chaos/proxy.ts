@@ -24,6 +24,8 @@ const HALF_CLOSED_MS = 1500
  */
 export class Proxy {
   readonly counters: ProxyCounters = { connections: 0, cuts: 0, halfCloses: 0, stalls: 0, delays: 0, splits: 0 }
+  /** Stays when it is closed: who comes then is refused. */
+  readonly port: number
   readonly #server: Server
   readonly #target: number
   readonly #faults: ProxyFaults
@@ -32,6 +34,7 @@ export class Proxy {
   #calm = true
 
   private constructor (server: Server, target: number, faults: ProxyFaults, rng: Rng) {
+    this.port = (server.address() as AddressInfo).port
     this.#server = server
     this.#target = target
     this.#faults = faults
@@ -44,10 +47,6 @@ export class Proxy {
     const server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new Proxy(server, target, faults, rng)
-  }
-
-  get port (): number {
-    return (this.#server.address() as AddressInfo).port
   }
 
   get calm (): boolean {

@@ -99,6 +99,8 @@ class World {
   readonly #running: Array<Promise<void>> = []
   readonly #userIds: string[]
   readonly #api: Api
+  /** Aborted when users and newcomers have done enough. */
+  readonly #stopActing = new AbortController()
   readonly #levers: Levers = { database: undefined, bus: undefined, ownDatabase: undefined, file: undefined, disk: undefined, clocks: [] }
   #database: HarnessDatabase | undefined
   #commits: CommitWatch | undefined
@@ -137,15 +139,15 @@ class World {
     const faults = new Faults(this.#servers, this.#database!, this.#levers, this.#problem)
     this.#progress(`seed ${seed}: ${plan.length} faults in ${minutes} minutes`)
 
-    const stopActing = new AbortController()
-    setMaxListeners(0, stopActing.signal)
+    const { signal } = this.#stopActing
+    setMaxListeners(0, signal)
     for (const proxy of this.#proxies) proxy.calm = false
-    const acting = this.#actors.map(async actor => { await actor.run(stopActing.signal) })
-    this.#running.push(...this.#subscribers.map(async subscriber => { await subscriber.run() }), this.#newcomers(stopActing.signal))
+    const acting = this.#actors.map(async actor => { await actor.run(signal) })
+    this.#running.push(...this.#subscribers.map(async subscriber => { await subscriber.run() }), this.#newcomers(signal))
     await faults.run(plan, durationMs)
     for (const proxy of this.#proxies) proxy.calm = true
     for (const subscriber of this.#subscribers) subscriber.wake()
-    stopActing.abort()
+    this.#stopActing.abort()
     await within(SETTLE_MS, Promise.all(acting), 'users are still waiting for answers').catch(this.#problemOf)
 
     const settledMs = await this.#settle()
@@ -191,6 +193,7 @@ class World {
   }
 
   async dispose (): Promise<void> {
+    this.#stopActing.abort()
     for (const subscriber of this.#subscribers) subscriber.stop()
     this.#api.close()
     await Promise.all(this.#proxies.map(async proxy => { await proxy.close() }))
