@@ -91,7 +91,7 @@ export class Actor {
     const answer = await this.#call(method, path, body)
     if (accepted.includes(answer.status)) return answer
     if (answer.status !== 404 || this.#model.wasIn(conversationId, this.#options.userId, epoch)) {
-      this.#problem(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+      this.#problem(`${method} ${path} in ${conversationId}, attempt ${answer.attempts}, membership ${epoch}: ${answer.status} ${JSON.stringify(answer.body)}`)
     }
     return undefined
   }

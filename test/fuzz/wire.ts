@@ -46,6 +46,11 @@ export function bytesOf ({ method, target, version, headers, body, framing }: Wi
   return Buffer.concat([head, ...chunks.flatMap(chunk => [Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]), Buffer.from('0\r\n\r\n')])
 }
 
+/** Whether a header announces more than the body holds. */
+function fallsShort ({ headers, body }: WireRequest): boolean {
+  return headers.some(([name, value]) => name.toLowerCase() === 'content-length' && Number(value) > (body?.length ?? 0))
+}
+
 /** Sends a request over a connection of its own and reads what comes. Of a stream it reads until `enough`. */
 export async function exchange (port: number, request: WireRequest, enough: (events: SseEvent[]) => boolean): Promise<Exchange> {
   const one = bytesOf(request)
@@ -77,7 +82,8 @@ export async function exchange (port: number, request: WireRequest, enough: (eve
       } else {
         socket.write(bytes)
       }
-      if (request.framing === 'cut') socket.end()
+      // else the server rightly waits for the rest
+      if (request.framing === 'cut' || fallsShort(request)) socket.end()
     })
   })
 }
