@@ -465,9 +465,12 @@ export class Unit {
       [`SELECT c.num FROM ${this.#table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, [...directs].map(id => [id])]
     ]
     const parts = wanted.filter(([, rows]) => rows.length > 0)
+    // Apart: PostgreSQL decides again about a row that was changed while its lock was waited for, and then loses those that
+    // a UNION inside of this condition has named.
     const rows = await sql.query<Record<string, never>>(
-      `SELECT num, id, type, title, created_by, created_at, updated_at, logged_at, message_seq, event_seq, participant_count
-       FROM chat_conversations WHERE num IN (${parts.map(([select]) => select).join(' UNION ALL ')})
+      `WITH wanted (num) AS MATERIALIZED (${parts.map(([select]) => select).join(' UNION ALL ')})
+       SELECT num, id, type, title, created_by, created_at, updated_at, logged_at, message_seq, event_seq, participant_count
+       FROM chat_conversations WHERE num IN (SELECT w.num FROM wanted w)
        ORDER BY num ${this.#database.dialect.lock}`, ...parts.map(([, rows]) => JSON.stringify(rows)))
     for (const row of rows) {
       this.#conversations.set(row.id!, {

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import t from 'tap'
+import { build, users, type User } from '../helper.js'
+import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
+import { eventually } from './process.js'
+
+// Found by chaos: a participant was answered 404 when another node had changed the conversation while the lock was waited for.
+await t.test('what was changed while its lock was waited for is still there', { skip: await skipWithoutPostgres() }, async t => {
+  const databaseUrl = await requirePostgres()
+  const databaseSchema = `test_${randomBytes(6).toString('hex')}`
+  const client = new pg.Client(databaseUrl)
+  await client.connect()
+  t.teardown(async () => {
+    await client.query(`DROP SCHEMA ${databaseSchema} CASCADE`)
+    await client.end()
+  })
+  const app = await build(t, { chat: { databaseUrl, databaseSchema } })
+  const [anna, ben] = users(app, 'anna', 'ben') as [User, User]
+  const conversationId = await anna.group([ben])
+  const { id: messageId } = await anna.send(conversationId, 'x')
+
+  await client.query(`SET search_path = ${databaseSchema}`)
+  await client.query('BEGIN')
+  await client.query('UPDATE chat_conversations SET activity = activity WHERE id = $1', [conversationId])
+  // one transaction, in which the conversation is named by its id and by a message
+  const both = Promise.all([
+    anna.call('POST', '/api/chat/messages', { conversationId, text: 'y' }),
+    ben.call('PUT', `/api/chat/messages/${messageId}/status`, { status: 'read' })
+  ])
+  await eventually('it waits', async () => {
+    const { rows } = await client.query('SELECT 1 FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[pg_backend_pid()]')
+    return rows.length > 0
+  })
+  await client.query('COMMIT')
+  t.strictSame((await both).map(({ status }) => status), [201, 200])
+})
