@@ -17,21 +17,22 @@ await t.test('what was changed while its lock was waited for is still there', { 
   })
   const app = await build(t, { chat: { databaseUrl, databaseSchema } })
   const [anna, ben] = users(app, 'anna', 'ben') as [User, User]
-  const conversationId = await anna.group([ben])
-  const { id: messageId } = await anna.send(conversationId, 'x')
+  const [conversationId, other] = [await anna.group([ben]), await anna.group([ben])]
+  const { id: messageId } = await anna.send(other, 'x')
 
   await client.query(`SET search_path = ${databaseSchema}`)
   await client.query('BEGIN')
-  await client.query('UPDATE chat_conversations SET activity = activity WHERE id = $1', [conversationId])
-  // one transaction, in which the conversation is named by its id and by a message
+  await client.query('UPDATE chat_conversations SET activity = activity')
+  // of one turn, so one transaction: a conversation named by its id, and another by a message
   const both = Promise.all([
-    anna.call('POST', '/api/chat/messages', { conversationId, text: 'y' }),
-    ben.call('PUT', `/api/chat/messages/${messageId}/status`, { status: 'read' })
+    app.chat.sendMessage('anna', { conversationId, text: 'y' }),
+    app.chat.markMessage('ben', messageId, { status: 'read' })
   ])
   await eventually('it waits', async () => {
     const { rows } = await client.query('SELECT 1 FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[pg_backend_pid()]')
     return rows.length > 0
   })
   await client.query('COMMIT')
-  t.strictSame((await both).map(({ status }) => status), [201, 200])
+  const [sent, marked] = await both
+  t.strictSame([sent.created, marked.changed], [true, true])
 })
