@@ -25,7 +25,7 @@ function bareServer (config: Config, options: ServerOptions): FastifyInstance {
     routerOptions: { maxParamLength: PARAM_LENGTH },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    // a start limits its own waits for a database and a bus, and a migration takes as long as it takes
+    // A start limits its own waits for a database and a bus, and a migration takes as long as it takes
     pluginTimeout: 0,
     requestTimeout,
     // Node.js applies the smaller of the two timeouts to headers. It would answer a request without Host without a body.

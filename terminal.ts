@@ -12,7 +12,7 @@ export function leaveLostTerminal (): void {
   for (const fd of terminals) {
     if (isatty(fd)) continue
     closeSync(fd)
-    // takes the lowest descriptor that is free, which is this one
+    // Takes the lowest descriptor that is free, which is this one
     openSync(devNull, 'r+')
   }
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})

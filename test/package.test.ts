@@ -12,7 +12,7 @@ import { requirePostgres, skipWithoutPostgres } from './postgres.js'
 const root = new URL('../', import.meta.url)
 
 /** How a block of a document begins that isn't TypeScript. Everything else has to compile. */
-const OTHER_LANGUAGES = /^(npm |node |npx |curl |json=|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z ]+: |[a-z]+ --)/
+const OTHER_LANGUAGES = /^(npm |node |npx |curl |json=|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z]+ --)/
 
 /** What samples may use without having made it: a sample that is a fragment takes these from the text around it. */
 const PRELUDE = `
