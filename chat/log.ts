@@ -1,8 +1,8 @@
-import { emissionOf, type Emission, type Routing } from '../hub/emission.js'
+import { emissionOf, type Blank, type Emission, type Routing } from '../hub/emission.js'
 import type { Log } from '../hub/log.js'
 import { isoTime } from '../schemas/common.js'
 import type { ConversationType, Role } from '../schemas/conversations.js'
-import type { ChatEvents } from '../schemas/events.js'
+import { durableEvents, type ChatEvents, type DurableEventType } from '../schemas/events.js'
 import type { MessageStatus } from '../schemas/messages.js'
 import { cursorOfAll, cursorOfTopic } from '../store/cursor.js'
 import type { LoggedEvent, Queries } from '../store/queries.js'
@@ -21,10 +21,11 @@ export function chatLog (queries: Queries, identity: string): Log<ChatEvents> {
   }
 }
 
-function replay (event: LoggedEvent, conversationId: string, id: string, conversation: { type: ConversationType, title: string | null }): Emission<ChatEvents> {
+function replay (event: LoggedEvent, conversationId: string, id: string, conversation: { type: ConversationType, title: string | null }): Emission<ChatEvents> | Blank {
   const { type, seq: eventSeq, position, tag, userId, displayName } = event
   const timestamp = isoTime(event.createdAt)
   const routing: Routing = { topics: [conversationId], seq: eventSeq, position, tag, id }
+  if (!isKnown(type)) return { type, data: null, blank: true, ...routing }
   switch (type) {
     case 'conversationCreated':
       return emissionOf<ChatEvents, typeof type>(type, { conversationId, ...conversation, createdBy: userId, timestamp, eventSeq }, routing)
@@ -46,6 +47,9 @@ function replay (event: LoggedEvent, conversationId: string, id: string, convers
       })
   }
 }
+
+/** Nodes of a newer version may write to the same log during a rolling deploy. */
+const isKnown = (type: string): type is DurableEventType => Object.hasOwn(durableEvents, type)
 
 function messageOf ({ message, seq }: LoggedEvent): NonNullable<LoggedEvent['message']> {
   if (message === null) throw new Error(`event ${seq} of the log points at no message`)

@@ -30,8 +30,11 @@ export type Emission<C extends Catalogue> = {
   [T in keyof C & string]: { type: T, data: C[T] }
 }[keyof C & string] & Routing
 
+/** A row of the log that this version has no event for. Nothing is shown of it, but its `seq` and its `id` count. */
+export type Blank = { type: string, data: null, blank: true } & Routing
+
 /** An event of any catalogue, as the hub's insides handle it. */
-export type AnyEmission = { type: string, data: unknown } & Routing
+export type AnyEmission = { type: string, data: unknown, blank?: true } & Routing
 
 /** An emission of which the compiler knows only that name and data belong together. */
 export function emissionOf<C extends Catalogue, T extends keyof C & string> (type: T, data: C[T], routing: Routing): Emission<C> {

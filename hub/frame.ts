@@ -20,7 +20,9 @@ export interface Frame {
 export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 
 /** @throws when the data can't be written as JSON: a BigInt, a circle, a `toJSON` that throws, nothing at all */
-export function frameOf ({ type, data, id, seq, position, tag, except, neverToThem = false }: AnyEmission): Frame {
+export function frameOf (emission: AnyEmission): Frame {
+  if (emission.blank === true) return blankFrame(emission)
+  const { type, data, id, seq, position, tag, except, neverToThem = false } = emission
   return { body: eventText(type, data), id, seq, position, tag, except, neverToThem }
 }
 

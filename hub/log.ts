@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import type { AnyEmission, Catalogue, Emission } from './emission.js'
+import type { AnyEmission, Blank, Catalogue, Emission } from './emission.js'
 import { blankFrame, frameOf, type Frame } from './frame.js'
 import type { Newest, Transaction } from './known-log.js'
 
 /** Where durable events are kept: what the hub didn't hear, or hasn't sent yet, it reads here. */
 export interface Log<C extends Catalogue> {
   /** Events of a topic after a `seq`, ascending; fewer than `limit` only when there are no more. */
-  read(topic: string, after: number, limit: number): Promise<Array<Emission<C>>>
+  read(topic: string, after: number, limit: number): Promise<Array<Emission<C> | Blank>>
   /** The newest transaction, and the tags of those at some positions. */
   look(positions: readonly number[]): Promise<Newest>
   /** Topics with events after a position, and their newest `seq`. */

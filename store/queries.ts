@@ -1,7 +1,6 @@
 import DataLoader from 'dataloader'
 import { isoTime } from '../schemas/common.js'
 import { LISTED_PARTICIPANTS, type Conversation, type Participant } from '../schemas/conversations.js'
-import type { DurableEventType } from '../schemas/events.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import { isLeftAlone, statusOf } from '../schemas/status.js'
 import type { User } from '../schemas/users.js'
@@ -19,7 +18,8 @@ export interface LoggedEvent {
   seq: number
   position: number
   tag: string
-  type: DurableEventType
+  /** A newer version may have written one that this version does not know. */
+  type: string
   userId: string
   displayName: string
   detail: string | null

@@ -1,19 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Catalogue, Emission } from '../../hub/emission.js'
+import type { Blank, Catalogue, Emission } from '../../hub/emission.js'
 import type { Newest, Transaction } from '../../hub/known-log.js'
 import type { Log } from '../../hub/log.js'
 
 /** A log that several hubs share: what a database is to the nodes. Each append is a transaction. */
 export class MemoryLog<C extends Catalogue> implements Log<C> {
-  readonly #topics = new Map<string, Array<Emission<C>>>()
-  readonly #all: Array<Emission<C>> = []
+  readonly #topics = new Map<string, Array<Emission<C> | Blank>>()
+  readonly #all: Array<Emission<C> | Blank> = []
   #tags = 0
   readonly #pruned = new Map<string, number>()
   /** How long reading takes, in milliseconds. */
   delayMs = 0
 
   /** Numbers the event, and keeps it. */
-  append (emission: Emission<C>): Emission<C> {
+  append (emission: Blank): Blank
+  append (emission: Emission<C>): Emission<C>
+  append (emission: Emission<C> | Blank): Emission<C> | Blank {
     const topic = emission.topics[0]!
     const events = this.#topics.get(topic) ?? []
     this.#topics.set(topic, events)
@@ -37,7 +39,7 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
     return this.#topics.get(topic)?.length ?? 0
   }
 
-  async read (topic: string, after: number, limit: number): Promise<Array<Emission<C>>> {
+  async read (topic: string, after: number, limit: number): Promise<Array<Emission<C> | Blank>> {
     const from = Math.max(after, this.#pruned.get(topic) ?? 0)
     const page = this.#topics.get(topic)?.slice(from, from + limit) ?? []
     await sleep(this.delayMs)
