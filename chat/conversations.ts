@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { chatError } from '../errors.js'
-import { isoTime } from '../schemas/common.js'
 import { MAX_PARTICIPANTS, type Role } from '../schemas/conversations.js'
-import type { DurableEvents } from '../schemas/events.js'
 import { shownName } from '../schemas/names.js'
-import type { ConversationRow, ParticipantRow, Unit } from '../store/unit.js'
+import type { ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { logEvent } from './events.js'
 import { assertRoom, countGroup, needQuotas, type Quotas } from './quotas.js'
 import { endTyping } from './typing.js'
 
@@ -37,7 +36,7 @@ export function createDirect (userId: string, otherId: string, quotas: Quotas): 
       assertRoom(unit, quotas, [userId, otherId])
       const conversation = unit.addConversation({ id: conversationId, type: 'direct', title: null, createdBy: userId })
       for (const user of users) unit.addParticipant(conversation, user, 'member')
-      tellCreated(unit, conversation, [userId, otherId])
+      logEvent(unit, conversation, 'conversationCreated', { userId, joining: [userId, otherId] })
       return { conversationId, created: true }
     }
   }
@@ -60,7 +59,7 @@ export function createGroup (userId: string, title: string | null, participantId
       countGroup(unit, quotas, userId)
       const conversation = unit.addConversation({ id: conversationId, type: 'group', title: title === null ? null : shownName(title), createdBy: userId })
       for (const user of users) unit.addParticipant(conversation, user, user.id === userId ? 'owner' : 'member')
-      tellCreated(unit, conversation, memberIds)
+      logEvent(unit, conversation, 'conversationCreated', { userId, joining: memberIds })
       return { conversationId, created: true }
     }
   }
@@ -86,8 +85,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
       assertRoom(unit, quotas, joining)
       for (const user of users) {
         const participant = unit.addParticipant(conversation, user, 'member')
-        unit.log(conversation, 'participantJoined', participantEvent(unit, participant),
-          { userId: user.id, detail: 'member' }, { joins: [user.id] })
+        tellParticipant(unit, 'participantJoined', participant)
       }
     }
   }
@@ -125,8 +123,7 @@ export function removeParticipant (conversationId: string, callerId: string, use
 
       endTyping(unit, participant)
       unit.removeParticipant(participant)
-      unit.log(participant.conversation, 'participantLeft', participantEvent(unit, participant),
-        { userId, detail: participant.role }, { leaves: userId })
+      tellParticipant(unit, 'participantLeft', participant)
       if (participant.role === 'owner') {
         const successor = successorOf(unit.participants(conversationId))
         if (successor !== undefined) setRole(unit, successor, 'owner')
@@ -143,7 +140,7 @@ function successorOf (participants: ParticipantRow[]): ParticipantRow | undefine
 
 function setRole (unit: Unit, participant: ParticipantRow, role: Role): void {
   unit.changeParticipant(participant, { role })
-  unit.log(participant.conversation, 'participantUpdated', participantEvent(unit, participant), { userId: participant.userId, detail: role })
+  tellParticipant(unit, 'participantUpdated', participant)
 }
 
 function groupParticipantOf (unit: Unit, conversationId: string, userId: string): ParticipantRow {
@@ -167,12 +164,8 @@ function usersOf (unit: Unit, ids: string[]): Array<NonNullable<ReturnType<Unit[
   })
 }
 
-function tellCreated (unit: Unit, conversation: ConversationRow, joins: string[]): void {
-  const { id, type, title, createdBy } = conversation
-  unit.log(conversation, 'conversationCreated',
-    { conversationId: id, type, title, createdBy, timestamp: isoTime(unit.nowIn(conversation)) }, { userId: createdBy }, { joins })
-}
-
-function participantEvent (unit: Unit, { conversation, userId, displayName, role }: ParticipantRow): Omit<DurableEvents['participantJoined'], 'eventSeq'> {
-  return { conversationId: conversation.id, userId, displayName, role, timestamp: isoTime(unit.nowIn(conversation)) }
+function tellParticipant (
+  unit: Unit, type: 'participantJoined' | 'participantLeft' | 'participantUpdated', { conversation, userId, displayName, role }: ParticipantRow
+): void {
+  logEvent(unit, conversation, type, { userId, displayName, detail: role })
 }

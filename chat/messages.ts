@@ -5,6 +5,7 @@ import { statusOf } from '../schemas/status.js'
 import { profileOf, renderMessage } from '../store/rendering.js'
 import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { logEvent } from './events.js'
 import { timeOrderedId } from './ids.js'
 import { endTyping } from './typing.js'
 
@@ -43,7 +44,7 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
       endTyping(unit, sender)
       const row = unit.addMessage(sender, { id, clientId, text, type })
       const message = renderMessage(row, conversationId, profileOf(sender), 'sent')
-      unit.log(sender.conversation, 'message', message, { userId, messageSeq: row.seq }, { except: userId })
+      logEvent(unit, sender.conversation, 'message', { userId, message })
       return { sent: message }
     }
   }
@@ -97,6 +98,6 @@ function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: Messa
 
 function tellChange (unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number): void {
   const sender = participants.find(participant => participant.userId === message.senderId)!
-  unit.log(message.conversation, type, renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants, unit.former(message))),
-    { userId, messageSeq: message.seq, at })
+  const rendered = renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants, unit.former(message)))
+  logEvent(unit, message.conversation, type, { userId, message: rendered }, at)
 }

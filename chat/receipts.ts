@@ -1,9 +1,9 @@
 import { chatError } from '../errors.js'
-import { isoTime } from '../schemas/common.js'
 import type { ReadAnswer } from '../schemas/conversations.js'
 import type { ReceiptAnswer, ReceiptStatus } from '../schemas/messages.js'
 import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { logEvent } from './events.js'
 
 /** Moves the caller's mark to a message, and with it over all before it; tells one `statusUpdate` when it moved. */
 export function markMessage (messageId: string, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
@@ -55,7 +55,5 @@ function moveMark (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, se
 
 function tellReceipt (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, message: MessageRow): void {
   const { conversation, userId } = reader
-  unit.log(conversation, 'statusUpdate',
-    { messageId: message.id, status, conversationId: conversation.id, userId, timestamp: isoTime(unit.nowIn(conversation)) },
-    { userId, messageSeq: message.seq, detail: status })
+  logEvent(unit, conversation, 'statusUpdate', { userId, message, detail: status })
 }

@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader'
 import { isoTime } from '../schemas/common.js'
-import { LISTED_PARTICIPANTS, type Conversation, type Participant } from '../schemas/conversations.js'
+import { LISTED_PARTICIPANTS, type Conversation, type ConversationType, type Participant } from '../schemas/conversations.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import { isLeftAlone, statusOf } from '../schemas/status.js'
 import type { User } from '../schemas/users.js'
@@ -176,7 +176,7 @@ export class Queries {
   }
 
   /** A page of a conversation's log, ascending, with each message as it is now. */
-  async events (conversationId: string, after: number, limit: number): Promise<{ num: number, type: string, title: string | null, events: LoggedEvent[] }> {
+  async events (conversationId: string, after: number, limit: number): Promise<{ num: number, type: ConversationType, title: string | null, events: LoggedEvent[] }> {
     const rows = await this.#query(
       `SELECT e.seq, e.position, ${tagOf('e')} AS tag, e.type, e.user_id, e.detail, e.created_at, a.display_name, c.num, c.type AS conversation_type, c.title, ${MESSAGE}
        FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation

@@ -1,0 +1,128 @@
+import { emissionOf, type Blank, type Emission, type Routing } from '../hub/emission.js'
+import { isoTime } from '../schemas/common.js'
+import { Role, type ConversationType } from '../schemas/conversations.js'
+import type { DurableEvents, DurableEventType } from '../schemas/events.js'
+import { MessageStatus, type Message } from '../schemas/messages.js'
+import type { LoggedEvent } from '../store/queries.js'
+import type { ConversationRow, Unit } from '../store/unit.js'
+import { isValid } from './validation.js'
+
+/**
+ * The durable events: what each one says, made here and nowhere else. A command tells an event with `logEvent`, replay
+ * repeats it with `replayEvent`, and both go through the same entry of `rules`, so that they cannot differ.
+ *
+ * The log's row is small. It holds a user, perhaps a role or a status, and points at a message, which replay renders as it
+ * is then. Whatever an event says must follow from that.
+ */
+
+/** Who made a conversation, and who took part in it from the beginning: the log does not keep those. */
+interface Creation { userId: string, joining: readonly string[] }
+/** Who sent, edited or deleted a message, and the message as it is now. */
+interface AboutMessage { userId: string, message: Message }
+/** Who got or read a message, with all before it. */
+interface Receipt { userId: string, message: Pick<Message, 'id' | 'seq'>, detail: MessageStatus }
+/** Whom it is about, and their role. */
+interface AboutParticipant { userId: string, displayName: string, detail: Role }
+
+/** What each event is about. One that is missing does not compile, here and in `rules`. */
+interface Subjects extends Record<DurableEventType, { userId: string }> {
+  conversationCreated: Creation
+  message: AboutMessage
+  messageUpdated: AboutMessage
+  messageDeleted: AboutMessage
+  statusUpdate: Receipt
+  participantJoined: AboutParticipant
+  participantLeft: AboutParticipant
+  participantUpdated: AboutParticipant
+}
+
+/** Where and when an event happened. */
+interface Happened {
+  conversation: { id: string, type: ConversationType, title: string | null }
+  timestamp: string
+  eventSeq: number
+}
+
+interface Rule<T extends DurableEventType> {
+  /** Reads from a row what the event is about; undefined where the row says something that only a newer version knows. */
+  subjectOf: (row: LoggedEvent) => Subjects[T] | undefined
+  data: (subject: Subjects[T], happened: Happened) => DurableEvents[T]
+  /** Who does not get it, begins with it, or ends with it. Default: all who follow the conversation get it. */
+  routing?: (subject: Subjects[T]) => Pick<Routing, 'except' | 'joins' | 'leaves'>
+}
+
+const ofMessage = {
+  subjectOf: (row: LoggedEvent): AboutMessage => ({ userId: row.userId, message: messageOf(row) }),
+  data: ({ message }: AboutMessage, { eventSeq }: Happened) => ({ ...message, eventSeq })
+}
+
+const ofParticipant = {
+  subjectOf: ({ userId, displayName, detail }: LoggedEvent): AboutParticipant | undefined =>
+    isValid(Role, detail) ? { userId, displayName, detail } : undefined,
+  data: ({ userId, displayName, detail: role }: AboutParticipant, { conversation, timestamp, eventSeq }: Happened) =>
+    ({ conversationId: conversation.id, userId, displayName, role, timestamp, eventSeq })
+}
+
+const rules: { [T in DurableEventType]: Rule<T> } = {
+  conversationCreated: {
+    subjectOf: ({ userId }) => ({ userId, joining: [] }),
+    data: ({ userId: createdBy }, { conversation: { id: conversationId, type, title }, timestamp, eventSeq }) =>
+      ({ conversationId, type, title, createdBy, timestamp, eventSeq }),
+    routing: ({ joining }) => joining.length === 0 ? {} : { joins: joining }
+  },
+  message: { ...ofMessage, routing: ({ userId }) => ({ except: userId }) },
+  messageUpdated: ofMessage,
+  messageDeleted: ofMessage,
+  statusUpdate: {
+    subjectOf: row => isValid(MessageStatus, row.detail) ? { userId: row.userId, message: messageOf(row), detail: row.detail } : undefined,
+    data: ({ userId, message, detail: status }, { conversation, timestamp, eventSeq }) =>
+      ({ messageId: message.id, status, conversationId: conversation.id, userId, timestamp, eventSeq })
+  },
+  participantJoined: { ...ofParticipant, routing: ({ userId }) => ({ joins: [userId] }) },
+  participantLeft: { ...ofParticipant, routing: ({ userId }) => ({ leaves: userId }) },
+  participantUpdated: ofParticipant
+}
+
+/**
+ * Writes an event to the log, and tells it once the transaction is committed.
+ * @param at when it happened, in epoch milliseconds. Default: the conversation's present.
+ */
+export function logEvent<T extends DurableEventType> (
+  unit: Unit, conversation: ConversationRow, type: T, subject: Subjects[T], at = unit.nowIn(conversation)
+): void {
+  const rule: Rule<T> = rules[type]
+  const data = rule.data(subject, { conversation, timestamp: isoTime(at), eventSeq: conversation.eventSeq + 1 })
+  unit.log(conversation, type, data, { at, ...rowOf(subject) }, rule.routing?.(subject))
+}
+
+/** What the log keeps of a subject. */
+function rowOf ({ userId, message, detail }: { userId: string, message?: Pick<Message, 'seq'>, detail?: string }): { userId: string, messageSeq?: number, detail?: string } {
+  return { userId, ...(message === undefined ? {} : { messageSeq: message.seq }), ...(detail === undefined ? {} : { detail }) }
+}
+
+/**
+ * An event of the log as it is told again; a blank where this version does not know it. Nodes of a newer version may write to
+ * the same log during a rolling deploy.
+ */
+export function replayEvent (row: LoggedEvent, conversation: Happened['conversation'], id: string): Emission<DurableEvents> | Blank {
+  const { type, seq, position, tag } = row
+  const routing = { topics: [conversation.id], seq, position, tag, id }
+  return (isDurable(type) ? replay(type, row, conversation, routing) : undefined) ?? { type, data: null, blank: true, ...routing }
+}
+
+function replay<T extends DurableEventType> (
+  type: T, row: LoggedEvent, conversation: Happened['conversation'], routing: Routing
+): Emission<DurableEvents> | undefined {
+  const rule: Rule<T> = rules[type]
+  const subject = rule.subjectOf(row)
+  if (subject === undefined) return undefined
+  const data = rule.data(subject, { conversation, timestamp: isoTime(row.createdAt), eventSeq: row.seq })
+  return emissionOf<DurableEvents, T>(type, data, { ...routing, ...rule.routing?.(subject) })
+}
+
+const isDurable = (type: string): type is DurableEventType => Object.hasOwn(rules, type)
+
+function messageOf ({ message, seq }: LoggedEvent): Message {
+  if (message === null) throw new Error(`event ${seq} of the log points at no message`)
+  return message
+}
