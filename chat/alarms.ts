@@ -1,9 +1,9 @@
 import type { Alarm, Clock } from '../hub/clock.js'
 
-/** Alarms kept at a time. What has none is found by the next round of keeping house, two seconds later at most. */
+/** Alarms that one rule may have set. What is over and has none is ended by the next round of housekeeping, two seconds later at most. */
 export const ALARMS_MAX = 100_000
 
-/** Alarms of the process, one for each thing that they are about: a new one takes the place of the one before. */
+/** The alarms of one rule in this process, at most one for each key. Setting another one replaces it. */
 export class Alarms {
   readonly #clock: Clock
   readonly #alarms = new Map<string, Alarm>()
@@ -12,7 +12,7 @@ export class Alarms {
     this.#clock = clock
   }
 
-  /** Calls `ring` once, `ms` milliseconds from now or a little later. @returns false where there are too many alarms already */
+  /** Calls `ring` once, `ms` milliseconds from now or a little later. @returns false when too many alarms are set already */
   set (key: string, ms: number, ring: () => void): boolean {
     this.cancel(key)
     if (this.#alarms.size >= ALARMS_MAX) return false

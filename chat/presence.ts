@@ -1,16 +1,73 @@
 import { chatError } from '../errors.js'
+import type { Clock } from '../hub/clock.js'
 import { ConversationId, isoTime } from '../schemas/common.js'
 import type { OnlineStatusAnswer } from '../schemas/users.js'
 import type { Resumable } from '../store/followable.js'
+import type { Queries } from '../store/queries.js'
 import type { StreamRow, Unit, UserRow } from '../store/unit.js'
-import type { Command } from '../store/writer.js'
-import type { OnlineNews } from './online-news.js'
+import type { Command, Writer } from '../store/writer.js'
+import { Alarms } from './alarms.js'
+import type { Background } from './background.js'
+import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { isValid } from './validation.js'
 
 /** A user stays online this long after their last stream has closed, in milliseconds. */
-export const ONLINE_GRACE_MS = 15_000
+const ONLINE_GRACE_MS = 15_000
 /** `isOnline: true` without a stream lasts this long, in milliseconds. */
 export const ONLINE_LEASE_MS = 90_000
+
+/** Who is online: whoever has an open stream or has said so, for a while after that, and unless they hide. */
+export class Presence {
+  readonly #queries: Queries
+  readonly #writer: Writer
+  readonly #background: Background
+  readonly #news = new OnlineNews()
+  /** For being online that lapses. */
+  readonly #lapses: Alarms
+  /** For changes that others are told later. */
+  readonly #tellings: Alarms
+
+  constructor (queries: Queries, writer: Writer, background: Background, clock: Clock) {
+    this.#queries = queries
+    this.#writer = writer
+    this.#background = background
+    this.#lapses = new Alarms(clock)
+    this.#tellings = new Alarms(clock)
+  }
+
+  async set (userId: string, isOnline: boolean): Promise<OnlineStatusAnswer> {
+    const answer = await this.#writer.write(setOnline(userId, isOnline, this.#news))
+    if (isOnline) this.#settleIn(ONLINE_LEASE_MS, userId)
+    if (this.#news.owed(userId) !== undefined) this.#tellLater(userId)
+    return answer
+  }
+
+  /** The user may have no stream any more. */
+  streamClosed ({ userId }: StreamRow): void {
+    this.#settleIn(ONLINE_GRACE_MS, userId)
+  }
+
+  /** Ends what another node's alarm should have ended. */
+  async endLapsed (ticks: number): Promise<void> {
+    const userIds = await this.#queries.lapsedOnline(ticks)
+    await Promise.all(userIds.map(async userId => await this.#writer.write(settleOnline(userId))))
+  }
+
+  #settleIn (ms: number, userId: string): void {
+    this.#lapses.set(userId, ms, () => {
+      this.#background.run(async () => { await this.#writer.write(settleOnline(userId)) })
+    })
+  }
+
+  #tellLater (userId: string): void {
+    const tell = (): void => {
+      this.#background.run(async () => {
+        await this.#writer.write(tellOwed(userId, this.#news)).finally(() => { this.#news.settled(userId) })
+      })
+    }
+    if (!this.#tellings.set(userId, CHANGE_EVERY_MS, tell)) tell()
+  }
+}
 
 /** Counts a stream as open; its user is online. @throws TOO_MANY_STREAMS */
 export function openStream (stream: StreamRow, maxPerUser: number): Command<void> {
@@ -120,7 +177,7 @@ export function renewStream (userId: string, streamId: string, expiresAt: number
 }
 
 /** The user says that they are online, or want to be seen as offline. Others hear of it as often as `news` allows. */
-export function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Command<OnlineStatusAnswer> {
+function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Command<OnlineStatusAnswer> {
   return {
     needs (keys) {
       keys.presence(userId)
@@ -142,7 +199,7 @@ export function setOnline (userId: string, isOnline: boolean, news: OnlineNews):
 }
 
 /** Tells others the user's online status, if that isn't what they were told last. */
-export function tellOwed (userId: string, news: OnlineNews): Command<void> {
+function tellOwed (userId: string, news: OnlineNews): Command<void> {
   return {
     needs (keys) {
       keys.user(userId)
@@ -156,7 +213,7 @@ export function tellOwed (userId: string, news: OnlineNews): Command<void> {
 }
 
 /** Ends being online whose time is over; whoever has an open stream is online. */
-export function settleOnline (userId: string): Command<void> {
+function settleOnline (userId: string): Command<void> {
   return {
     needs (keys) {
       keys.presence(userId)
@@ -174,7 +231,7 @@ export function settleOnline (userId: string): Command<void> {
 /** When a user was last seen never goes back. */
 const seenNow = (unit: Unit, { lastSeen }: Pick<UserRow, 'lastSeen'>): number => Math.max(unit.now, lastSeen ?? 0)
 
-export const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
+const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
 
 function tellOnlineStatus (unit: Unit, user: UserRow): void {
   unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user)) })

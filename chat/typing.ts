@@ -1,14 +1,68 @@
 import { chatError } from '../errors.js'
+import type { Clock } from '../hub/clock.js'
 import { isoTime } from '../schemas/common.js'
 import type { TypingBody } from '../schemas/messages.js'
-import type { ParticipantRow, Unit } from '../store/unit.js'
-import type { Command } from '../store/writer.js'
+import type { Queries } from '../store/queries.js'
+import type { ParticipantRow, StreamRow, Unit } from '../store/unit.js'
+import type { Command, Writer } from '../store/writer.js'
+import { Alarms } from './alarms.js'
+import type { Background } from './background.js'
 
 /** Typing lapses this long after the last `isTyping: true`, in milliseconds. */
 export const TYPING_LAPSE_MS = 6000
 
-/** Saves that the user types, or no longer does. Repeats prolong it and tell nothing. */
-export function setTyping (conversationId: string, userId: string, isTyping: boolean): Command<TypingBody> {
+/**
+ * Who is typing where. Typing ends when the typist says so or sends a message, when no open stream of theirs covers the
+ * conversation any more, or when it lapses: by an alarm of the node that took the call, or else by housekeeping.
+ */
+export class Typing {
+  readonly #queries: Queries
+  readonly #writer: Writer
+  readonly #background: Background
+  readonly #alarms: Alarms
+
+  constructor (queries: Queries, writer: Writer, background: Background, clock: Clock) {
+    this.#queries = queries
+    this.#writer = writer
+    this.#background = background
+    this.#alarms = new Alarms(clock)
+  }
+
+  async set (userId: string, { conversationId, isTyping }: TypingBody): Promise<TypingBody> {
+    const answer = await this.#writer.write(setTyping(conversationId, userId, isTyping))
+    this.ended(conversationId, userId)
+    if (isTyping) {
+      this.#alarms.set(keyOf(conversationId, userId), TYPING_LAPSE_MS, () => {
+        this.#background.run(async () => { await this.#writer.write(lapseTyping(conversationId, userId)) })
+      })
+    }
+    return answer
+  }
+
+  /** Forgets the alarm: the typing has ended, as by a message. */
+  ended (conversationId: string, userId: string): void {
+    this.#alarms.cancel(keyOf(conversationId, userId))
+  }
+
+  /** Ends the user's typing that only this stream covered. */
+  streamClosed ({ userId, conversationId: only }: StreamRow): void {
+    this.#background.run(async () => {
+      const typing = (await this.#queries.typingOf(userId)).filter(({ conversationId }) => only === null || only === conversationId)
+      await Promise.all(typing.map(async ({ conversationId }) => await this.#writer.write(stopUncoveredTyping(conversationId, userId))))
+    })
+  }
+
+  /** Ends what another node's alarm should have ended. */
+  async endLapsed (ticks: number): Promise<void> {
+    const typing = await this.#queries.lapsedTyping(ticks)
+    await Promise.all(typing.map(async ({ conversationId, userId }) => await this.#writer.write(lapseTyping(conversationId, userId))))
+  }
+}
+
+const keyOf = (conversationId: string, userId: string): string => JSON.stringify([conversationId, userId])
+
+/** Saves that the user types, or no longer does. A repeat prolongs it and tells nothing. */
+function setTyping (conversationId: string, userId: string, isTyping: boolean): Command<TypingBody> {
   return {
     needs (keys) {
       keys.participant(conversationId, userId)
@@ -27,8 +81,8 @@ export function setTyping (conversationId: string, userId: string, isTyping: boo
   }
 }
 
-/** Ends typing whose time is over. */
-export function lapseTyping (conversationId: string, userId: string): Command<void> {
+/** Ends typing whose deadline has passed. */
+function lapseTyping (conversationId: string, userId: string): Command<void> {
   return {
     needs (keys) {
       keys.participant(conversationId, userId)
@@ -41,7 +95,7 @@ export function lapseTyping (conversationId: string, userId: string): Command<vo
 }
 
 /** Ends typing when no open stream of the typist covers the conversation any more. */
-export function stopUncoveredTyping (conversationId: string, userId: string): Command<void> {
+function stopUncoveredTyping (conversationId: string, userId: string): Command<void> {
   return {
     needs (keys) {
       keys.participant(conversationId, userId)
@@ -55,7 +109,7 @@ export function stopUncoveredTyping (conversationId: string, userId: string): Co
   }
 }
 
-/** Ends typing and tells it, if there was any. */
+/** Ends typing, if there is any, and tells so. */
 export function endTyping (unit: Unit, typist: ParticipantRow): void {
   if (typist.typingUntil === null) return
   unit.changeParticipant(typist, { typingUntil: null })
