@@ -102,3 +102,20 @@ export type ChatEvents = DurableEvents & EphemeralEvents & StreamEvents
 
 export type DurableEventType = keyof DurableEvents
 export type EventType = keyof ChatEvents
+
+/** What each event tells, in a line: for the documents. */
+export const eventMeanings: Record<EventType, string> = {
+  conversationCreated: 'The first event of each conversation',
+  message: 'Somebody sent a message',
+  statusUpdate: 'Somebody got a message, or read it',
+  messageUpdated: 'The sender changed the text',
+  messageDeleted: 'The sender deleted the message: same place, no text',
+  participantJoined: 'Somebody joined the group',
+  participantLeft: 'Somebody left, or was removed',
+  participantUpdated: 'Somebody has another role',
+  typing: 'Somebody types, or no longer does',
+  onlineStatus: 'Somebody came online, or went offline',
+  connected: 'The stream began',
+  reset: 'What was asked for cannot be resumed: fetch the history again, then go on',
+  disconnect: 'The server ends the stream, and says when to come back'
+}

@@ -1,12 +1,12 @@
-// `npm run docs`: writes docs/reference.md from the catalogues that the server runs by. With --check it only tells
-// whether that file is up to date.
+// `npm run docs`: writes docs/reference.md, and the table of events in README.md, from the catalogues that the server runs
+// by. With --check it only tells whether they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { TSchema } from 'typebox'
 import { errorCatalogue } from '../schemas/errors.js'
-import { durableEvents, ephemeralEvents, streamEvents } from '../schemas/events.js'
+import { durableEvents, ephemeralEvents, eventMeanings, streamEvents } from '../schemas/events.js'
 
-const file = new URL('../docs/reference.md', import.meta.url)
+const root = new URL('../', import.meta.url)
 
 function table (head: string[], rows: string[][]): string {
   return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')
@@ -29,7 +29,9 @@ function events (catalogue: Record<string, TSchema>): string {
   }).join('\n\n')
 }
 
-const text = `# Reference
+const overview = table(['event', 'when', 'kept'], Object.entries(eventMeanings).map(([type, meaning]) => [`\`${type}\``, meaning, type in durableEvents ? 'yes' : '']))
+
+const reference = `# Reference
 
 Written by \`npm run docs\` from schemas/: change it there.
 
@@ -54,9 +56,23 @@ ${events(ephemeralEvents)}
 ${events(streamEvents)}
 `
 
-if (!process.argv.includes('--check')) {
-  writeFileSync(file, text)
-} else if (readFileSync(file, 'utf8') !== text) {
-  console.error('docs/reference.md is stale: run npm run docs')
-  process.exitCode = 1
+/** The file with another text between the two markers of that name. */
+function withPart (path: string, name: string, part: string): string {
+  const [start, end] = [`<!-- ${name}: written by npm run docs -->`, `<!-- end of ${name} -->`]
+  const before = readFileSync(new URL(path, root), 'utf8')
+  const [from, to] = [before.indexOf(start), before.indexOf(end)]
+  if (from === -1 || to < from) throw new Error(`${path} lacks the markers of "${name}"`)
+  return `${before.slice(0, from)}${start}\n${part}\n${before.slice(to)}`
+}
+
+const files = { 'docs/reference.md': reference, 'README.md': withPart('README.md', 'events', overview) }
+
+for (const [path, text] of Object.entries(files)) {
+  const file = new URL(path, root)
+  if (!process.argv.includes('--check')) {
+    writeFileSync(file, text)
+  } else if (readFileSync(file, 'utf8') !== text) {
+    console.error(`${path} is stale: run npm run docs`)
+    process.exitCode = 1
+  }
 }

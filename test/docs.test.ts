@@ -46,7 +46,7 @@ await t.test('.env.example names every variable that config.ts reads, and no oth
   t.strictSame(example, config.concat(/env\.CORS_ORIGIN/.test(read('config.ts')) ? ['CORS_ORIGIN'] : []).sort())
 })
 
-await t.test('docs/reference.md follows the catalogues', async t => {
+await t.test('docs/reference.md and the README\'s table of events follow the catalogues', async t => {
   t.doesNotThrow(() => execFileSync(process.execPath, ['--import=tsx', 'scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' }))
 })
 
