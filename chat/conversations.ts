@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chatError } from '../errors.js'
 import { MAX_PARTICIPANTS, type Role } from '../schemas/conversations.js'
 import { shownName } from '../schemas/names.js'
-import type { ParticipantRow, Unit } from '../store/unit.js'
+import type { ConversationRow, ParticipantRow, Unit, UserRow } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import { logEvent } from './events.js'
 import { assertRoom, countGroup, needQuotas, type Quotas } from './quotas.js'
@@ -35,7 +35,7 @@ export function createDirect (userId: string, otherId: string, quotas: Quotas): 
       if (unit.conversation(conversationId) !== undefined) return { conversationId, created: false }
       assertRoom(unit, quotas, [userId, otherId])
       const conversation = unit.addConversation({ id: conversationId, type: 'direct', title: null, createdBy: userId })
-      for (const user of users) unit.addParticipant(conversation, user, 'member')
+      for (const user of users) join(unit, conversation, user, 'member')
       logEvent(unit, conversation, 'conversationCreated', { userId, joining: [userId, otherId] })
       return { conversationId, created: true }
     }
@@ -58,7 +58,7 @@ export function createGroup (userId: string, title: string | null, participantId
       assertRoom(unit, quotas, memberIds)
       countGroup(unit, quotas, userId)
       const conversation = unit.addConversation({ id: conversationId, type: 'group', title: title === null ? null : shownName(title), createdBy: userId })
-      for (const user of users) unit.addParticipant(conversation, user, user.id === userId ? 'owner' : 'member')
+      for (const user of users) join(unit, conversation, user, user.id === userId ? 'owner' : 'member')
       logEvent(unit, conversation, 'conversationCreated', { userId, joining: memberIds })
       return { conversationId, created: true }
     }
@@ -84,7 +84,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
       const users = usersOf(unit, joining)
       assertRoom(unit, quotas, joining)
       for (const user of users) {
-        const participant = unit.addParticipant(conversation, user, 'member')
+        const participant = join(unit, conversation, user, 'member')
         tellParticipant(unit, 'participantJoined', participant)
       }
     }
@@ -156,13 +156,17 @@ function managerOf (unit: Unit, conversationId: string, userId: string): Partici
   return participant
 }
 
-function usersOf (unit: Unit, ids: string[]): Array<NonNullable<ReturnType<Unit['user']>>> {
+function usersOf (unit: Unit, ids: string[]): UserRow[] {
   return ids.map(id => {
     const user = unit.user(id)
     if (user === undefined) throw chatError('UNKNOWN_USER')
     return user
   })
 }
+
+/** Whoever joins starts with their marks at the last message: nothing before is unread, and all of it can be read. */
+const join = (unit: Unit, conversation: ConversationRow, user: UserRow, role: Role): ParticipantRow =>
+  unit.addParticipant(conversation, user, role, conversation.messageSeq)
 
 function tellParticipant (
   unit: Unit, type: 'participantJoined' | 'participantLeft' | 'participantUpdated', { conversation, userId, displayName, role }: ParticipantRow

@@ -49,6 +49,8 @@ interface Rule<T extends DurableEventType> {
   data: (subject: Subjects[T], happened: Happened) => DurableEvents[T]
   /** Who does not get it, begins with it, or ends with it. Default: all who follow the conversation get it. */
   routing?: (subject: Subjects[T]) => Pick<Routing, 'except' | 'joins' | 'leaves'>
+  /** Whether it moves the conversation to the top of the list. */
+  isActivity: boolean
 }
 
 const ofMessage = {
@@ -68,19 +70,21 @@ const rules: { [T in DurableEventType]: Rule<T> } = {
     subjectOf: ({ userId }) => ({ userId, joining: [] }),
     data: ({ userId: createdBy }, { conversation: { id: conversationId, type, title }, timestamp, eventSeq }) =>
       ({ conversationId, type, title, createdBy, timestamp, eventSeq }),
-    routing: ({ joining }) => joining.length === 0 ? {} : { joins: joining }
+    routing: ({ joining }) => joining.length === 0 ? {} : { joins: joining },
+    isActivity: true
   },
-  message: { ...ofMessage, routing: ({ userId }) => ({ except: userId }) },
-  messageUpdated: ofMessage,
-  messageDeleted: ofMessage,
+  message: { ...ofMessage, routing: ({ userId }) => ({ except: userId }), isActivity: true },
+  messageUpdated: { ...ofMessage, isActivity: false },
+  messageDeleted: { ...ofMessage, isActivity: false },
   statusUpdate: {
     subjectOf: row => isValid(MessageStatus, row.detail) ? { userId: row.userId, message: messageOf(row), detail: row.detail } : undefined,
     data: ({ userId, message, detail: status }, { conversation, timestamp, eventSeq }) =>
-      ({ messageId: message.id, status, conversationId: conversation.id, userId, timestamp, eventSeq })
+      ({ messageId: message.id, status, conversationId: conversation.id, userId, timestamp, eventSeq }),
+    isActivity: false
   },
-  participantJoined: { ...ofParticipant, routing: ({ userId }) => ({ joins: [userId] }) },
-  participantLeft: { ...ofParticipant, routing: ({ userId }) => ({ leaves: userId }) },
-  participantUpdated: ofParticipant
+  participantJoined: { ...ofParticipant, routing: ({ userId }) => ({ joins: [userId] }), isActivity: true },
+  participantLeft: { ...ofParticipant, routing: ({ userId }) => ({ leaves: userId }), isActivity: true },
+  participantUpdated: { ...ofParticipant, isActivity: false }
 }
 
 /**
@@ -91,8 +95,8 @@ export function logEvent<T extends DurableEventType> (
   unit: Unit, conversation: ConversationRow, type: T, subject: Subjects[T], at = unit.nowIn(conversation)
 ): void {
   const rule: Rule<T> = rules[type]
-  const data = rule.data(subject, { conversation, timestamp: isoTime(at), eventSeq: conversation.eventSeq + 1 })
-  unit.log(conversation, type, data, { at, ...rowOf(subject) }, rule.routing?.(subject))
+  const dataOf = (eventSeq: number): DurableEvents[T] => rule.data(subject, { conversation, timestamp: isoTime(at), eventSeq })
+  unit.log(conversation, type, dataOf, { ...rowOf(subject), at, isActivity: rule.isActivity }, rule.routing?.(subject))
 }
 
 /** What the log keeps of a subject. */

@@ -11,6 +11,8 @@ import type { Background } from './background.js'
 import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { isValid } from './validation.js'
 
+/** Groups of more participants do not hear of the online status of theirs. */
+const CONTACTS_MAX = 100
 /** A user stays online this long after their last stream has closed, in milliseconds. */
 const ONLINE_GRACE_MS = 15_000
 /** `isOnline: true` without a stream lasts this long, in milliseconds. */
@@ -234,5 +236,5 @@ const seenNow = (unit: Unit, { lastSeen }: Pick<UserRow, 'lastSeen'>): number =>
 const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
 
 function tellOnlineStatus (unit: Unit, user: UserRow): void {
-  unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user)) })
+  unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user)) }, CONTACTS_MAX)
 }

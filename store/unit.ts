@@ -88,12 +88,6 @@ export class Conflict extends Error {
   override name = 'Conflict'
 }
 
-/** What moves a conversation to the top of the list. */
-const ACTIVITY: ReadonlySet<DurableEventType> = new Set(['conversationCreated', 'message', 'participantJoined', 'participantLeft'])
-
-/** Larger groups don't hear of their participants' online status. */
-const CONTACTS_MAX = 100
-
 /** Columns of a participant; `of` has conversation and user, who need not participate. */
 const participantColumns = (of: 'k' | 'p'): string => `${of}.conversation, ${of}.user_id, p.role, p.joined_at, p.joined_seq, p.delivered_seq, p.read_seq, p.typing_until,
   u.display_name, u.avatar,
@@ -158,6 +152,9 @@ export class Unit {
   readonly #closed = new Set<string>()
   readonly #events: Array<{ row: EventRow, emission: Emission<ChatEvents> }> = []
   readonly #aboutUsers: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] } }> = []
+
+  /** Larger conversations hear nothing of their participants. The same for all events of a transaction. */
+  #contactsMax = 0
 
   private constructor (database: Database) {
     this.#database = database
@@ -282,10 +279,9 @@ export class Unit {
     return conversation
   }
 
-  /** Who joins starts with the marks at the last message. */
-  addParticipant (conversation: ConversationRow, user: UserRow, role: Role): ParticipantRow {
+  /** `mark` is the `seq` that all of the participant's marks start from. */
+  addParticipant (conversation: ConversationRow, user: UserRow, role: Role, mark: number): ParticipantRow {
     this.changes++
-    const mark = conversation.messageSeq
     const participant: ParticipantRow = {
       conversation,
       userId: user.id,
@@ -392,27 +388,27 @@ export class Unit {
 
   /**
    * Writes a durable event to the conversation's log, and tells it once committed. `about` is what the log keeps of it:
-   * the user who did it or whom it is about, the message it points at, a status or role; `at` where that is later than `nowIn`.
+   * the user who did it or whom it is about, the message it points at, a status or role; `at` is when, and an event with
+   * `isActivity` moves the conversation to the top of the list.
    */
   log<T extends DurableEventType> (
     conversation: ConversationRow,
     type: T,
-    data: Omit<DurableEvents[T], 'eventSeq'>,
-    about: { userId: string, messageSeq?: number, detail?: string, at?: number },
+    dataOf: (eventSeq: number) => DurableEvents[T],
+    about: { userId: string, messageSeq?: number, detail?: string, at: number, isActivity: boolean },
     routing: Pick<Routing, 'except' | 'joins' | 'leaves'> = {}
   ): void {
     this.changes++
     conversation.eventSeq++
-    const createdAt = about.at ?? this.nowIn(conversation)
+    const createdAt = about.at
     conversation.loggedAt = Math.max(conversation.loggedAt, createdAt)
-    if (ACTIVITY.has(type)) {
+    if (about.isActivity) {
       conversation.updatedAt = createdAt
       this.#active.add(conversation)
     }
     this.#touched.add(conversation)
     const seq = conversation.eventSeq
-    const numbered = { ...data, eventSeq: seq } as ChatEvents[T]
-    const emission = emissionOf<ChatEvents, T>(type, numbered, { topics: [conversation.id], seq, ...routing })
+    const emission = emissionOf<DurableEvents, T>(type, dataOf(seq), { topics: [conversation.id], seq, ...routing })
     this.emissions.push(emission)
     this.#events.push({ row: { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null, createdAt }, emission })
   }
@@ -423,12 +419,13 @@ export class Unit {
     this.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [conversation.id], except, after: conversation.eventSeq }))
   }
 
-  /** Tells an ephemeral event about a user to everybody who shares a conversation with them, large groups apart. */
-  tellContacts (userId: string, data: EphemeralEvents['onlineStatus']): void {
+  /** Tells an ephemeral event about a user to everybody who shares a conversation of at most `sizeMax` participants with them. */
+  tellContacts (userId: string, data: EphemeralEvents['onlineStatus'], sizeMax: number): void {
     this.changes++
     const emission = { type: 'onlineStatus' as const, data, topics: [] as string[], except: userId, neverToThem: true }
     this.emissions.push(emission)
     this.#aboutUsers.push({ userId, emission })
+    this.#contactsMax = sizeMax
   }
 
   // ---- writing
@@ -762,8 +759,8 @@ export class Unit {
   async #findContacts (sql: Sql): Promise<void> {
     const rows = await sql.query<{ user_id: string, id: string }>(
       `SELECT p.user_id, c.id FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
-       WHERE c.participant_count <= ${CONTACTS_MAX} AND p.user_id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
-      JSON.stringify([...new Set(this.#aboutUsers.map(({ userId }) => userId))].map(id => [id])))
+       WHERE c.participant_count <= ? AND p.user_id IN (SELECT k.id FROM ${this.#table({ id: 'text' })} k)`,
+      this.#contactsMax, JSON.stringify([...new Set(this.#aboutUsers.map(({ userId }) => userId))].map(id => [id])))
     const topics = new Map<string, string[]>(this.#aboutUsers.map(({ userId }) => [userId, []]))
     for (const { user_id: userId, id } of rows) topics.get(userId)!.push(id)
     for (const { userId, emission } of this.#aboutUsers) emission.topics = topics.get(userId)!
