@@ -11,28 +11,26 @@ import { Passwords } from './passwords.js'
 import { registerUser } from './users.js'
 import { assertValid } from './validation.js'
 
-/**
- * Hashes at the same time. They leave threads of libuv's pool (whose size it takes from this variable) to the others, and a
- * core to the event loop.
- */
+/** Size of libuv's thread pool, which hashing shares with file and DNS calls. */
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4
+/** Hashes computed at the same time. Some threads of the pool stay free for other work, and one core for the event loop. */
 const HASHERS = Math.max(1, Math.min(2, THREADS - 2, availableParallelism() - 1))
-/** Logins and registrations that may wait: a few seconds of hashing. */
+/** Logins and registrations that may wait for a hash: a few seconds' worth. */
 export const LOGINS_MAX = 256
-/** What the others are told to wait, in seconds. */
+/** `Retry-After` of what is refused beyond that, in seconds. */
 const RETRY_AFTER_S = 5
 
-/** Who asks. */
+/** Who wants to register or log in. */
 export interface Applicant {
-  /** The address that the call came from. */
+  /** IP address of the caller. */
   address: string
-  /** Aborted when the caller has gone. */
+  /** Aborted when the caller disconnects. */
   signal?: AbortSignal
 }
 
 const IN_PROCESS: Applicant = { address: 'in process' }
 
-/** Users with passwords, for a server without an identity provider. */
+/** Registration and login with a password, for servers without an identity provider. */
 export class Accounts {
   readonly #queries: Queries
   readonly #writer: Writer
@@ -46,12 +44,12 @@ export class Accounts {
     this.#guesses = new Guesses(counters)
   }
 
-  /** Loads what only accounts need. @throws {PackageError} when it is absent */
+  /** Loads the package for hashing, which only accounts need. @throws {PackageError} when it is not installed */
   async load (): Promise<void> {
     await this.#passwords.load()
   }
 
-  /** Makes a user with a password. @throws USER_EXISTS, UNAVAILABLE (too many wait), VALIDATION_FAILED */
+  /** Creates a user with a password. @throws USER_EXISTS, UNAVAILABLE (too many are waiting), VALIDATION_FAILED */
   async register (body: RegisterBody, { address, signal }: Applicant = IN_PROCESS): Promise<User> {
     assertValid(RegisterBody, body)
     const { userId, password, displayName } = body
@@ -64,8 +62,8 @@ export class Accounts {
   }
 
   /**
-   * The user, if the password is theirs. An unknown user costs the same time and gets the same answer.
-   * @throws INVALID_CREDENTIALS, TOO_MANY_FAILURES (with `retryAfter`), UNAVAILABLE (too many wait), VALIDATION_FAILED
+   * Returns the user if the password is correct. An unknown user takes as long and gets the same answer as a wrong password.
+   * @throws INVALID_CREDENTIALS, TOO_MANY_FAILURES (with `retryAfter`), UNAVAILABLE (too many are waiting), VALIDATION_FAILED
    */
   async login (body: LoginBody, { address, signal }: Applicant = IN_PROCESS): Promise<User> {
     assertValid(LoginBody, body)

@@ -1,11 +1,11 @@
 import ipaddr from 'ipaddr.js'
 
 /**
- * What counts as one address when somebody's calls are counted: an IPv4 address, or the /64 of an IPv6 address, of which
- * one subscriber usually has all. An IPv4 address that is written as IPv6 (mapped, or translated by NAT64) is the IPv4 address.
+ * The address under which a caller's requests are counted: an IPv4 address, or the /64 prefix of an IPv6 address, since one
+ * subscriber usually owns all of a /64. An IPv4 address in IPv6 form (mapped, or translated by NAT64) counts as IPv4.
  */
 export function countedAddress (address: string): string {
-  // a Unix socket has none, and a proxy may hand on any text
+  // A Unix socket has no address, and a proxy may pass on any text.
   if (!ipaddr.isValid(address)) return address
   const ip = ipaddr.process(address)
   if (!(ip instanceof ipaddr.IPv6)) return ip.toString()

@@ -36,15 +36,15 @@ import { assertPossible, assertValid } from './validation.js'
 import { whenAvailable } from './when-available.js'
 
 export interface ChatOptions {
-  /** Open streams of one user; the next is refused. Default 20. */
+  /** Open streams of one user, on all nodes. The next one is refused. Default 20. */
   maxStreamsPerUser?: number
   /** Conversations that a user may take part in, direct ones included. Default 10,000. */
   maxConversationsPerUser?: number
-  /** Groups that a user may make in a day. Default 1,000. */
+  /** Groups that a user may create in a day. Default 1,000. */
   maxGroupsPerDay?: number
-  /** Days that the event log is kept; undefined: as long as the conversation. */
+  /** Days that events are kept in the log. Default: as long as the conversation. */
   eventRetentionDays?: number
-  /** Told what goes wrong in the background. */
+  /** Called with errors of work in the background. */
   onError?: (error: unknown) => void
 }
 
@@ -55,7 +55,7 @@ export interface ChatOptions {
 export class Chat {
   readonly hub: Hub<ChatEvents>
   readonly accounts: Accounts
-  /** What all nodes count together. */
+  /** Counters shared by all nodes. */
   readonly counters: Counters
   readonly tickets: Tickets
   readonly streams: Streams
@@ -131,14 +131,14 @@ export class Chat {
     await this.#writer.close()
   }
 
-  /** Rejects when the database doesn't answer. */
+  /** Rejects when the database does not answer. */
   async ping (): Promise<void> {
     await this.#database.ping()
   }
 
   // ---- users
 
-  /** Makes the user known, or brings name and avatar up to date. Costs nothing when nothing is new. */
+  /** Saves the caller as a user, or updates name and avatar. Needs no query when nothing is new. */
   async ensureUser (caller: Caller): Promise<void> {
     await this.#users.ensure(caller)
   }
@@ -147,7 +147,7 @@ export class Chat {
     return found(await this.#queries.user(userId))
   }
 
-  /** Shows the user as online, or hides them until they say the contrary. */
+  /** Shows the user as online, or hides them until they ask to be shown again. */
   async setOnline (userId: string, body: Static<typeof OnlineStatusBody>): Promise<OnlineStatusAnswer> {
     assertValid(OnlineStatusBody, body)
     return await this.#presence.set(userId, body.isOnline)
@@ -155,7 +155,7 @@ export class Chat {
 
   // ---- conversations
 
-  /** Makes a conversation; a direct one only once. */
+  /** Creates a conversation. A direct one is created once, and returned from then on. */
   async createConversation (userId: string, body: CreateConversationBody): Promise<{ conversation: Conversation, created: boolean }> {
     assertValid(CreateConversationBody, body)
     const { conversationId, created } = await this.#writer.write(body.type === 'direct'
@@ -169,7 +169,7 @@ export class Chat {
     return found(await this.#queries.conversation(conversationId, userId))
   }
 
-  /** A page of the user's conversations, latest activity first. */
+  /** Returns a page of the user's conversations, latest activity first. */
   async conversations (userId: string, query: ConversationListQuery = {}): Promise<ConversationPage> {
     assertValid(ConversationListQuery, query)
     const below = query.cursor === undefined ? undefined : decodeListCursor(query.cursor, userId)
@@ -201,7 +201,7 @@ export class Chat {
 
   // ---- messages
 
-  /** Saves a message and tells it to all but its sender; a repeat of a `clientId` gives the message it made. */
+  /** Saves a message and tells all participants but its sender. A repeated `clientId` returns the message that it was first sent with. */
   async sendMessage (userId: string, body: SendMessageBody): Promise<{ message: Message, created: boolean }> {
     assertValid(SendMessageBody, body)
     const { conversationId, text, type = 'text', clientId = null } = body
@@ -224,7 +224,7 @@ export class Chat {
     return await this.#writer.write(deleteMessage(messageId, userId))
   }
 
-  /** A page of a conversation's history, ascending. */
+  /** Returns a page of a conversation's history, ascending. */
   async messages (userId: string, conversationId: string, query: HistoryQuery = {}): Promise<MessagePage> {
     assertValid(HistoryQuery, query)
     const conversation = await this.#access(userId, conversationId)

@@ -9,8 +9,8 @@ import { assertRoom, countGroup, needQuotas, type Quotas } from './quotas.js'
 import { endTyping } from './typing.js'
 
 /**
- * The id of the direct conversation of two users, the same whoever asks: `conv_<a>_<b>`, sorted bytewise. Where an id
- * holds `_` that could be read two ways, so the first one's length goes before them.
+ * The id of the direct conversation of two users, in whichever order they are given: `conv_<a>_<b>`, sorted bytewise. With
+ * a `_` in a user id that would be ambiguous, so the length of the first id precedes them.
  */
 export function directConversationId (one: string, other: string): string {
   const [a, b] = Buffer.compare(Buffer.from(one), Buffer.from(other)) <= 0 ? [one, other] : [other, one]
@@ -19,7 +19,7 @@ export function directConversationId (one: string, other: string): string {
 
 export interface Created { conversationId: string, created: boolean }
 
-/** Makes the direct conversation with another user, unless it is there already. */
+/** Creates the direct conversation with another user, unless it exists. */
 export function createDirect (userId: string, otherId: string, quotas: Quotas): Command<Created> {
   const conversationId = directConversationId(userId, otherId)
   return {
@@ -42,7 +42,7 @@ export function createDirect (userId: string, otherId: string, quotas: Quotas): 
   }
 }
 
-/** Makes a group; its maker owns it. */
+/** Creates a group, owned by its creator. */
 export function createGroup (userId: string, title: string | null, participantIds: string[], quotas: Quotas): Command<Created> {
   const conversationId = `group_${randomUUID()}`
   const memberIds = [...new Set([userId, ...participantIds])]
@@ -65,7 +65,7 @@ export function createGroup (userId: string, title: string | null, participantId
   }
 }
 
-/** Adds users to a group; those who are in it already stay as they are. */
+/** Adds users to a group. Nothing changes for those who already take part. */
 export function addParticipants (conversationId: string, callerId: string, participantIds: string[], quotas: Quotas): Command<void> {
   const ids = [...new Set(participantIds)]
   return {
@@ -91,7 +91,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
   }
 }
 
-/** Gives a participant another role; the owner's to do. */
+/** Changes a participant's role. Only the owner may. */
 export function changeRole (conversationId: string, callerId: string, userId: string, role: 'admin' | 'member'): Command<void> {
   return {
     needs (keys) {
@@ -108,7 +108,7 @@ export function changeRole (conversationId: string, callerId: string, userId: st
   }
 }
 
-/** Removes a participant: the owner's or an admin's to do, or one's own leaving. An owner who leaves has a successor. */
+/** Removes a participant, which the owner and admins may, or lets the caller leave. An owner who leaves gets a successor. */
 export function removeParticipant (conversationId: string, callerId: string, userId: string): Command<void> {
   return {
     needs (keys) {
@@ -132,7 +132,7 @@ export function removeParticipant (conversationId: string, callerId: string, use
   }
 }
 
-/** The longest-standing admin, else the longest-standing member. */
+/** The admin who joined first, or else the member who joined first. */
 function successorOf (participants: ParticipantRow[]): ParticipantRow | undefined {
   const longest = participants.toSorted((a, b) => a.joinedAt - b.joinedAt)
   return longest.find(({ role }) => role === 'admin') ?? longest[0]

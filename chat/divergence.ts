@@ -10,21 +10,21 @@ export interface DivergenceOptions {
   hub: Hub<ChatEvents>
   identity: string
   tags: LogTags
-  /** The log's newest transaction. */
+  /** The newest transaction of the log as it is now. */
   newest: Transaction
 }
 
-/** Streams that are ended in one turn of the event loop. */
+/** Streams ended in one turn of the event loop. */
 const SLICE = 200
 const RETRY_MS = 500
 
 /**
- * Tells streams that the log lacks events that they were sent: `reset`, with the id of the newest event that there is, then
- * `disconnect`.
+ * Tells streams that the log no longer has events that they were sent: each gets `reset`, with the id of the newest event
+ * there is, then `disconnect`.
  *
- * They are ended rather than taken further, because who takes part in what may have been lost with the log's end: when the
- * client comes back, all of that is looked up. Its id is in the new log, so that it misses nothing from there on; what came
- * before is in the history that it fetches.
+ * The streams end because memberships may have been lost with the end of the log. When the client reconnects, all of them are
+ * read again. Its id belongs to the log as it is now, so it misses nothing from there on, and it fetches the history for what
+ * came before.
  */
 export async function endDiverged (streams: ReadonlyArray<{ stream: Stream, conversationId: string | null }>, { hub, identity, tags, newest }: DivergenceOptions): Promise<void> {
   const conversationIds = new Set(streams.flatMap(({ conversationId }) => conversationId ?? []))
@@ -32,7 +32,7 @@ export async function endDiverged (streams: ReadonlyArray<{ stream: Stream, conv
   while (heads === undefined) {
     if (hub.closing) return
     heads = await tags.heads([...conversationIds]).catch(() => undefined)
-    // the database is away again
+    // The database is unavailable again.
     if (heads === undefined) await sleep(RETRY_MS, undefined, { ref: false })
   }
   for (const [index, { stream, conversationId }] of streams.entries()) {
@@ -41,7 +41,7 @@ export async function endDiverged (streams: ReadonlyArray<{ stream: Stream, conv
     const data: StreamEvents['reset'] = { conversationId, reason: 'diverged' }
     const id = conversationId === null
       ? cursorOfAll(identity, newest)
-      // a conversation that was lost as a whole: nobody can resume it
+      // A conversation that was lost entirely has number 0: nobody can resume it.
       : cursorOfTopic(identity, head?.num ?? 0, head?.seq ?? 0, head?.tag)
     stream.send('reset', data, id)
     hub.end(stream, 'unavailable')

@@ -1,12 +1,12 @@
 import { chatError } from '../errors.js'
 
-/** For whom something is done. */
+/** Whom a job is for. */
 export interface Place {
   /** Addresses take turns. */
   address: string
-  /** Work for one id is never done at the same time. */
+  /** Jobs for the same id never run at the same time. */
   userId?: string
-  /** Aborted when the caller has gone: what still waits is dropped. */
+  /** Aborted when the caller disconnects. A job that still waits is dropped. */
   signal?: AbortSignal | undefined
 }
 
@@ -16,22 +16,22 @@ interface Job extends Place {
 }
 
 export interface FairQueueOptions {
-  /** Jobs at the same time, at least 1. */
+  /** Jobs that run at the same time, at least 1. */
   workers: number
   /** Jobs that may wait. */
   capacity: number
-  /** What a refused caller is told to wait, in seconds. */
+  /** `Retry-After` of a refused job, in seconds. */
   retryAfter: number
 }
 
 /**
- * A bounded queue that is fair by address: addresses take turns, however many jobs each of them has. When it is full, the
- * newest job of the address with the most of them is refused. Two jobs of one address or one id never run at the same time,
- * so what they count is exact.
+ * A bounded queue that is fair to addresses: they take turns, however many jobs each of them has. When the queue is full, the
+ * newest job of the address with the most jobs is refused. Two jobs of one address or one id never run at the same time, so
+ * that the failures they count are exact.
  */
 export class FairQueue {
   readonly #options: FairQueueOptions
-  /** Waiting jobs by address. The order of the addresses is the order of their turns. */
+  /** Waiting jobs by address, in the order in which the addresses take turns. */
   readonly #lines = new Map<string, Job[]>()
   readonly #busyAddresses = new Set<string>()
   readonly #busyIds = new Set<string>()
@@ -46,7 +46,7 @@ export class FairQueue {
     return this.#waiting
   }
 
-  /** Does the work when its turn comes. @throws UNAVAILABLE when the queue is full; the signal's reason */
+  /** Runs the work when its turn comes. @throws UNAVAILABLE when the queue is full, or the signal's reason */
   async run<T> (place: Place, work: () => Promise<T>): Promise<T> {
     await this.#turn(place)
     try {
@@ -123,7 +123,7 @@ export class FairQueue {
     return undefined
   }
 
-  /** The address has had its turn. */
+  /** Puts the address last: it has had its turn. */
   #moveBack (address: string): void {
     const line = this.#lines.get(address)
     if (line === undefined) return
@@ -132,7 +132,7 @@ export class FairQueue {
   }
 
   #refuseOne (): void {
-    // of lines of one length the last: its address came last
+    // Among lines of equal length, the one whose address came last.
     const longest = [...this.#lines.values()].reduce((longest, line) => line.length >= longest.length ? line : longest)
     const job = longest.at(-1)!
     this.#remove(job)

@@ -3,27 +3,27 @@ import { chatError } from '../errors.js'
 import type { Counters } from '../store/counters.js'
 import { elapsedMs } from '../time.js'
 
-/** Failed logins in one window, before more are refused for the rest of it: of one id from one address, of one id, from one address. */
+/** Failed logins in one window after which more are refused until it ends: for an id and address, for an id, from an address. */
 const PER_ID_AND_ADDRESS = 10
 const PER_ID = 50
 const PER_ADDRESS = 50
 const WINDOW_MS = 60_000
-/** Locks that this process remembers; the others are looked up. */
+/** Locks that this process remembers. Others are looked up in the database. */
 export const LOCKS_MAX = 10_000
 
 interface Limit { key: string, max: number }
 
-/** Counts failed logins, on all nodes together, and refuses more of them. */
+/** Counts failed logins over all nodes, and refuses further attempts. */
 export class Guesses {
   readonly #counters: Counters
-  /** Key → until when it is locked, on the monotonic clock: refusing costs nothing. */
+  /** Key → when its lock ends, by the monotonic clock. Refusing by these needs no query. */
   readonly #locks = new LRUCache<string, number>({ max: LOCKS_MAX })
 
   constructor (counters: Counters) {
     this.#counters = counters
   }
 
-  /** Refuses what this process knows to be locked. @throws TOO_MANY_FAILURES, with `retryAfter` */
+  /** Refuses what is locked as far as this process knows. @throws TOO_MANY_FAILURES, with `retryAfter` */
   refuseLocked (userId: string, address: string): void {
     for (const { key } of limitsOf(userId, address)) {
       const until = this.#locks.get(key)

@@ -1,11 +1,11 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
-/** Random bytes for the ids to come: uuid itself asks the system for each of them, and takes 3 µs for an id. */
+/** Random bytes for the next ids. Without this, uuid makes a system call for each id, which takes 3 µs. */
 const random = Buffer.alloc(4096)
 let used = random.length
 
-/** A UUID in the order of time (RFC 9562, 5.7): one page of an index takes a batch of them. */
+/** A time-ordered UUID, version 7 (RFC 9562, 5.7): new ones go to the same page of an index. */
 export const timeOrderedId = (): string => v7({ rng: randomBytes16 })
 
 function randomBytes16 (): Uint8Array {

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
 import type { ListPlace } from '../store/queries.js'
 
-/** Opaque to clients, and good for the same user's list only. The `a` tells it from those of a version that went by `updatedAt`. */
+/** Opaque to clients, and valid for the same user's list only. The `a` tells it from cursors of a version that sorted by `updatedAt`. */
 export function encodeListCursor ({ activity, num }: ListPlace, userId: string): string {
   return Buffer.from(`a${activity}.${num}.${tagOf(userId)}`).toString('base64url')
 }
 
-/** @throws INVALID_CURSOR when it is none of this list's */
+/** @throws INVALID_CURSOR when it is not a cursor of this user's list */
 export function decodeListCursor (cursor: string, userId: string): ListPlace {
   const match = /^a(-?\d{1,15})\.(\d{1,10})\.([\w-]{8})$/.exec(Buffer.from(cursor, 'base64url').toString())
   if (match === null || match[3] !== tagOf(userId)) throw chatError('INVALID_CURSOR')

@@ -21,7 +21,7 @@ export interface NewMessage {
 
 /**
  * Saves a message and tells it to all but its sender; ends the sender's typing.
- * @returns the message, or the id of the one that this `clientId` was sent as before
+ * @returns the message, or the id of the message that this `clientId` was used for before
  */
 export function sendMessage ({ conversationId, userId, text, type, clientId }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
   const id = timeOrderedId()
@@ -50,7 +50,7 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
   }
 }
 
-/** Gives a message another text and tells it to all. The same text again changes nothing. */
+/** Changes the text of a message and tells all participants. The same text again changes nothing. */
 export function editMessage (messageId: string, userId: string, text: string): Command<Message> {
   return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
@@ -61,7 +61,7 @@ export function editMessage (messageId: string, userId: string, text: string): C
   })
 }
 
-/** Leaves a tombstone: the same place and `seq`, and no text any more. A second time changes nothing. */
+/** Turns a message into a tombstone: it keeps its place and `seq`, but not its text. A second call changes nothing. */
 export function deleteMessage (messageId: string, userId: string): Command<Message> {
   return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) return
@@ -91,7 +91,7 @@ function ofSender (messageId: string, userId: string,
   }
 }
 
-/** Now, but no earlier than the message, and later than each change before. */
+/** Now, but not before the message was sent, and later than its previous change. */
 function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: MessageRow): number {
   return Math.max(unit.nowIn(conversation), createdAt, (editedAt ?? 0) + 1)
 }

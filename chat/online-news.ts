@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 
-/** Changes of a user's online status that are told at once. */
+/** Changes of a user's online status that are told immediately. */
 export const CHANGES_AT_ONCE = 10
-/** After those, one is told in so many milliseconds: the status as it is then. */
+/** After those, one change is told in this many milliseconds: the status as it is then. */
 export const CHANGE_EVERY_MS = 2000
 /** Users whose changes are counted. */
 export const CHANGING_MAX = 10_000
@@ -10,19 +10,19 @@ export const CHANGING_MAX = 10_000
 interface Changes { left: number, at: number }
 
 /**
- * How often one user's online status is told. Each telling goes to everybody who shares a conversation with them, so that a
- * few bytes could become a great deal of work. The status itself is saved at once, whatever is told.
+ * Limits how often a user's online status is told. Each change goes to everybody who shares a conversation with the user, so
+ * a small request can cause much work. The status itself is always saved immediately.
  */
 export class OnlineNews {
   readonly #changes = new LRUCache<string, Changes>({ max: CHANGING_MAX })
-  /** Users with a change that wasn't told, and what was told last. */
+  /** Users with a change that was not told yet, and the status that was told last. */
   readonly #untold = new Map<string, boolean>()
 
-  /** Counts a change. Whether it is to be told now; if it only may not be, it is owed. */
+  /** Counts a change. @returns whether to tell it now; false too when others know this status already, or when it is owed to them */
   mayTell (userId: string, isOnline: boolean): boolean {
     const told = this.#untold.get(userId) ?? !isOnline
     this.#untold.delete(userId)
-    // back to what others know
+    // Others know it so already.
     if (told === isOnline) return false
     const now = performance.now()
     const { left, at } = this.#changes.get(userId) ?? { left: CHANGES_AT_ONCE, at: now }
@@ -33,12 +33,12 @@ export class OnlineNews {
     return may
   }
 
-  /** What others were told last, if a change since is owed to them. */
+  /** The status that others were told last, if they are owed a change since then. */
   owed (userId: string): boolean | undefined {
     return this.#untold.get(userId)
   }
 
-  /** Others are told, or there is nothing to tell. */
+  /** Notes that nothing is owed any more. */
   settled (userId: string): void {
     this.#untold.delete(userId)
   }

@@ -15,7 +15,7 @@ import { isValid } from './validation.js'
 const CONTACTS_MAX = 100
 /** A user stays online this long after their last stream has closed, in milliseconds. */
 const ONLINE_GRACE_MS = 15_000
-/** `isOnline: true` without a stream lasts this long, in milliseconds. */
+/** A user who says `isOnline: true` without a stream stays online this long, in milliseconds. */
 export const ONLINE_LEASE_MS = 90_000
 
 /** Who is online: whoever has an open stream or has said so, for a while after that, and unless they hide. */
@@ -71,7 +71,7 @@ export class Presence {
   }
 }
 
-/** Counts a stream as open; its user is online. @throws TOO_MANY_STREAMS */
+/** Counts a stream as open, which makes its user online. @throws TOO_MANY_STREAMS */
 export function openStream (stream: StreamRow, maxPerUser: number): Command<void> {
   return {
     needs (keys) {
@@ -81,7 +81,7 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
       const user = unit.user(stream.userId)
       if (user === undefined) throw chatError('NOT_FOUND')
       const streams = unit.streamsOf(user.id)
-      // counted before, by a transaction whose end wasn't heard of
+      // Counted already, by a transaction whose commit was not confirmed.
       if (streams.some(({ id }) => id === stream.id)) return
       if (streams.length >= maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
       unit.openStream(stream)
@@ -95,8 +95,8 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
 }
 
 /**
- * Counts a stream of one conversation as open, if the user participates in that: looked up in the same transaction, with
- * the event that the stream resumes after.
+ * Counts a stream of one conversation as open, if the user takes part in the conversation. Membership and the event that the
+ * stream resumes after are read in the same transaction.
  * @throws NOT_FOUND, TOO_MANY_STREAMS
  */
 export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number, after: number): Command<Resumable> {
@@ -116,7 +116,7 @@ export function openStreamOf (conversationId: string, stream: StreamRow, maxPerU
   }
 }
 
-/** Counts a stream as closed; after the last one, being online lapses in a while. */
+/** Counts a stream as closed. When it was the user's last one, they stay online for `ONLINE_GRACE_MS`. */
 export function closeStream (userId: string, streamId: string): Command<{ last: boolean }> {
   return {
     needs (keys) {
@@ -134,7 +134,7 @@ export function closeStream (userId: string, streamId: string): Command<{ last: 
   }
 }
 
-/** Counts a stream as closed if it was counted at all: one that never was says nothing about its user. */
+/** Counts a stream as closed if it was counted as open. One that never was must not change the user's status. */
 export function closeStreamIfCounted (userId: string, streamId: string): Command<void> {
   const close = closeStream(userId, streamId)
   return {
@@ -145,7 +145,7 @@ export function closeStreamIfCounted (userId: string, streamId: string): Command
   }
 }
 
-/** Counts a stream of a dead process as closed, unless that is alive again. */
+/** Counts a stream of a dead process as closed, unless the process has come back. */
 export function closeDeadStream (userId: string, streamId: string): Command<void> {
   const close = closeStream(userId, streamId)
   return {
@@ -156,12 +156,12 @@ export function closeDeadStream (userId: string, streamId: string): Command<void
   }
 }
 
-/** Of two ends; null: never. */
+/** Whether one end is later than another; null means never. */
 export const isLater = (end: number | null, other: number | null): boolean => other !== null && (end === null || end > other)
 
 /**
- * A stream's token was renewed.
- * @returns when it ends now
+ * Extends a stream to the end of a new token.
+ * @returns when the stream ends now, in epoch milliseconds, or null for never
  * @throws NOT_FOUND when the user has no such stream on a living node
  */
 export function renewStream (userId: string, streamId: string, expiresAt: number | null): Command<number | null> {
@@ -178,7 +178,7 @@ export function renewStream (userId: string, streamId: string, expiresAt: number
   }
 }
 
-/** The user says that they are online, or want to be seen as offline. Others hear of it as often as `news` allows. */
+/** Shows the user as online, or hides them. Others are told as often as `news` allows. */
 function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Command<OnlineStatusAnswer> {
   return {
     needs (keys) {
@@ -200,7 +200,7 @@ function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Comman
   }
 }
 
-/** Tells others the user's online status, if that isn't what they were told last. */
+/** Tells others the user's online status if it differs from what they were told last. */
 function tellOwed (userId: string, news: OnlineNews): Command<void> {
   return {
     needs (keys) {
@@ -214,7 +214,7 @@ function tellOwed (userId: string, news: OnlineNews): Command<void> {
   }
 }
 
-/** Ends being online whose time is over; whoever has an open stream is online. */
+/** Shows a user as offline whose deadline has passed, unless they have an open stream. */
 function settleOnline (userId: string): Command<void> {
   return {
     needs (keys) {
@@ -230,7 +230,7 @@ function settleOnline (userId: string): Command<void> {
   }
 }
 
-/** When a user was last seen never goes back. */
+/** `lastSeen` never goes back. */
 const seenNow = (unit: Unit, { lastSeen }: Pick<UserRow, 'lastSeen'>): number => Math.max(unit.now, lastSeen ?? 0)
 
 const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)

@@ -2,11 +2,11 @@ import { chatError } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { Unit } from '../store/unit.js'
 
-/** How much one user may make. */
+/** Limits of one user. */
 export interface Quotas {
   /** Conversations that a user may take part in, direct ones included. */
   conversations: number
-  /** Groups that a user may make in a day. */
+  /** Groups that a user may create in a day. */
   groupsPerDay: number
 }
 
@@ -19,17 +19,17 @@ export function needQuotas (keys: Keys, { conversations }: Quotas, userIds: Iter
 }
 
 /**
- * Whoever is full can't be brought into another conversation, by themselves or others.
+ * Refuses to bring users who are at their limit into another conversation, whoever asks.
  * @throws TOO_MANY_CONVERSATIONS
  */
 export function assertRoom (unit: Unit, { conversations }: Quotas, userIds: Iterable<string>): void {
   for (const userId of userIds) if (unit.quota(userId).conversations >= conversations) throw chatError('TOO_MANY_CONVERSATIONS')
 }
 
-/** A day begins with its first group. @throws TOO_MANY_GROUPS (with `retryAfter`) */
+/** Counts a group for its creator. A day begins with the first group of that day. @throws TOO_MANY_GROUPS (with `retryAfter`) */
 export function countGroup (unit: Unit, { groupsPerDay }: Quotas, userId: string): void {
   const { groupsMade, groupsUntil } = unit.quota(userId)
-  // no day is longer: one that seems to be was begun by another clock
+  // A day that seems longer was begun by another clock.
   const left = Math.min((groupsUntil ?? 0) - unit.ticks, DAY_MS)
   if (groupsUntil === null || left <= 0) return unit.setGroupsMade(userId, 1, unit.ticks + DAY_MS)
   if (groupsMade >= groupsPerDay) throw chatError('TOO_MANY_GROUPS', { retryAfter: Math.ceil(left / 1000) })

@@ -5,7 +5,7 @@ import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import { logEvent } from './events.js'
 
-/** Moves the caller's mark to a message, and with it over all before it; tells one `statusUpdate` when it moved. */
+/** Moves the caller's mark up to a message, and so over all before it. Tells one `statusUpdate` if it moved. */
 export function markMessage (messageId: string, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
   return {
     needs (keys) {
@@ -24,7 +24,7 @@ export function markMessage (messageId: string, userId: string, status: ReceiptS
   }
 }
 
-/** Marks everything up to a `seq` as read; past the end means the end. */
+/** Marks everything up to a `seq` as read. A `seq` past the end means the end. */
 export function markRead (conversationId: string, userId: string, seq: number): Command<ReadAnswer> {
   return {
     needs (keys) {
@@ -37,7 +37,7 @@ export function markRead (conversationId: string, userId: string, seq: number): 
       const before = reader.readSeq
       const changed = moveMark(unit, reader, 'read', Math.min(seq, reader.conversation.messageSeq))
       const last = changed ? unit.lastOfOthersUpTo(conversationId, userId, seq) : undefined
-      // over one's own messages only, the mark moves in silence: nobody's tick changes
+      // Over the reader's own messages the mark moves silently: no status changes.
       if (last !== undefined && last.seq > before) tellReceipt(unit, reader, 'read', last)
       return { conversationId, seq: reader.readSeq, changed }
     }

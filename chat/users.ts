@@ -7,39 +7,39 @@ import type { Command, Writer } from '../store/writer.js'
 import { elapsedMs } from '../time.js'
 import { assertValid } from './validation.js'
 
-/** Who calls, as the token (or the host's `authenticate`) tells. Instants are epoch milliseconds. */
+/** The caller, as described by the token or the host's `authenticate`. Instants are epoch milliseconds. */
 export interface Caller {
   userId: string
-  /** Null: the id serves. */
+  /** Null: the id is shown. */
   displayName: string | null
   avatar: string | null
-  /** When that was so: what is older never overwrites what is newer. Null: now. */
+  /** When this was true: an older profile never overwrites a newer one. Null: now. */
   issuedAt: number | null
-  /** When the caller has to come with a new token; null: never. */
+  /** When the caller needs a new token. Null: never. */
   expiresAt: number | null
 }
 
 /** Users whose profiles are remembered. */
 export const KNOWN_MAX = 50_000
-/** How long a profile that is told anew is taken for what the database has, in milliseconds: another node may have heard otherwise. */
+/** How long a profile without a newer date is taken as saved, in milliseconds: another node may have saved another one since. */
 const KNOWN_FOR_MS = 60_000
 
-/** Makes callers known: a user exists from the first request on, whatever becomes of that, and later ones bring the profile up to date. */
+/** Saves callers as users: on the first request, even if that is refused; later requests update the profile. */
 export class Users {
   readonly #writer: Writer
-  /** What the database had at an instant, when somebody had come who told it as it was at `asOf`. */
+  /** Profiles as the database had them when read or written (`at`), true as of `asOf`. */
   readonly #known = new LRUCache<string, { displayName: string, avatar: string | null, asOf: number, at: number }>({ max: KNOWN_MAX })
 
   constructor (writer: Writer) {
     this.#writer = writer
   }
 
-  /** Forgets everybody: the database has lost some that it had. */
+  /** Forgets everybody, because the database may have lost some users. */
   forget (): void {
     this.#known.clear()
   }
 
-  /** Costs nothing when nothing is new. @throws VALIDATION_FAILED */
+  /** Saves the caller. Needs no query when nothing is new. @throws VALIDATION_FAILED */
   async ensure (told: Caller): Promise<void> {
     if (this.#isKnown(told)) return
     const caller = withShownName(told)
@@ -48,13 +48,13 @@ export class Users {
     this.#remember(caller, await this.#writer.write(ensureUser(caller)))
   }
 
-  /** Carries out a caller's command, in the transaction that makes them known. @throws VALIDATION_FAILED, and as the command does */
+  /** Runs a caller's command in the transaction that saves the caller. @throws VALIDATION_FAILED, and what the command throws */
   async writeAs<Result> (told: Caller, command: Command<Result>): Promise<Result> {
     const caller = withShownName(told)
     if (this.#isKnown(caller)) {
       const outcome = await this.#writer.write(ifKnown(caller.userId, command))
       if (outcome !== undefined) return outcome.result
-      // made known just before a failover that lost it
+      // Saved just before a failover that lost it.
       this.#known.delete(caller.userId)
     }
     assertValid(UserId, caller.userId)
@@ -76,7 +76,7 @@ export class Users {
   }
 }
 
-/** A host says a name in whatever form it has it. */
+/** A host may give a name in any form. */
 const withShownName = (caller: Caller): Caller =>
   ({ ...caller, displayName: caller.displayName === null ? null : shownName(caller.displayName) })
 
@@ -91,7 +91,7 @@ function ifKnown<Result> (userId: string, command: Command<Result>): Command<{ r
   }
 }
 
-/** Makes the caller known even if the command is refused. */
+/** Saves the caller even if the command is refused. */
 function asCaller<Result> (caller: Caller, command: Command<Result>): Command<{ user: UserRow, settle: () => Result }> {
   const ensure = ensureUser(caller)
   return {
@@ -113,7 +113,7 @@ function asCaller<Result> (caller: Caller, command: Command<Result>): Command<{ 
   }
 }
 
-/** Makes the user, or brings name and avatar up to date. */
+/** Creates the user, or updates name and avatar. */
 export function ensureUser (caller: Caller): Command<UserRow> {
   const { userId, displayName, avatar, issuedAt } = caller
   return {
@@ -134,7 +134,7 @@ export function ensureUser (caller: Caller): Command<UserRow> {
   }
 }
 
-/** Makes a user with a password. @throws USER_EXISTS, also when the user came into being by a token */
+/** Creates a user with a password. @throws USER_EXISTS, also when the user was created by a token */
 export function registerUser (userId: string, displayName: string, passwordHash: string): Command<UserRow> {
   return {
     needs (keys) {
@@ -142,7 +142,7 @@ export function registerUser (userId: string, displayName: string, passwordHash:
     },
     apply (unit) {
       if (unit.user(userId) !== undefined) throw chatError('USER_EXISTS')
-      // the second, since a token's `iat` is one: the first token is no older than the name
+      // In whole seconds, as a token's `iat` is: so the first token is not older than the name.
       return addUser(unit, userId, shownName(displayName) ?? userId, null, passwordHash, Math.floor(Math.min(unit.now, unit.ticks) / 1000) * 1000)
     }
   }

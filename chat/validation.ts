@@ -2,11 +2,11 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import type { Static, TSchema } from 'typebox'
 import { chatError } from '../errors.js'
 
-/** Bodies are taken as they are: no type is coerced, unknown fields stay and are ignored. */
+/** Bodies are taken as they are: types are not coerced, and unknown fields are ignored. */
 const ajv = new Ajv({ useDefaults: false, coerceTypes: false, allErrors: false, strict: false })
 const compiled = new WeakMap<TSchema, ValidateFunction>()
 
-/** Whether the value fits the schema. */
+/** Whether the value matches the schema. */
 export function isValid<S extends TSchema> (schema: S, value: unknown): value is Static<S> {
   return validatorOf(schema)(value)
 }
@@ -17,12 +17,12 @@ function validatorOf (schema: TSchema): ValidateFunction {
   return validate
 }
 
-/** An id that none can have is none that there is. @throws NOT_FOUND */
+/** An id that cannot exist is answered like one that does not. @throws NOT_FOUND */
 export function assertPossible (schema: TSchema, id: string): void {
   if (!isValid(schema, id)) throw chatError('NOT_FOUND')
 }
 
-/** Checks what came by a call in process as a request's body is checked. @throws VALIDATION_FAILED */
+/** Validates the input of an operation, which may be called in process as well as over HTTP. @throws VALIDATION_FAILED */
 export function assertValid<S extends TSchema> (schema: S, value: unknown): asserts value is Static<S> {
   const validate = validatorOf(schema)
   if (validate(value)) return
