@@ -1,5 +1,5 @@
 import { chatError, isChatError } from '../errors.js'
-import type { Claim, Frame } from '../hub/frame.js'
+import type { Cursor, Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
 import type { Sink, Stream } from '../hub/stream.js'
 import { isoTime, UserId } from '../schemas/common.js'
@@ -239,11 +239,11 @@ export class Streams {
           hub.follow(stream, conversationId, eventSeq, asOf, after)
           if (newest !== undefined) hub.know(newest)
         }
-        stream.since = Math.max(asOf, start.position, cursor?.partial?.to ?? 0)
-        if (stream.behind.size > 0) {
-          stream.claim = claimOf(identity, cursor ?? { from: start.position, shown: { position: start.position, tag: hub.tagAt(start.position) } })
-          stream.claimAfter = catchUpCursor(identity, start, { position: stream.since, tag: hub.tagAt(stream.since) })
-        }
+        const baseline = Math.max(asOf, start.position, cursor?.partial?.to ?? 0)
+        stream.startFrom(baseline, {
+          cursor: claimOf(identity, cursor ?? { from: start.position, shown: { position: start.position, tag: hub.tagAt(start.position) } }),
+          after: catchUpCursor(identity, start, { position: baseline, tag: hub.tagAt(baseline) })
+        })
         hub.lookBack(asOf)
         this.#greet(stream, null, from, cursor !== undefined)
         if (start.reset !== undefined) this.#reset(stream, null, start.reset, from)
@@ -368,7 +368,7 @@ function inOrder<T extends { conversation: Followable }> (places: T[], cursor: A
 }
 
 /** The claim that a stream has resumed from; what it is sent live while it catches up is shown, and no more. */
-const claimOf = (identity: string, { from, shown: seen, partial }: Pick<AllCursor, 'from' | 'shown' | 'partial'>): Claim => shown => {
+const claimOf = (identity: string, { from, shown: seen, partial }: Pick<AllCursor, 'from' | 'shown' | 'partial'>): Cursor => shown => {
   const newest = shown.position > seen.position ? shown : seen
   return partial === undefined
     ? cursorOfAll(identity, { position: from, tag: undefined }, newest)
@@ -376,7 +376,7 @@ const claimOf = (identity: string, { from, shown: seen, partial }: Pick<AllCurso
 }
 
 /** See `store/cursor.ts`: what may be claimed after each event of catching up in that order. */
-function catchUpCursor (identity: string, { position, cursor }: Start, now: Transaction): (event: Frame) => Claim {
+function catchUpCursor (identity: string, { position, cursor }: Start, now: Transaction): (event: Frame) => Cursor {
   const partial = cursor?.partial
   return ({ id }) => {
     const event = parseCursor(id!) as TopicCursor

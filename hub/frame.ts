@@ -2,7 +2,7 @@ import type { AnyEmission } from './emission.js'
 import { later, type Transaction } from './known-log.js'
 
 /**
- * An event as it stands on the wire (HTML Living Standard, 9.2.6), made once for all streams. Names and ids are ours
+ * An event as it is written (HTML Living Standard, 9.2.6), made once for all streams. Names and ids come from the server
  * and hold no line ends; the data is JSON on one line (see `jsonLine`).
  */
 export interface Frame {
@@ -19,14 +19,14 @@ export interface Frame {
 
 export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 
-/** @throws when the data can't be written as JSON: a BigInt, a circle, a `toJSON` that throws, nothing at all */
+/** @throws when the data cannot be written as JSON: a BigInt, a circle, a `toJSON` that throws, `undefined` */
 export function frameOf (emission: AnyEmission): Frame {
   if (emission.blank === true) return blankFrame(emission)
   const { type, data, id, seq, position, tag, except, neverToThem = false } = emission
   return { body: eventText(type, data), id, seq, position, tag, except, neverToThem }
 }
 
-/** In the place of an event that can't be shown: a comment, so that streams go on to its id. */
+/** Stands in for an event that cannot be written: a comment with its id, so that streams go on. */
 export const blankFrame = ({ id, seq, position, tag, except, neverToThem = false }: AnyEmission): Frame =>
   ({ body: ':\n\n', id, seq, position, tag, except, neverToThem })
 
@@ -36,7 +36,7 @@ export const isFor = ({ except, neverToThem }: Frame, { userId, echo }: { userId
 
 export const eventText = (type: string, data: unknown): string => `event: ${type}\ndata: ${jsonLine(data)}\n\n`
 
-/** JSON.stringify escapes CR and LF. Parsers that split by Unicode's line ends would also split at these, which it leaves. */
+/** `JSON.stringify` escapes CR and LF, but not the other line ends of Unicode, at which sloppy parsers split. */
 function jsonLine (data: unknown): string {
   const json = JSON.stringify(data) as string | undefined
   if (json === undefined) throw new TypeError('The data of an event must be a JSON value')
@@ -54,14 +54,19 @@ export function topicText (frames: readonly Frame[]): string {
   return text
 }
 
-/** What has been seen on a stream of all topics, as an `id:`; with the newest transaction of which anything has. */
-export type Claim = (shown: Transaction) => string
+/**
+ * How far a stream of all topics is. Written as an `id:` together with `shown`, the newest transaction of which anything has
+ * been sent.
+ */
+export type Cursor = (shown: Transaction) => string
+
+export const isDurable = (frames: readonly Frame[]): boolean => frames.some(({ seq }) => seq !== undefined)
 
 /**
- * Frames as a stream of all topics shows them: with one claim for all but the last durable one, which may tell that
- * everything up to a later position has been seen. `shown` is the newest transaction of which anything was sent before.
+ * Frames as a stream of all topics shows them: with the cursor `before`, and `after` for the last durable one, which may be
+ * further. `shown` is the newest transaction of which anything was sent before.
  */
-export function allText (frames: readonly Frame[], before: Claim, after: Claim, shown: Transaction): string {
+export function allText (frames: readonly Frame[], before: Cursor, after: Cursor, shown: Transaction): string {
   const last = frames.findLastIndex(({ seq }) => seq !== undefined)
   let text = ''
   frames.forEach((frame, index) => {

@@ -1,11 +1,9 @@
 import { elapsedMs } from '../time.js'
 import type { Alarm, Clock } from './clock.js'
-import { eventText, HEARTBEAT, withId, type Claim, type Frame } from './frame.js'
+import { eventText, HEARTBEAT, withId, type Cursor, type Frame } from './frame.js'
 import type { Heartbeats } from './heartbeats.js'
-import type { Job } from './job.js'
-import type { Topic } from './topic.js'
 
-/** Where a stream's bytes go: a Node.js writable such as a `ServerResponse`. */
+/** What a stream writes to: a Node.js writable such as a `ServerResponse`. */
 export interface Sink {
   write(chunk: Buffer | string): boolean
   end(): unknown
@@ -20,9 +18,9 @@ export interface StreamOptions {
   id: string
   userId: string
   sink: Sink
-  /** Whether it follows all topics of its user, new ones included. */
+  /** Whether it follows all topics of its user, and those that the user joins later. */
   all: boolean
-  /** Whether the user's own events come back. */
+  /** Whether the user's own events are sent to it. */
   echo: boolean
   /** Epoch milliseconds by the owner's `now`; null: never. */
   expiresAt: number | null
@@ -30,33 +28,41 @@ export interface StreamOptions {
 
 export interface StreamLimits {
   heartbeatMs: number
-  /** A peer that takes nothing for so long is gone. */
+  /** A peer that takes nothing for this long is considered gone. */
   staleAfterMs: number
-  /** Unsent bytes the process holds for it. */
+  /** Unsent bytes that the process holds for a stream. */
   bufferBytes: number
 }
 
-/** Over its budget, a peer that takes nothing for so long is told `too_slow`, in milliseconds. */
+/** A stream that is behind ends with `too_slow` when its peer takes nothing for this long, in milliseconds. */
 export const TOO_SLOW_MS = 5000
-/** How long a peer has to take the last bytes, in milliseconds. */
+/** Time that a peer has to take the last bytes, in milliseconds. */
 const LINGER_MS = 1000
 const BACKLOG_CHECK_MS = 1000
-/** So long before its end a stream is said to expire, in milliseconds. */
+/** Time before its expiry at which a stream's owner is told, in milliseconds. */
 const EXPIRING_MS = 500
 
-/** Topics that a stream has left and remembers: a join that comes later again than that only repeats what the log has. */
+/** Topics left that a stream remembers. Should a join of an older one arrive again, the stream shows nothing new by it. */
 export const LEFT_MAX = 256
 
 /** How far a stream has read a topic's log. */
 export interface Progress {
   /** Last `seq` that it was sent. */
   sent: number
-  /** Its user followed rightly when the topic was here: a later leave is not history, but shuts them out. */
+  /** Its user was known to take part when the topic was here. A leave up to here is history, a later one ends the following. */
   entitledAt: number
   /** When it fell behind, by `elapsedMs`. */
-  since: number
-  /** They have left, and not come back as far as it has read. */
+  fellBehindAt: number
+  /** As far as it has read, its user has left and not come back. */
   away: boolean
+}
+
+/** How a resumed stream of all topics tells its cursor while it catches up. */
+export interface ResumedCursor {
+  /** Before the first event of the log. */
+  cursor: Cursor
+  /** After an event of the log. */
+  after: (event: Frame) => Cursor
 }
 
 /** How a stream reports to its hub. */
@@ -64,52 +70,52 @@ export interface StreamOwner {
   clock: Clock
   heartbeats: Heartbeats
   limits: StreamLimits
-  /** Epoch milliseconds, for when streams expire. */
+  /** Epoch milliseconds, to compare with `expiresAt`. */
   now(): number
-  /** It will expire in half a second, unless somebody renews it. */
+  /** The stream expires in half a second, unless it is extended. */
   expiring(stream: Stream): void
   expired(stream: Stream): void
   tooSlow(stream: Stream): void
   closed(stream: Stream): void
 }
 
-/** Why a stream ends, and when to come back, in milliseconds; null: don't. */
+/** The last event of a stream. `retryAfterMs`: when to reconnect; null: never. */
 export function disconnectText (reason: string, retryAfterMs: number | null): string {
   const retry = retryAfterMs === null ? '' : `retry: ${retryAfterMs}\n`
   return retry + eventText('disconnect', { reason, retryAfterMs })
 }
 
-const NOTHING: ReadonlyMap<Topic, Progress> = new Map()
+const NOTHING: ReadonlyMap<string, Progress> = new Map()
 
-/** One subscriber's open connection: what it follows, how far it is, and a bounded buffer. */
+/**
+ * A subscriber's open connection: what it follows, how far it is, and a bounded buffer.
+ *
+ *     open ── end ──► ending ── the peer has taken the last bytes, or a second ──► closed
+ *       └───────────────── the peer goes, or destroy ────────────────────────────►
+ *
+ * Of each topic that it follows, it is live or behind (see `Topic`).
+ */
 export class Stream {
   readonly id: string
   readonly userId: string
   readonly all: boolean
   readonly echo: boolean
-  /** Everything it follows. */
-  readonly topics = new Set<Topic>()
-  /** What it has to read from the log before it can follow live. Of most streams, most of the time, nothing. */
-  behind: ReadonlyMap<Topic, Progress> = NOTHING
-  /** A stream of all topics began at, or has caught up to, this position: perhaps on another node, which knew of more than this one. */
-  since = 0
-  /** On a stream of all topics that catches up: what it may claim so far, and after an event of the log. */
-  claim: Claim | undefined
-  claimAfter: ((event: Frame) => Claim) | undefined
-  /** Jobs of this turn, on a stream of all topics; written together. */
-  inbox: Array<{ topic: Topic | undefined, job: Job, frames: readonly Frame[] }> = []
-  catchingUp = false
+  /** Names of everything that it follows. `Topic` keeps them. */
+  readonly topics = new Set<string>()
+  #behind: ReadonlyMap<string, Progress> = NOTHING
+  #baseline = 0
+  #cursor: Cursor | undefined
+  #cursorAfter: ResumedCursor['after'] | undefined
 
   readonly #sink: Sink
   readonly #owner: StreamOwner
   #expiresAt: number | null
-  /** The owner's `now` less `elapsedMs` when it was opened: later steps don't make it last longer or shorter. */
+  /** The owner's `now` less `elapsedMs` when it was opened. Later steps of the wall clock do not move its expiry. */
   readonly #epoch: number
   #written = 0
   #taken = 0
   #progressAt = elapsedMs()
-  #ending = false
-  #closed = false
+  #state: 'open' | 'ending' | 'closed' = 'open'
   readonly #beating: Set<unknown>
   #expiry: Alarm | undefined
   #backlogCheck: Alarm | undefined
@@ -128,7 +134,7 @@ export class Stream {
     this.#epoch = owner.now() - elapsedMs()
     const sink = options.sink
     sink.on('close', () => { this.#close() })
-    // a peer that went away: the close follows
+    // The peer went away: `close` follows
     sink.on('error', () => {})
     sink.on('drain', () => { this.#wake() })
     this.#beating = owner.heartbeats.add(this)
@@ -136,36 +142,59 @@ export class Stream {
   }
 
   get open (): boolean {
-    return !this.#ending && !this.#closed
+    return this.#state === 'open'
   }
 
   get expiresAt (): number | null {
     return this.#expiresAt
   }
 
-  /** A fresh token makes it last longer. */
+  /**
+   * On a stream of all topics: everything up to this position is covered by what it started with and what it catches up on.
+   * Its node may not have come so far, if the client has seen more on another one.
+   */
+  get baseline (): number {
+    return this.#baseline
+  }
+
+  /** Topics of which it has to read the log before it goes live. For most streams, most of the time, none. */
+  get behind (): ReadonlyMap<string, Progress> {
+    return this.#behind
+  }
+
+  /** On a stream of all topics that is behind: its cursor. */
+  get cursor (): Cursor | undefined {
+    return this.#cursor
+  }
+
+  /** On a resumed stream of all topics that is behind: its cursor after an event of the log. */
+  cursorAfter (event: Frame): Cursor | undefined {
+    return this.#cursorAfter?.(event)
+  }
+
+  /** Changes when it expires. */
   extend (expiresAt: number | null): void {
     this.#expiresAt = expiresAt
     this.#owner.clock.cancel(this.#expiry)
     this.#watchExpiry()
   }
 
-  /** Whether so many bytes more fit the budget; something larger than the budget fits an empty buffer. */
+  /** Whether this many more bytes fit the budget. An empty buffer has room for more than the budget. */
   hasRoomFor (bytes: number): boolean {
     const waiting = this.#sink.writableLength
     return waiting === 0 || waiting + bytes <= this.#owner.limits.bufferBytes
   }
 
-  /** The one place where bytes leave. */
+  /** All bytes leave here. */
   write (bytes: Buffer): void {
     if (!this.open || this.#sink.writableEnded || this.#sink.destroyed) return
     this.#written += bytes.length
     const flows = this.#sink.write(bytes)
-    // what is below its high-water mark a sink holds without saying so
+    // Below its high-water mark a sink holds bytes and still returns true
     if (!flows || this.#sink.writableLength > 0) this.#watchBacklog()
   }
 
-  /** Shows that the connection is alive; a peer that takes nothing sees that anyway. */
+  /** Shows that the connection is alive. Not needed while other bytes wait. */
   beat (): void {
     if (this.hasRoomFor(HEARTBEAT.length)) this.write(HEARTBEAT)
   }
@@ -176,11 +205,11 @@ export class Stream {
     this.write(Buffer.from(id === undefined ? text : withId(id, text)))
   }
 
-  /** Says why, and ends. */
+  /** Ends the stream, with the reason. */
   end (reason: string, retryAfterMs: number | null): void {
     if (!this.open) return
     this.write(Buffer.from(disconnectText(reason, retryAfterMs)))
-    this.#ending = true
+    this.#state = 'ending'
     if (!this.#sink.destroyed) this.#sink.end()
     this.#wake()
     this.#linger = this.#owner.clock.after(LINGER_MS, () => { this.destroy() })
@@ -188,13 +217,13 @@ export class Stream {
 
   destroy (): void {
     this.#sink.destroy()
-    // not every writable says `close` when it is destroyed twice
+    // Not every writable emits `close` when it is destroyed twice
     this.#close()
   }
 
-  /** Resolves when the peer has taken what was written, or the stream is over. */
+  /** Resolves when the peer has taken what was written, or the stream has ended. */
   async drained (): Promise<void> {
-    // what was written in this turn leaves with it, and says `drain` only when it was much
+    // What was written in this turn leaves with it, and `drain` is emitted only past the high-water mark
     if (this.#sink.writableLength > 0) await new Promise(resolve => setImmediate(resolve))
     while (this.open && this.#sink.writableLength > 0) {
       await new Promise<void>(resolve => {
@@ -227,41 +256,62 @@ export class Stream {
     return instant - this.#epoch - elapsedMs()
   }
 
-  fallBehind (topic: Topic, progress: Progress): void {
-    if (this.behind === NOTHING) this.behind = new Map()
-    ;(this.behind as Map<Topic, Progress>).set(topic, progress)
+  /** Everything up to `baseline` is covered by what it follows. A resumed stream also has the client's cursor. */
+  startFrom (baseline: number, resumed: ResumedCursor | undefined): void {
+    this.#baseline = baseline
+    if (resumed === undefined || this.#behind.size === 0) return
+    this.#cursor = resumed.cursor
+    this.#cursorAfter = resumed.after
   }
 
-  catchUp (topic: Topic): void {
-    if (!this.behind.has(topic)) return
-    ;(this.behind as Map<Topic, Progress>).delete(topic)
-    if (this.behind.size === 0) this.behind = NOTHING
+  /** It has to read a topic's log from here on. Called by `Topic` only. */
+  fallBehind (name: string, progress: Progress): void {
+    if (this.#behind === NOTHING) this.#behind = new Map()
+    ;(this.#behind as Map<string, Progress>).set(name, progress)
   }
 
-  /** It follows nothing any more, and gets nothing but what is sent to it by itself. */
+  /** While it is behind, it is no further than this, unless it is known to be behind a cursor already. */
+  holdCursor (cursor: Cursor): void {
+    this.#cursor ??= cursor
+  }
+
+  /** It has been sent an event of the log. */
+  sentFromLog (event: Frame): void {
+    if (this.#cursorAfter !== undefined) this.#cursor = this.#cursorAfter(event)
+  }
+
+  /** It is no longer behind with a topic. Called by `Topic` only. */
+  caughtUp (name: string): void {
+    if (!this.#behind.has(name)) return
+    ;(this.#behind as Map<string, Progress>).delete(name)
+    if (this.#behind.size > 0) return
+    this.#behind = NOTHING
+    this.#cursor = this.#cursorAfter = undefined
+  }
+
+  /** It follows nothing any more, and is sent only what is about itself. */
   detach (): void {
     this.topics.clear()
-    this.behind = NOTHING
-    this.inbox = []
-    this.claim = this.claimAfter = undefined
+    this.#behind = NOTHING
+    this.#cursor = this.#cursorAfter = undefined
   }
 
-  /** It follows a topic no longer: remembers how far that was, since a join may be heard of late, or twice. */
-  leave ({ name, head }: Topic): void {
+  /** Remembers how far a topic was that it follows no longer: a join may arrive late, or twice. */
+  rememberLeft (name: string, head: number): void {
     this.#left ??= new Map()
     this.#left.delete(name)
     this.#left.set(name, head)
     if (this.#left.size > LEFT_MAX) this.#left.delete(this.#left.keys().next().value!)
   }
 
-  /** Whether it was told of this event of a topic before it left that. */
+  /** Whether it had been sent this event of a topic when it left that. */
   hasPassed (name: string, seq: number): boolean {
     return seq <= (this.#left?.get(name) ?? -1)
   }
 
-  /** While something is unsent, looks now and then whether the peer takes any of it. */
+  /** While bytes are unsent, checks regularly whether the peer takes any. */
   #watchBacklog (): void {
-    if (this.#backlogCheck !== undefined || this.#closed) return
+    if (this.#backlogCheck !== undefined || this.#state === 'closed') return
     this.#progressAt = elapsedMs()
     this.#taken = this.#written - this.#sink.writableLength
     this.#checkBacklogLater()
@@ -280,14 +330,14 @@ export class Stream {
       this.#taken = taken
       const idle = now - this.#progressAt
       if (idle >= limits.staleAfterMs) return this.destroy()
-      if (this.behind.size > 0 && idle >= TOO_SLOW_MS) return this.#owner.tooSlow(this)
+      if (this.#behind.size > 0 && idle >= TOO_SLOW_MS) return this.#owner.tooSlow(this)
       this.#checkBacklogLater()
     })
   }
 
   #close (): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
     const { clock } = this.#owner
     this.#beating.delete(this)
     for (const alarm of [this.#expiry, this.#backlogCheck, this.#linger]) clock.cancel(alarm)

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { HubCounters } from '../hub/hub.js'
+import type { HubCounters } from '../hub/counters.js'
 import { elapsedMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
 

@@ -132,7 +132,7 @@ t.test('who comes from a node that knew more is never given a position before th
   for (const n of upTo(20)) a.commit('x', n)
   // resumed from the newest position, before this node has heard of it
   const { sink, stream } = b.followAll('bea', 'x', 'y')
-  stream.since = 20
+  stream.startFrom(20, undefined)
   a.commit('y', 1)
   b.commit('y', 2)
   await eventually(() => numbers(sink).length === 2 && numbers(early.sink).length === 22)

@@ -1,0 +1,124 @@
+import type { Relay } from './relay.js'
+import type { Stream } from './stream.js'
+import { Topic } from './topic.js'
+
+export interface RegistryOwner {
+  /** A channel of the bus is being joined; messages arrive once this resolves. Undefined: they do already. */
+  listening(joined: Promise<void> | undefined): void
+  /** Whether a topic that nobody follows can be forgotten. */
+  isDone(topic: Topic): boolean
+  forgotten(topic: Topic): void
+}
+
+/** The open streams and the topics that they follow. Listens on the bus for exactly those topics and users. */
+export class Registry {
+  readonly #relay: Relay
+  readonly #owner: RegistryOwner
+  readonly #streams = new Map<string, Stream>()
+  /** Streams that follow all topics of their user. */
+  readonly #byUser = new Map<string, Set<Stream>>()
+  readonly #topics = new Map<string, Topic>()
+
+  constructor (relay: Relay, owner: RegistryOwner) {
+    this.#relay = relay
+    this.#owner = owner
+  }
+
+  get streamCount (): number {
+    return this.#streams.size
+  }
+
+  get topicCount (): number {
+    return this.#topics.size
+  }
+
+  streams (): Iterable<Stream> {
+    return this.#streams.values()
+  }
+
+  stream (id: string): Stream | undefined {
+    return this.#streams.get(id)
+  }
+
+  /** The user's streams of all topics. */
+  streamsOf (userId: string): Iterable<Stream> {
+    return this.#byUser.get(userId) ?? []
+  }
+
+  hasStreamsOf (userId: string): boolean {
+    return this.#byUser.has(userId)
+  }
+
+  topic (name: string): Topic | undefined {
+    return this.#topics.get(name)
+  }
+
+  /** Whether the topic is the one of that name, and not one that was forgotten meanwhile. */
+  holds (topic: Topic): boolean {
+    return this.#topics.get(topic.name) === topic
+  }
+
+  addStream (stream: Stream): void {
+    this.#streams.set(stream.id, stream)
+    if (!stream.all) return
+    const set = this.#byUser.get(stream.userId) ?? new Set()
+    this.#byUser.set(stream.userId, set.add(stream))
+    if (set.size === 1) this.#owner.listening(this.#relay.listenUser(stream.userId))
+  }
+
+  /** Forgets a stream that is closed, and the topics that only it followed. */
+  removeStream (stream: Stream): void {
+    this.#streams.delete(stream.id)
+    for (const name of stream.topics) {
+      const topic = this.#topics.get(name)
+      if (topic !== undefined) this.#unfollow(stream, topic)
+    }
+    this.#removeFromUser(stream)
+  }
+
+  addTopic (name: string, head: number): Topic {
+    const topic = new Topic(name, head)
+    this.#topics.set(name, topic)
+    this.#owner.listening(this.#relay.listenTopic(name))
+    return topic
+  }
+
+  /** Ends a stream's following of a topic that its user has left. */
+  leave (stream: Stream, topic: Topic): void {
+    stream.rememberLeft(topic.name, topic.head)
+    this.#unfollow(stream, topic)
+  }
+
+  /** Forgets a topic if nobody follows it. */
+  release (topic: Topic): void {
+    if (topic.followed || !this.holds(topic) || !this.#owner.isDone(topic)) return
+    this.#topics.delete(topic.name)
+    this.#owner.forgotten(topic)
+    this.#relay.unlistenTopic(topic.name)
+  }
+
+  /** Forgets all topics. The streams stay open, follow nothing, and are not let in by joins any more. */
+  detachAll (): Stream[] {
+    for (const name of this.#topics.keys()) this.#relay.unlistenTopic(name)
+    this.#topics.clear()
+    const streams = [...this.#streams.values()]
+    for (const stream of streams) {
+      stream.detach()
+      this.#removeFromUser(stream)
+    }
+    return streams
+  }
+
+  #unfollow (stream: Stream, topic: Topic): void {
+    topic.unfollow(stream)
+    this.release(topic)
+  }
+
+  #removeFromUser (stream: Stream): void {
+    const set = this.#byUser.get(stream.userId)
+    if (set?.delete(stream) === true && set.size === 0) {
+      this.#byUser.delete(stream.userId)
+      this.#relay.unlistenUser(stream.userId)
+    }
+  }
+}
