@@ -1,12 +1,10 @@
 import { chatError, isChatError } from '../errors.js'
-import type { Cursor, Frame } from '../hub/frame.js'
 import type { Hub } from '../hub/hub.js'
-import type { Sink, Stream } from '../hub/stream.js'
+import type { Sink, Stream, StreamOptions } from '../hub/stream.js'
 import { isoTime, UserId } from '../schemas/common.js'
 import type { ChatEvents, ResetReason, StreamEvents } from '../schemas/events.js'
 import type { Transaction } from '../hub/known-log.js'
-import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor, type AllCursor, type TopicCursor } from '../store/cursor.js'
-import type { Followable, Resumable } from '../store/followable.js'
+import { cursorOfAll, cursorOfTopic } from '../store/cursor.js'
 import type { Queries } from '../store/queries.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
@@ -16,11 +14,12 @@ import { isoTimeOrNull } from '../store/rendering.js'
 import { endDiverged } from './divergence.js'
 import { timeOrderedId } from './ids.js'
 import { closeStream, closeStreamIfCounted, isLater, openStream, openStreamOf, renewStream } from './presence.js'
+import { cursorAtStart, cursorWhileCatchingUp, followsFrom, isAhead, seqIn, startOfAll, startOfConversation, type AllStart } from './resume.js'
 import { TYPING_LAPSE_MS } from './typing.js'
 import type { Caller, Users } from './users.js'
 import { assertValid } from './validation.js'
 
-/** Who opens a stream: somebody who is made known with it, or (who holds a ticket) is known already. */
+/** Who opens a stream. A caller with a name is saved with it; one who holds a ticket was saved when that was issued. */
 export type StreamCaller = Caller | Pick<Caller, 'userId' | 'expiresAt'>
 
 export interface StreamRequest {
@@ -32,7 +31,7 @@ export interface StreamRequest {
   echo: boolean
 }
 
-/** An admitted stream: everything that can be refused has been. `begin` takes the connection. */
+/** A stream that was admitted: nothing can refuse it any more. `begin` takes the connection. */
 export interface Admission {
   begin(sink: Sink): void
 }
@@ -46,40 +45,26 @@ export interface StreamsOptions {
   queries: Queries
   writer: Writer
   users: Users
-  /** Takes this process's place among the nodes again. */
+  /** Renews this process's lease, after others have taken it for dead. */
   comeBack: () => Promise<void>
-  /** Called when a stream is counted as closed. */
+  /** Called when a stream's row is deleted. */
   onClosed: (stream: StreamRow) => void
-  /** Called when the database has lost what it had: whatever of it is remembered may be wrong. */
+  /** Called when the log has diverged: what is remembered of the database may be wrong. */
   onDiverged: () => void
 }
 
-/** What an all-conversations stream starts with. */
-interface Start {
-  position: number
-  /** Undefined: it starts now. */
-  cursor: AllCursor | undefined
-  reset: ResetReason | undefined
-  /** The newest transaction that the client has seen. */
-  known?: Transaction
-}
-
-/** So many conversations are followed in slices. */
-const MANY = 200
-
-/** Opens streams: who may, from where on, and the seam between the log and what is live. */
+/** Admits streams, counts them in the database, renews them and closes them. */
 export class Streams {
   readonly #options: StreamsOptions
   readonly #rows = new Map<string, StreamRow>()
   /** Streams of all conversations that are being admitted, by user. */
   readonly #opening = new Map<string, number>()
-  #beginning: Promise<void> = Promise.resolve()
 
   constructor (options: StreamsOptions) {
     this.#options = options
   }
 
-  /** What is open here, as the database should have it. */
+  /** The streams that are open here, as their rows should be. */
   open (): StreamRow[] {
     return [...this.#rows.values()]
   }
@@ -92,7 +77,7 @@ export class Streams {
     const { userId } = request.caller
     assertValid(UserId, userId)
     if (request.conversationId !== undefined) return await this.#admitOne(request, request.conversationId)
-    // reading all conversations is work: nobody has more of it under way than streams to open
+    // Reading all conversations is expensive: nobody has more streams under way than they may have open
     const opening = this.#opening.get(userId) ?? 0
     if (opening >= this.#options.maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
     this.#opening.set(userId, opening + 1)
@@ -106,9 +91,9 @@ export class Streams {
   }
 
   /**
-   * A stream lasts as long as a fresh token does, on whichever node it is open; one that ends sooner takes nothing away.
-   * @returns when it ends now
-   * @throws NOT_FOUND when it is none of the user's
+   * Extends a stream, on whichever node it is open, until a fresh token expires. Never shortens it.
+   * @returns when it expires
+   * @throws NOT_FOUND where the user has no such stream
    */
   async renew (userId: string, streamId: string, expiresAt: number | null): Promise<number | null> {
     const { hub, writer } = this.#options
@@ -125,7 +110,7 @@ export class Streams {
     stream.extend(expiresAt)
   }
 
-  /** A stream's token is about to expire: perhaps it was renewed on another node. */
+  /** A stream is about to expire, unless it was renewed on another node. */
   expiring (stream: Stream): void {
     void this.#lookForRenewal(stream)
   }
@@ -137,16 +122,16 @@ export class Streams {
     if (isLater(renewed, expiresAt)) this.#extend(stream, renewed)
   }
 
-  /** The hub has let go of a stream. */
+  /** The hub has closed a stream. */
   closed (stream: Stream): void {
     const row = this.#rows.get(stream.id)
     if (row === undefined) return
-    // from now on none that a node which comes back would count again
+    // First, so that a node that renews a lapsed lease does not count it again
     this.#rows.delete(row.id)
     void this.#close(row)
   }
 
-  /** The log has lost events that these streams were sent: each is told so, with a place in the log as it is now, and ends. */
+  /** The log has lost events that these streams were sent: each is told so, with an event id of the log as it is now, and ends. */
   diverged (streams: Stream[], newest: Transaction): void {
     const { hub, identity, queries, onDiverged } = this.#options
     onDiverged()
@@ -159,122 +144,66 @@ export class Streams {
 
   async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
     const { hub, identity, maxPerUser } = this.#options
-    const isSameLog = this.#watchLog()
-    const asOf = hub.position
+    const readAt = hub.readPoint()
     const row = this.#rowOf(request)
-    const cursor = request.lastEventId === undefined ? undefined : parseCursor(request.lastEventId)
-    const after = cursor?.kind === 'topic' ? cursor.seq : 0
-    const conversation = await this.#count(request, row, openStreamOf(conversationId, row, maxPerUser, after))
+    const conversation = await this.#count(request, row, openStreamOf(conversationId, row, maxPerUser, seqIn(request.lastEventId)))
     return {
       begin: sink => {
-        const stream = this.#take(row, request, sink)
-        if (stream === undefined) return
-        if (!isSameLog()) return hub.end(stream, 'unavailable')
-        if (conversation.newest !== undefined) hub.know(conversation.newest)
-        const placed = this.#place(request.lastEventId, conversation)
-        const start = placed.seq ?? conversation.eventSeq
-        hub.follow(stream, conversationId, conversation.eventSeq, asOf, start)
-        const id = cursorOfTopic(identity, conversation.num, start, placed.seq === undefined ? conversation.newest?.tag : conversation.tagAfter)
-        this.#greet(stream, conversationId, id, placed.seq !== undefined)
-        if (placed.reset !== undefined) this.#reset(stream, conversationId, placed.reset, id)
+        if (this.#isGone(row, sink)) return
+        const { num, eventSeq, newest, tagAfter } = conversation
+        const { after, reset } = startOfConversation(request.lastEventId, conversation, identity)
+        const id = after === undefined ? cursorOfTopic(identity, num, eventSeq, newest?.tag) : cursorOfTopic(identity, num, after, tagAfter)
+        hub.start({
+          ...streamOptions(row, request, sink),
+          readAt,
+          follows: [{ topic: conversationId, head: eventSeq, after: after ?? eventSeq, newest }],
+          greet: stream => {
+            this.#greet(stream, conversationId, id, after !== undefined)
+            if (reset !== undefined) this.#reset(stream, conversationId, reset, id)
+          }
+        })
       }
     }
-  }
-
-  /** What was read for a stream before the log turned out to be another one can't be joined to what comes now. */
-  #watchLog (): () => boolean {
-    const { counters } = this.#options.hub
-    const before = counters.diverged
-    return () => counters.diverged === before
-  }
-
-  #place (lastEventId: string | undefined, conversation: Resumable): { seq?: number, reset?: ResetReason } {
-    if (lastEventId === undefined) return {}
-    const cursor = parseCursor(lastEventId)
-    if (cursor === undefined) return { reset: 'unreadable' }
-    if (cursor.kind !== 'topic' || cursor.identity !== this.#options.identity || cursor.num !== conversation.num) return { reset: 'foreign' }
-    if (cursor.seq > conversation.eventSeq) return { reset: 'ahead' }
-    if (cursor.seq < conversation.prunedSeq) return { reset: 'pruned' }
-    if (!isSame(cursor.tag, conversation.tagAfter)) return { reset: 'diverged' }
-    return { seq: cursor.seq }
   }
 
   async #admitAll (request: StreamRequest): Promise<Admission> {
     const { hub, queries, identity, maxPerUser } = this.#options
-    const isSameLog = this.#watchLog()
-    const asOf = hub.position
-    const [conversations, placed] = await Promise.all([
-      queries.followed(request.caller.userId, asOf),
-      this.#startOf(request.lastEventId, asOf)
+    const { lastEventId } = request
+    const readAt = hub.readPoint()
+    const [conversations, asked] = await Promise.all([
+      queries.followed(request.caller.userId, readAt.position),
+      startOfAll(lastEventId, readAt.position, identity, queries)
     ])
-    const start = isAhead(placed, conversations) ? { ...placed, cursor: undefined, position: asOf, reset: 'ahead' as const } : placed
-    const places = conversations.map(conversation => ({ conversation, base: baseOf(conversation, start) }))
-    const seqs = await queries.seqsAt(places
-      .filter(({ conversation, base }) => 'position' in base && conversation.position > base.position)
-      .map(({ conversation, base }) => ({ num: conversation.num, position: (base as { position: number }).position })))
+    const start: AllStart = isAhead(asked, conversations) ? { ...asked, cursor: undefined, position: readAt.position, reset: 'ahead' } : asked
+    const { position, cursor, reset, shown } = start
+    const { follows, pruned } = await followsFrom(start, conversations, queries)
     const row = this.#rowOf(request)
     await this.#count(request, row, openStream(row, maxPerUser))
-    const release = await this.#prepare(conversations, asOf)
+    const undo = await hub.prepare(follows, readAt)
+    const transactionAt = (position: number): Transaction => ({ position, tag: hub.tagAt(position) })
+    const baseline = Math.max(readAt.position, position, cursor?.partial?.to ?? 0)
     return {
       begin: sink => {
-        const stream = this.#take(row, request, sink)
-        if (stream === undefined) return release()
-        if (!isSameLog()) {
-          release()
-          return hub.end(stream, 'unavailable')
-        }
-        const { cursor } = start
-        if (start.known !== undefined) hub.showed(start.known)
-        const from = cursor === undefined ? cursorOfAll(identity, { position: start.position, tag: hub.tagAt(start.position) }) : request.lastEventId!
-        const pruned: string[] = []
-        for (const { conversation, base } of inOrder(places, cursor)) {
-          const { conversationId, num, eventSeq, prunedSeq, position, prunedPosition, newest } = conversation
-          let after = eventSeq
-          if ('seq' in base) after = base.seq
-          else if (position > base.position) after = Math.max(seqs.get(num) ?? 0, base.position < prunedPosition ? 0 : prunedSeq)
-          if (after < prunedSeq) {
-            pruned.push(conversationId)
-            after = eventSeq
+        if (this.#isGone(row, sink)) return undo()
+        hub.start({
+          ...streamOptions(row, request, sink),
+          readAt,
+          follows,
+          shown,
+          baseline,
+          resumed: () => ({
+            cursor: cursorAtStart(identity, cursor ?? { from: position, shown: transactionAt(position) }),
+            after: cursorWhileCatchingUp(identity, start, transactionAt(baseline))
+          }),
+          greet: stream => {
+            const id = cursor === undefined || lastEventId === undefined ? cursorOfAll(identity, transactionAt(position)) : lastEventId
+            this.#greet(stream, null, id, cursor !== undefined)
+            if (reset !== undefined) this.#reset(stream, null, reset, id)
+            for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', id)
           }
-          hub.follow(stream, conversationId, eventSeq, asOf, after)
-          if (newest !== undefined) hub.know(newest)
-        }
-        const baseline = Math.max(asOf, start.position, cursor?.partial?.to ?? 0)
-        stream.startFrom(baseline, {
-          cursor: claimOf(identity, cursor ?? { from: start.position, shown: { position: start.position, tag: hub.tagAt(start.position) } }),
-          after: catchUpCursor(identity, start, { position: baseline, tag: hub.tagAt(baseline) })
         })
-        hub.lookBack(asOf)
-        this.#greet(stream, null, from, cursor !== undefined)
-        if (start.reset !== undefined) this.#reset(stream, null, start.reset, from)
-        for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', from)
       }
     }
-  }
-
-  /** For a stream with many conversations, whose opening must not hold up everybody else. @returns what undoes it */
-  async #prepare (conversations: Followable[], asOf: number): Promise<() => void> {
-    if (conversations.length < MANY) return () => {}
-    const { hub } = this.#options
-    await hub.prepare(conversations.map(({ conversationId, eventSeq }) => ({ name: conversationId, head: eventSeq })), asOf)
-    // those that are admitted together begin one in each turn
-    this.#beginning = this.#beginning.then(async () => { await new Promise(resolve => setImmediate(resolve)) })
-    await this.#beginning
-    return () => { hub.release(conversations.map(({ conversationId }) => conversationId)) }
-  }
-
-  async #startOf (lastEventId: string | undefined, position: number): Promise<Start> {
-    const now = (reset?: ResetReason): Start => ({ position, cursor: undefined, reset })
-    if (lastEventId === undefined) return now()
-    const cursor = parseCursor(lastEventId)
-    if (cursor === undefined) return now('unreadable')
-    if (cursor.kind !== 'all' || cursor.identity !== this.#options.identity) return now('foreign')
-    const { from, shown, partial } = cursor
-    if (shown.position < (partial?.to ?? from) || (partial !== undefined && partial.to < from)) return now('ahead')
-    const log = await this.#options.queries.tags.at(shown.position)
-    if (shown.position > log.newest) return now('ahead')
-    if (!isSame(shown.tag, log.tag)) return now('diverged')
-    return { position: from, cursor, reset: undefined, known: { position: shown.position, tag: log.tag ?? undefined } }
   }
 
   #rowOf ({ caller: { userId, expiresAt }, conversationId }: StreamRequest): StreamRow {
@@ -286,26 +215,23 @@ export class Streams {
     const write = async (): Promise<Result> => await ('displayName' in caller ? users.writeAs(caller, open) : writer.write(open))
     try {
       return await write().catch(async (error: unknown) => {
-        // this node was taken for dead
+        // Others have taken this node for dead
         if (!isOrphan(error)) throw error
         await comeBack()
         return await write()
       })
     } catch (error) {
-      // it may have been counted all the same: a commit whose answer was lost
+      // It may have been counted: the answer to the commit may be what was lost
       if (isChatError(error, 'UNAVAILABLE')) void this.#close(row, closeStreamIfCounted)
       throw error
     }
   }
 
-  #take (row: StreamRow, { echo, caller: { expiresAt }, conversationId }: StreamRequest, sink: Sink): Stream | undefined {
-    if (sink.destroyed) {
-      // the client has gone while it was admitted
-      void this.#close(row)
-      return undefined
-    }
-    this.#rows.set(row.id, row)
-    return this.#options.hub.open({ id: row.id, userId: row.userId, sink, all: conversationId === undefined, echo, expiresAt })
+  /** Takes note of the stream, unless the client went away while it was admitted. */
+  #isGone (row: StreamRow, sink: Sink): boolean {
+    if (sink.destroyed) void this.#close(row)
+    else this.#rows.set(row.id, row)
+    return sink.destroyed
   }
 
   async #close (row: StreamRow, close: (userId: string, streamId: string) => Command<unknown> = closeStream): Promise<void> {
@@ -314,7 +240,7 @@ export class Streams {
       await writer.write(close(row.userId, row.id))
       onClosed(row)
     } catch {
-      // the database is away: the lease would keep the stream open, so again
+      // The database is unavailable. The row would count as open as long as the node lives, so this is tried again
       if (!hub.closing) hub.clock.after(1000, () => { void this.#close(row, close) })
     }
   }
@@ -340,48 +266,5 @@ export class Streams {
   }
 }
 
-/**
- * Whether an id names what the log has: the tag in the id, and that of the log. What the log doesn't keep any more (pruned,
- * or of a conversation that was deleted), and an id without a tag, can be judged by the number only.
- */
-const isSame = (inId: string | undefined, inLog: string | null): boolean => inId === undefined || inLog === null || inId === inLog
-
-/** Whether the client has seen more of a conversation than there is. */
-const isAhead = ({ cursor }: Start, conversations: Followable[]): boolean => {
-  const partial = cursor?.partial
-  return partial !== undefined && conversations.some(({ num, eventSeq }) => num === partial.num && partial.seq > eventSeq)
-}
-
-/** From where a conversation is to be caught up: a position, or (in the middle of it already) a `seq`. */
-function baseOf ({ num }: Followable, { position, cursor }: Start): { position: number } | { seq: number } {
-  const partial = cursor?.partial
-  if (partial === undefined || num > partial.num) return { position }
-  return num === partial.num ? { seq: partial.seq } : { position: partial.to }
-}
-
-/** By number; where an earlier catching up was cut off, what it had left goes first. */
-function inOrder<T extends { conversation: Followable }> (places: T[], cursor: AllCursor | undefined): T[] {
-  const { partial } = cursor ?? {}
-  if (partial === undefined) return places
-  const split = places.findIndex(({ conversation }) => conversation.num >= partial.num)
-  return split === -1 ? places : [...places.slice(split), ...places.slice(0, split)]
-}
-
-/** The claim that a stream has resumed from; what it is sent live while it catches up is shown, and no more. */
-const claimOf = (identity: string, { from, shown: seen, partial }: Pick<AllCursor, 'from' | 'shown' | 'partial'>): Cursor => shown => {
-  const newest = shown.position > seen.position ? shown : seen
-  return partial === undefined
-    ? cursorOfAll(identity, { position: from, tag: undefined }, newest)
-    : cursorOfCatchUp(identity, from, { position: partial.to, tag: undefined }, partial, newest)
-}
-
-/** See `store/cursor.ts`: what may be claimed after each event of catching up in that order. */
-function catchUpCursor (identity: string, { position, cursor }: Start, now: Transaction): (event: Frame) => Cursor {
-  const partial = cursor?.partial
-  return ({ id }) => {
-    const event = parseCursor(id!) as TopicCursor
-    return partial !== undefined && event.num >= partial.num
-      ? shown => cursorOfCatchUp(identity, position, { position: partial.to, tag: undefined }, event, shown)
-      : shown => cursorOfCatchUp(identity, partial?.to ?? position, now, event, shown)
-  }
-}
+const streamOptions = ({ id, userId }: StreamRow, { echo, caller: { expiresAt }, conversationId }: StreamRequest, sink: Sink): StreamOptions =>
+  ({ id, userId, sink, all: conversationId === undefined, echo, expiresAt })

@@ -1,11 +1,11 @@
 import type { AnyEmission } from './emission.js'
 
-/** The length of a message for a bus that does not say what it carries, in bytes. */
+/** Length of a message on a bus that states no limit, in bytes. */
 const MESSAGE_MAX_BYTES = 64 * 1024
 
 /**
- * An event for the followers of several topics, as messages for all nodes: as few as the bus can carry, each with a part of
- * the topics. Somebody's online status has as many topics as they have conversations: thousands, perhaps.
+ * An event for the followers of several topics, as messages for all nodes: as few as fit the bus, each with some of the topics.
+ * A user's online status has as many topics as the user has conversations, which may be thousands.
  */
 export function broadcastMessages ({ topics, ...event }: AnyEmission, key: string, maxBytes = MESSAGE_MAX_BYTES): string[] {
   const head = `${JSON.stringify({ ...event, key, broadcast: true }).slice(0, -1)},"topics":[`

@@ -5,6 +5,7 @@ import { allText, isFor, topicText, type Frame } from './frame.js'
 import type { Horizon } from './horizon.js'
 import { PAGE, type FramedEvent, type PageReader } from './log.js'
 import type { Registry } from './registry.js'
+import { nextTurn } from './slice.js'
 import type { Progress, Stream } from './stream.js'
 import type { Topic } from './topic.js'
 import type { Turn } from './turn.js'
@@ -165,8 +166,6 @@ export class CatchUp<C extends Catalogue> {
     })
   }
 }
-
-const nextTurn = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
 
 /** The events of a page that the stream's user may see: none between a leave and the next join. */
 function permitted (page: FramedEvent[], { userId, all }: Stream, progress: Progress): FramedEvent[] {

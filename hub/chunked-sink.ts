@@ -4,11 +4,11 @@ import type { Sink } from './stream.js'
 
 const CRLF = Buffer.from('\r\n')
 
-/** What was written last, and as a chunk: the streams of one audience are written the same Buffer one after the other. */
+/** The last bytes, and their chunk: one Buffer is written to the streams of an audience one after the other. */
 let lastBytes: Buffer | undefined
 let lastChunk: Buffer | undefined
 
-/** One chunk of HTTP/1.1's chunked coding (RFC 9112, 7.1). */
+/** The bytes as a chunk of HTTP/1.1 (RFC 9112, 7.1). */
 function chunkOf (bytes: Buffer): Buffer {
   if (bytes !== lastBytes) {
     lastBytes = bytes
@@ -18,10 +18,10 @@ function chunkOf (bytes: Buffer): Buffer {
 }
 
 /**
- * An HTTP/1.1 response whose body is written to its socket directly, as chunks that are made once for all streams.
+ * Writes the body of an HTTP/1.1 response to its socket directly, as chunks that are made once for all streams.
  *
- * `ServerResponse.write` would cork the socket and write in a later tick, three pieces for each stream: that takes half as
- * much CPU again, and a turn of the event loop would write far more than it has counted, out of the hub's sight.
+ * `ServerResponse.write` corks the socket and writes three pieces for each stream in a later tick. That takes half as much CPU
+ * again, and the hub could not limit what a turn of the event loop writes.
  */
 export class ChunkedSink implements Sink {
   readonly #response: ServerResponse
@@ -32,7 +32,7 @@ export class ChunkedSink implements Sink {
     this.#socket = socket
   }
 
-  /** Takes a response whose head is sent. Any other one (HTTP/2, HTTP/1.0, a host's own) is written to as it is. */
+  /** For a response whose head has been sent. Any other sink (HTTP/2, HTTP/1.0, a host's own) is returned as it is. */
   static over (response: Sink): Sink {
     return response instanceof ServerResponse && response.headersSent && response.chunkedEncoding && response.socket instanceof Socket && response.writableLength === response.socket.writableLength
       ? new ChunkedSink(response, response.socket)
@@ -64,7 +64,7 @@ export class ChunkedSink implements Sink {
   }
 
   on (event: 'close' | 'drain' | 'error', listener: () => void): void {
-    // the response tells of a drain only after a write of its own
+    // The response emits `drain` only after a write of its own
     if (event === 'drain') this.#socket.on(event, listener)
     else this.#response.on(event, listener)
   }

@@ -1,8 +1,8 @@
 import { elapsedMs } from '../time.js'
 
-/** How exact the clock is, in milliseconds. */
+/** Resolution of the clock, in milliseconds. */
 const TICK_MS = 50
-/** How many ticks it looks ahead for the next alarm. */
+/** Ticks that it looks ahead for the next alarm. */
 const AHEAD = 20
 
 /** What `Clock.after` returns; `Clock.cancel` takes it. */
@@ -11,13 +11,13 @@ export interface Alarm { tick: number, ring: () => void }
 const tickAt = (ms: number): number => Math.floor(ms / TICK_MS)
 
 /**
- * One timer for everything that waits: heartbeats, expiries, lapses. A timer each would cost half of what an idle stream
- * costs. Alarms of the same twentieth of a second ring together, never early.
+ * One timer for everything that waits: heartbeats, expiries, lapses. With a timer for each, an idle stream would cost half as much
+ * again. Alarms of the same tick ring together, never early.
  */
 export class Clock {
   readonly #alarms = new Map<number, Set<Alarm>>()
   #timer: NodeJS.Timeout | undefined
-  /** The last tick that was looked at, and the one that is waited for. */
+  /** The last tick that has rung, and the one that the timer waits for. */
   #last = 0
   #next = 0
 
@@ -51,7 +51,7 @@ export class Clock {
     this.#timer = undefined
   }
 
-  /** Waits for a tick, or less: an idle process isn't woken up for ticks without an alarm. */
+  /** Waits for a tick, but not for long. Ticks without an alarm do not wake up an idle process. */
   #wait (tick: number): void {
     clearTimeout(this.#timer)
     this.#next = Math.min(tick, this.#last + AHEAD)
@@ -64,7 +64,7 @@ export class Clock {
     while (this.#last < now) {
       const set = this.#alarms.get(++this.#last)
       if (set === undefined) continue
-      // one alarm may cancel another of the same moment
+      // An alarm may cancel another one of the same tick
       for (const alarm of set) alarm.ring()
       this.#alarms.delete(this.#last)
     }

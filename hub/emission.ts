@@ -1,31 +1,31 @@
-/** Name of event → shape of its data. The chat's is `ChatEvents`; a host's own hub takes the host's. */
+/** Maps the names of events to the types of their data. The chat's is `ChatEvents`; a host's own hub takes the host's. */
 export type Catalogue = object
 
-/** To whom an event goes, and its place in the log. */
+/** Whom an event goes to, and its numbers in the log. */
 export interface Routing {
-  /** Followers of any of these topics get it, each stream once. A durable event has exactly one. */
+  /** Streams that follow any of these topics get it, once each. A durable event has exactly one. */
   topics: readonly string[]
-  /** Durable events: number in the topic's log, 1, 2, 3 … without a hole. */
+  /** Durable events: number in the topic's log, 1, 2, 3 … without a gap. */
   seq?: number
-  /** Durable events: number of the transaction that logged it, over all topics, in commit order. */
+  /** Durable events: number of the transaction that logged it, in commit order over all topics. */
   position?: number
-  /** Durable events: tells that transaction from another one that has the same number in a log that diverged. */
+  /** Durable events: tells that transaction from one with the same number in a log that has diverged. */
   tag?: string
-  /** Ephemeral events of one topic: its newest `seq` then. They overtake nothing, a removal least of all. */
+  /** Ephemeral events of one topic: its newest `seq` at that time. The event does not overtake it, since that may be a removal. */
   after?: number
-  /** Durable events: the `id:` that a stream of this topic alone shows. */
+  /** Durable events: the event id on a stream of this topic. */
   id?: string
-  /** Streams of this user don't get it, unless they asked for an echo. */
+  /** Streams of this user do not get it, unless they asked for an echo. */
   except?: string
-  /** Nor when they did. */
+  /** Nor if they did. */
   neverToThem?: boolean
-  /** From this event on, streams of these users that follow all of their topics follow this one too. */
+  /** From this event on, streams of these users that follow all topics follow this one. */
   joins?: readonly string[]
-  /** After this event, streams of this user don't follow the topic any more. */
+  /** After this event, streams of this user no longer follow the topic. */
   leaves?: string
 }
 
-/** One event on its way to its audience. A payload that doesn't fit its name doesn't compile. */
+/** An event on its way to its audience. Data that does not fit the name does not compile. */
 export type Emission<C extends Catalogue> = {
   [T in keyof C & string]: { type: T, data: C[T] }
 }[keyof C & string] & Routing
@@ -33,10 +33,10 @@ export type Emission<C extends Catalogue> = {
 /** A row of the log that this version has no event for. Nothing is shown of it, but its `seq` and its `id` count. */
 export type Blank = { type: string, data: null, blank: true } & Routing
 
-/** An event of any catalogue, as the hub's insides handle it. */
+/** An event of any catalogue, as it is handled inside the hub. */
 export type AnyEmission = { type: string, data: unknown, blank?: true } & Routing
 
-/** An emission of which the compiler knows only that name and data belong together. */
+/** Makes an emission where the compiler knows only that name and data belong together. */
 export function emissionOf<C extends Catalogue, T extends keyof C & string> (type: T, data: C[T], routing: Routing): Emission<C> {
   return { type, data, ...routing } as Emission<C>
 }

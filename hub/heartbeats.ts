@@ -1,21 +1,21 @@
 import { elapsedMs } from '../time.js'
 import type { Alarm, Clock } from './clock.js'
 
-/** Groups that beat one after the other: one wakes an idle process up for many streams, and holds it up for few. */
+/** Groups of streams that beat one after the other: few enough to wake an idle process rarely, enough to block it only briefly. */
 const SLOTS = 30
 const SLOT_MIN_MS = 50
 
 interface Beating { beat(): void }
 
 /**
- * The heartbeats of all streams: each beats every `intervalMs` milliseconds, together with those that were opened about
- * when it was, and the first time a little early. An alarm for each stream would take 150 bytes of it, and a wake-up for each beat.
+ * The heartbeats of all streams. Each beats every `intervalMs` milliseconds, together with those that were opened at about the
+ * same time, and the first time a little early. An alarm for each stream would take 150 bytes, and a wake-up for each beat.
  */
 export class Heartbeats {
   readonly #clock: Clock
   readonly #slotMs: number
   readonly #slots: Array<Set<Beating>>
-  /** The slot that beats next, and when; of the last ones, how many were empty. */
+  /** The slot that beats next, when it does, and how many of the last slots were empty. */
   #next = 0
   #dueAt = 0
   #empty = 0
@@ -28,13 +28,13 @@ export class Heartbeats {
     this.#slots = Array.from({ length: slots }, () => new Set())
   }
 
-  /** @returns the set to delete it from */
+  /** @returns the set to delete the stream from */
   add (stream: Beating): Set<Beating> {
     if (this.#alarm === undefined) {
       this.#dueAt = elapsedMs()
       this.#wait()
     }
-    // those who have just beaten: their turn is a whole round away
+    // The slot that has just beaten: its next turn is a whole round away
     const slot = this.#slots.at(this.#next - 1)!
     this.#empty = 0
     return slot.add(stream)
@@ -47,7 +47,7 @@ export class Heartbeats {
 
   #ring (): void {
     const now = elapsedMs()
-    // after a pause of the process all whose turn has passed
+    // After a pause of the process, all slots whose turn has passed beat
     const passed = Math.floor((now - this.#dueAt) / this.#slotMs)
     for (let slots = Math.min(passed + 1, this.#slots.length); slots > 0; slots--) this.#ringOne()
     this.#dueAt += passed * this.#slotMs

@@ -11,47 +11,21 @@ import { Heartbeats } from './heartbeats.js'
 import { Horizon } from './horizon.js'
 import type { Transaction } from './known-log.js'
 import { PageReader, type Log } from './log.js'
+import type { EndReason, HubOptions, StreamWatcher, SubscribeOptions } from './options.js'
 import { Registry } from './registry.js'
 import { Relay, type Receiver } from './relay.js'
-import { LoopSlice } from './slice.js'
-import { Stream, type Sink, type StreamLimits, type StreamOptions, type StreamOwner } from './stream.js'
+import { LoopSlice, nextTurn } from './slice.js'
+import type { Follow, ReadPoint, StartOptions } from './start.js'
+import { Stream, type Sink, type StreamLimits, type StreamOwner } from './stream.js'
 import type { Topic } from './topic.js'
 import { Turn } from './turn.js'
 
-/** Why the hub ends a stream. */
-export type EndReason = 'token_expired' | 'removed' | 'shutdown' | 'too_slow' | 'unavailable'
-
-export interface HubOptions extends Partial<StreamLimits> {
-  /** Epoch milliseconds by the clock that `expiresAt` refers to. Default: this machine's wall clock. */
-  now?: () => number
-  /** Carries events between nodes. Default: there is one node. */
-  bus?: Bus
-  /** Called for events that cannot be sent, such as those whose data is no JSON. Default: a warning of the process. */
-  onError?: (error: Error) => void
-}
-
-export interface SubscribeOptions {
-  /** The stream's user, who is spared the events that are `except` them. Default: nobody. */
-  userId?: string
-  topics: readonly string[]
-  /** Epoch milliseconds; null: never. Default null. */
-  expiresAt?: number | null
-}
-
-/** Told about streams. */
-export interface StreamWatcher {
-  closed(stream: Stream): void
-  /** The stream ends in half a second, unless it is extended. */
-  expiring(stream: Stream): void
-  /**
-   * The log is no longer the one that these streams were sent events of, and its newest transaction is this. They follow
-   * nothing any more: tell them so, and end them.
-   */
-  diverged(streams: Stream[], newest: Transaction): void
-}
+export type { EndReason, HubOptions, StreamWatcher, SubscribeOptions } from './options.js'
 
 /** Broadcasts of other nodes whose audience is remembered while their parts arrive. */
 export const TOLD_MAX = 1000
+/** Topics of one stream that are made ready in slices, if there are this many. */
+const MANY = 200
 /** Waiting times told to clients are spread over this range, in milliseconds. */
 const RETRY_AFTER_MS = { min: 500, max: 5000 }
 
@@ -87,6 +61,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   /** Streams that already got a broadcast from another node, which arrives once per topic. */
   readonly #told = new LRUCache<string, WeakSet<Stream>>({ max: TOLD_MAX })
+  /** Resolves once the last of the streams that are prepared may start. */
+  #prepared: Promise<void> = Promise.resolve()
   #lookSoon: Alarm | undefined
   #closed = false
   #emptied: (() => void) | undefined
@@ -243,59 +219,79 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   /** Lets a connection follow topics from now on. */
   subscribe (sink: Sink, { userId = '', topics, expiresAt = null }: SubscribeOptions): Stream {
-    const stream = this.open({ id: randomUUID(), userId, sink, all: false, echo: false, expiresAt })
-    for (const topic of topics) this.follow(stream, topic, this.#registry.topic(topic)?.head ?? 0, this.position)
-    return stream
+    const follows = topics.map(topic => ({ topic, head: this.#registry.topic(topic)?.head ?? 0 }))
+    return this.start({ id: randomUUID(), userId, sink, all: false, echo: false, expiresAt, follows })
   }
 
-  open (options: StreamOptions): Stream {
+  /** Where the hub is in the log. Take it before reading what a stream is to follow. */
+  readPoint (): ReadPoint {
+    return { position: this.position, diverged: this.counters.diverged }
+  }
+
+  /**
+   * Starts a stream, with all that it follows. Ends it at once if the hub is closing, or if the log has diverged since
+   * `readAt`, so that what was read does not fit what comes.
+   */
+  start (options: StartOptions): Stream {
+    const { follows = [], readAt = this.readPoint(), baseline = readAt.position, shown, resumed, greet } = options
     const stream = new Stream(options, this)
     this.#registry.addStream(stream)
     if (this.#closed) this.end(stream, 'shutdown')
+    else if (readAt.diverged !== this.counters.diverged) this.end(stream, 'unavailable')
+    if (!stream.open) {
+      this.#release(follows)
+      return stream
+    }
+    if (shown !== undefined) this.#horizon.showed(shown)
+    for (const follow of follows) {
+      this.#follow(stream, follow, readAt.position)
+      if (follow.newest !== undefined) this.#horizon.know(follow.newest)
+    }
+    stream.startFrom(baseline, resumed)
+    if (stream.all) this.#horizon.lookBack(readAt.position)
+    greet?.(stream)
     return stream
   }
 
-  follow (stream: Stream, name: string, head: number, position: number, after = head): void {
-    let topic = this.#registry.topic(name)
-    if (topic === undefined) {
-      topic = this.#registry.addTopic(name, head)
-      this.#horizon.lookBack(position)
-    }
-    if (after === topic.head) topic.goLive(stream)
-    else this.#catchUp.begin(stream, topic, { sent: after, entitledAt: head, fellBehindAt: elapsedMs(), away: false })
-  }
-
-  know (transaction: Transaction): void {
-    this.#horizon.know(transaction)
-  }
-
-  showed (transaction: Transaction): void {
-    this.#horizon.showed(transaction)
-  }
-
-  lookBack (position: number): void {
-    this.#horizon.lookBack(position)
-  }
-
-  async prepare (topics: Iterable<{ name: string, head: number }>, asOf: number): Promise<void> {
+  /**
+   * Gets the topics of a stream ready that will follow many of them, in slices, so that starting it does not block the event
+   * loop. Of streams that are prepared together, one is ready in each turn.
+   * @returns what undoes it, for a stream that is not started
+   */
+  async prepare (follows: readonly Follow[], readAt: ReadPoint): Promise<() => void> {
+    if (follows.length < MANY) return () => {}
     let slice = new LoopSlice()
-    for (const { name, head } of topics) {
-      if (this.#registry.topic(name) === undefined) {
-        this.#registry.addTopic(name, head)
-        this.#horizon.lookBack(asOf)
-      }
+    for (const { topic, head } of follows) {
+      this.#topic(topic, head, readAt.position)
       if (!slice.isOver) continue
-      await new Promise(resolve => setImmediate(resolve))
+      await nextTurn()
       slice = new LoopSlice()
     }
+    this.#prepared = this.#prepared.then(nextTurn)
+    await this.#prepared
+    return () => { this.#release(follows) }
   }
 
-  /** Forgets topics that were made ready and that nobody follows. */
-  release (names: Iterable<string>): void {
-    for (const name of names) {
+  #release (follows: readonly Follow[]): void {
+    for (const { topic: name } of follows) {
       const topic = this.#registry.topic(name)
       if (topic !== undefined) this.#registry.release(topic)
     }
+  }
+
+  /** The topic; where nobody has followed it, with a head that was read when the hub was at `position`. */
+  #topic (name: string, head: number, position: number): Topic {
+    const known = this.#registry.topic(name)
+    if (known !== undefined) return known
+    const topic = this.#registry.addTopic(name, head)
+    this.#horizon.lookBack(position)
+    return topic
+  }
+
+  #follow (stream: Stream, { topic: name, head, after = head }: Follow, position: number): void {
+    const topic = this.#topic(name, head, position)
+    if (after === topic.head) topic.goLive(stream)
+    else this.#catchUp.begin(stream, topic, { sent: after, entitledAt: head, fellBehindAt: elapsedMs(), away: false })
   }
 
   /** Ends a stream, and says why. */
@@ -371,7 +367,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #foundJoin (name: string, userId: string, seq: number): void {
     for (const stream of this.#registry.streamsOf(userId)) {
-      if (!stream.topics.has(name) && !stream.hasPassed(name, seq)) this.follow(stream, name, seq - 1, this.position)
+      if (!stream.topics.has(name) && !stream.hasPassed(name, seq)) this.#follow(stream, { topic: name, head: seq - 1 }, this.position)
     }
   }
 

@@ -1,34 +1,34 @@
 /** A transaction of the log: its number, and a tag that no other transaction of that number has. */
 export interface Transaction {
   position: number
-  /** Undefined where it isn't known, or not kept any more. */
+  /** Undefined where it is not known, or not kept any more. */
   tag: string | undefined
 }
 
-/** The later of two transactions, as far as the other one can be named. */
+/** The later of two transactions; the first where the other has no tag. */
 export const later = (shown: Transaction, { position, tag }: { position: number | undefined, tag: string | undefined }): Transaction =>
   position !== undefined && tag !== undefined && position > shown.position ? { position, tag } : shown
 
-/** What the log answers: its newest transaction, and the tags at the positions that it was asked for, as far as it keeps them. */
+/** The log's newest transaction, and the tags at the positions that it was asked for, as far as it keeps them. */
 export interface Newest extends Transaction {
   tags: ReadonlyMap<number, string>
 }
 
-/** Transactions remembered: enough for the ids that streams may claim. */
+/** Transactions whose tags are remembered: enough for the event ids that streams are sent. */
 export const TRANSACTIONS_MAX = 4096
-/** Transactions that one comparison asks for; of more, every other one is skipped. */
+/** Transactions that one comparison asks for. Of more, every other one is skipped. */
 export const COMPARED_MAX = 1000
 
 /**
- * What a hub knows of the log's transactions, to notice that the log is no longer the one that it told its streams of: after
- * a failover to a replica that lacks the newest transactions, others take their numbers.
+ * What a hub knows of the log's transactions, to notice that the log has diverged from what streams were sent: after a
+ * failover to a replica that lacks the newest transactions, others take their numbers.
  *
- * Transactions form one sequence. So a log that still has the newest known one has all before it; but the hub may have heard
- * of transactions of both logs since it last compared, and then each of those has to be asked for.
+ * Transactions form one sequence, so a log that has the newest known one has all before it. But since the last comparison the
+ * hub may have heard of transactions of both logs, so each of those is asked for.
  */
 export class KnownLog {
   readonly #tags = new Map<number, string>()
-  /** Heard of since the last comparison. */
+  /** Positions heard of since the last comparison. */
   #fresh: number[] = []
   #newest = 0
 
@@ -57,7 +57,7 @@ export class KnownLog {
     if (this.#fresh.length > COMPARED_MAX) this.#fresh = this.#fresh.filter((_, index) => index % 2 === 1)
   }
 
-  /** Begins a comparison with the log: what to ask it for, and what judges the answer; `again` where none came. */
+  /** Begins a comparison: positions to ask the log for, and a judge of the answer. Call `again` if no answer came. */
   compare (): { positions: number[], isSame: (answer: Newest) => boolean, again: () => void } {
     const newest = this.#newest
     const fresh = this.#fresh
@@ -71,7 +71,7 @@ export class KnownLog {
     }
   }
 
-  /** Begins anew, with the log as it is. */
+  /** Forgets everything, and begins with the log as it is. */
   restart ({ position, tag }: Transaction): void {
     this.#tags.clear()
     this.#fresh = []

@@ -3,47 +3,47 @@ import { broadcastMessages } from './broadcast.js'
 import { LocalBus, type Bus } from './bus.js'
 import type { AnyEmission } from './emission.js'
 
-/** What the relay hands to its hub. */
+/** What a relay calls for messages of other nodes. */
 export interface Receiver {
-  /** An event of another node. `broadcast` names an event for the followers of several topics, which comes in parts. */
+  /** An event. `broadcast` identifies one for the followers of several topics, which may arrive in parts. */
   received(emission: AnyEmission, broadcast: string | undefined): void
-  /** The log has an event up to this `seq` of a topic; `joins`: some users follow the topic from there on. */
+  /** The log has events of a topic up to this `seq`. `joins`: users join the topic by that event. */
   announced(topic: string, seq: number, joins: boolean): void
 }
 
-/** An event, or (too large for the bus, or for so many) where it stands in the log. */
+/** An event, or, where it is too large for the bus or has too many users, its number in the log. */
 type Wire = Omit<AnyEmission, 'type' | 'data'> & {
   type?: string
   data?: unknown
-  /** Ephemeral events: tells a repetition. */
+  /** Ephemeral events: identifies the event, to drop a repetition. */
   key?: string
-  /** The event may have other topics, which come by themselves. */
+  /** The event may have further topics, which arrive in other messages. */
   broadcast?: true
   joining?: true
 }
 
-/** Of more joining users than this all nodes are told the place in the log, instead of each user's channel the event. */
+/** If more users than this join by an event, its number goes to all nodes, instead of the event to each user's channel. */
 const JOINS_MAX = 8
-/** Ephemeral events that are remembered, to tell a repetition; twice as many at most. */
+/** Ephemeral events that are remembered to drop repetitions; at most twice as many. */
 export const REMEMBERED = 10_000
 
-/** Every node that follows anything listens on this channel, for what has many topics or users. */
+/** Channel of every node that follows anything, for events with many topics or users. */
 const ALL_NODES = 'all'
 
 const topicChannel = (topic: string): string => `t:${topic}`
 const userChannel = (userId: string): string => `u:${userId}`
 
 /**
- * Between a hub and those of other nodes: one channel for each topic; one for each user, by which streams of all of a
- * user's topics hear of new ones; and one for all nodes, for events that would go to many of those. Whoever hears such an
- * event finds its audience among its own followers: it costs the same however many topics and users it has.
+ * Connects a hub to those of other nodes. There is a channel for each topic, a channel for each user, by which streams of all
+ * topics hear of new topics, and one channel for all nodes, for events that would go to many channels. Each node finds the
+ * audience of such an event among its own streams, so its cost does not depend on how many topics and users it has.
  */
 export class Relay {
   readonly #bus: Bus
   readonly #receiver: Receiver
   readonly #origin = randomBytes(6).toString('base64url')
   #count = 0
-  /** Channels of topics and users that are listened on. */
+  /** Number of channels of topics and users that this node listens on. */
   #listening = 0
   #recent = new Set<string>()
   #older = new Set<string>()
@@ -58,11 +58,11 @@ export class Relay {
     const { topics, seq, joins = [] } = emission
     if (seq === undefined) return this.#sendEphemeral(emission)
     const topic = topics[0]!
-    const place = once(() => JSON.stringify({ topics, seq, ...(joins.length > 0 ? { joining: true } : {}) } satisfies Wire))
-    const whole = once(() => jsonOf(emission) ?? place())
-    this.#bus.publish(topicChannel(topic), whole, place)
-    if (joins.length > JOINS_MAX) this.#bus.publish(ALL_NODES, place)
-    else for (const userId of joins) this.#bus.publish(userChannel(userId), whole, place)
+    const number = once(() => JSON.stringify({ topics, seq, ...(joins.length > 0 ? { joining: true } : {}) } satisfies Wire))
+    const whole = once(() => jsonOf(emission) ?? number())
+    this.#bus.publish(topicChannel(topic), whole, number)
+    if (joins.length > JOINS_MAX) this.#bus.publish(ALL_NODES, number)
+    else for (const userId of joins) this.#bus.publish(userChannel(userId), whole, number)
   }
 
   listenTopic (topic: string): Promise<void> | undefined {
@@ -109,7 +109,7 @@ export class Relay {
       if (emission.type === undefined) this.#receiver.announced(topic, emission.seq!, joining === true)
       else if (key === undefined || this.#isNew(`${key} ${topic}`)) this.#receiver.received(emission as AnyEmission, broadcast && key)
     } catch {
-      // not one of ours; if it was, the log has it
+      // Not a message of a relay. If it was one, the log has its event
     }
   }
 
@@ -124,7 +124,7 @@ export class Relay {
   }
 }
 
-/** Undefined where it can't be written as JSON: other nodes read it in the log, where it may be in a better shape. */
+/** Undefined where the value cannot be written as JSON: other nodes read the event in the log, which may have it in another form. */
 function jsonOf (value: unknown): string | undefined {
   try {
     return JSON.stringify(value)

@@ -256,12 +256,13 @@ export class Stream {
     return instant - this.#epoch - elapsedMs()
   }
 
-  /** Everything up to `baseline` is covered by what it follows. A resumed stream also has the client's cursor. */
-  startFrom (baseline: number, resumed: ResumedCursor | undefined): void {
+  /** Everything up to `baseline` is covered by what it follows. One that is behind also has cursors. */
+  startFrom (baseline: number, resumed: (() => ResumedCursor) | undefined): void {
     this.#baseline = baseline
     if (resumed === undefined || this.#behind.size === 0) return
-    this.#cursor = resumed.cursor
-    this.#cursorAfter = resumed.after
+    const { cursor, after } = resumed()
+    this.#cursor = cursor
+    this.#cursorAfter = after
   }
 
   /** It has to read a topic's log from here on. Called by `Topic` only. */

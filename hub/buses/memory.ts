@@ -1,6 +1,6 @@
 import type { Bus } from '../bus.js'
 
-/** Connects hubs of one process, each with a bus of its own: for tests, and to try things out. */
+/** Connects hubs of one process, each with its own bus. For tests and experiments. */
 export class MemoryNetwork {
   readonly #buses = new Set<MemoryBus>()
 
@@ -48,7 +48,7 @@ export class MemoryBus implements Bus {
     this.#channels.delete(channel)
   }
 
-  /** What a broken connection does. */
+  /** Acts like a broken connection. */
   disconnect (): void {
     this.connected = false
   }

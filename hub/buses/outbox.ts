@@ -1,9 +1,9 @@
-/** More than this waiting to be sent means that the bus is stuck, and what waits is lost. */
+/** Bytes that may wait to be sent. Beyond that the bus is stuck, and what waits is dropped. */
 export const OUTBOX_BYTES = 8 * 1024 * 1024
 
 /**
- * Collects what is published, and sends all of one turn of the event loop together; what comes while a sending is under
- * way goes with the next.
+ * Collects what is published, and sends all of one turn of the event loop together. What is published while a batch is being
+ * sent goes with the next batch.
  */
 export class Outbox<Letter> {
   readonly #send: (letters: Letter[]) => Promise<unknown>
@@ -11,7 +11,7 @@ export class Outbox<Letter> {
   #bytes = 0
   #sending: Promise<void> | undefined
 
-  /** `send` may reject: what it was given is lost then. */
+  /** If `send` rejects, its batch is lost. */
   constructor (send: (letters: Letter[]) => Promise<unknown>) {
     this.#send = send
   }
@@ -28,7 +28,7 @@ export class Outbox<Letter> {
     this.#bytes = 0
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when everything has been sent. */
   async flushed (): Promise<void> {
     await this.#sending
   }

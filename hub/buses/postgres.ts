@@ -5,22 +5,22 @@ import { backoffMs } from './backoff.js'
 import { Outbox } from './outbox.js'
 
 export interface PostgresBusOptions {
-  /** `postgres://…`: the database itself; a pooler that shares connections between transactions can't LISTEN. */
+  /** `postgres://…`: the database itself. A pooler that shares connections between transactions cannot LISTEN. */
   url: string
-  /** Names the installation: what others on the same server publish is not heard. */
+  /** Identifies the installation, so that several can use one server. */
   installation: string
-  /** Told why the connection broke, or can't be made: once, until it is there again. */
+  /** Called with the reason when the connection breaks or cannot be made; once until it is back. */
   onError?: (error: unknown) => void
 }
 
 /**
- * PostgreSQL compares every notification with every channel that a backend listens on, so topics share this many; what
- * nobody here listens for is dropped in the node, unparsed.
+ * PostgreSQL compares every notification with every channel that a backend listens on, so topics share this many channels. A
+ * node drops what it does not listen for, unparsed.
  */
 const CHANNELS = 256
 /** A payload must be shorter than 8,000 bytes. */
 const PAYLOAD_MAX = 7900
-/** What a payload holds beside its message, at most: its sender, and the name of a channel for all nodes. */
+/** Bytes of a payload beside its message, at most: the sender, and the name of a channel for all nodes. */
 const ENVELOPE_BYTES = 100
 const PROBE_MS = 5000
 const TIMEOUT_MS = 5000
@@ -28,8 +28,8 @@ const TIMEOUT_MS = 5000
 interface Letter { channel: string, message: string }
 
 /**
- * PostgreSQL's LISTEN and NOTIFY, on one connection of its own. Notifications are never part of a chat transaction:
- * NOTIFY takes a lock of the whole database's to the end of the commit.
+ * LISTEN and NOTIFY of PostgreSQL, on their own connection. Notifications are never part of a chat transaction, since NOTIFY
+ * holds a lock on the whole database until the end of the commit.
  */
 export class PostgresBus implements Bus {
   readonly maxMessageBytes = PAYLOAD_MAX - ENVELOPE_BYTES
@@ -42,7 +42,7 @@ export class PostgresBus implements Bus {
   #listening = new Set<string>()
   #syncing: Promise<void> | undefined
   #client: pg.Client | undefined
-  /** Gives up the client's connection, for a new one. */
+  /** Drops the client's connection, for a new one. */
   #lose: (error: unknown) => void = () => {}
   #connecting: Promise<void> | undefined
   #asked: Promise<unknown> = Promise.resolve()
@@ -58,7 +58,7 @@ export class PostgresBus implements Bus {
     this.#prefix = `chat_${createHash('sha256').update(options.installation).digest('hex').slice(0, 20)}_`
   }
 
-  /** Connects; when that fails, goes on trying in the background. */
+  /** Connects. If that fails, retries in the background. */
   async open (): Promise<void> {
     this.#connecting = this.#connect()
     await this.#connecting
@@ -148,7 +148,7 @@ export class PostgresBus implements Bus {
     client.on('notification', ({ payload }) => { if (payload !== undefined) this.#receive(payload) })
     try {
       await client.connect()
-      // a notification lost in a crash is read from the log, so it needn't wait for the disk
+      // A notification that is lost in a crash is read from the log, so it need not wait for the disk
       await this.#ask(client, 'SET synchronous_commit = off')
       await this.#check(client)
       await this.#listenToAll(client)
@@ -162,7 +162,7 @@ export class PostgresBus implements Bus {
     this.#lose = lose
     this.#probe = setInterval(() => { this.#check(client).catch(lose) }, PROBE_MS)
     this.#probe.unref()
-    // what has come to be wanted in the meantime
+    // Channels that were added in the meantime
     void this.#sync()
     if (again) this.#reconnected()
   }
@@ -185,14 +185,14 @@ export class PostgresBus implements Bus {
     await this.#change(client, 'LISTEN', this.#listening)
   }
 
-  /** Makes the connection listen on what is wanted: resolves when it does. */
+  /** Makes the connection listen on all channels that are wanted. Resolves when it does. */
   async #sync (): Promise<void> {
     this.#syncing ??= this.#syncAll().finally(() => { this.#syncing = undefined })
     await this.#syncing
   }
 
   async #syncAll (): Promise<void> {
-    // all of one turn together
+    // All of one turn together
     await new Promise(resolve => setImmediate(resolve))
     for (let client = this.#client; client !== undefined; client = this.#client) {
       const missing = [...this.#wanted.keys()].filter(carrier => !this.#listening.has(carrier))
@@ -204,19 +204,19 @@ export class PostgresBus implements Bus {
         await this.#change(client, 'LISTEN', missing)
         await this.#change(client, 'UNLISTEN', needless)
       } catch (error) {
-        // the connection is broken, or may not do this: the next one listens to all that is wanted
+        // The connection is broken, or lacks the right. The next one listens on all channels
         return this.#failed(client, error)
       }
     }
   }
 
-  /** Names are ours: hexadecimal digits behind a prefix. */
+  /** Channel names need no escaping: a prefix and hexadecimal digits. */
   async #change (client: pg.Client, verb: 'LISTEN' | 'UNLISTEN', channels: Iterable<string>): Promise<void> {
     const statements = [...channels].map(channel => `${verb} ${channel}`)
     if (statements.length > 0) await this.#ask(client, statements.join(';'))
   }
 
-  /** Rejects when nothing can be published: the server is away, is a standby, or refuses. */
+  /** Rejects when nothing can be published: the server is unavailable, is a standby, or refuses. */
   async #check (client: pg.Client): Promise<void> {
     await this.#ask(client, { text: 'SELECT pg_notify($1, $2)', values: [`${this.#prefix}probe`, ''] })
   }
@@ -225,7 +225,7 @@ export class PostgresBus implements Bus {
     if (client === this.#client) this.#lose(error)
   }
 
-  /** One query at a time: the driver is about to stop queueing them. */
+  /** Runs one query at a time, since the driver will stop queueing them. */
   async #ask (client: pg.Client, query: string | pg.QueryConfig): Promise<unknown> {
     const asked = this.#asked.catch(() => {}).then(async () => await client.query(query))
     this.#asked = asked
@@ -234,7 +234,7 @@ export class PostgresBus implements Bus {
 
   // ---- messages
 
-  /** One statement for all: letters for the same channel share a payload as far as it goes. */
+  /** Sends all with one statement. Messages for the same channel share payloads. */
   async #notify (letters: Letter[]): Promise<void> {
     const payloads = new Map<string, Array<{ text: string, bytes: number }>>()
     for (const { channel, message } of letters) {
@@ -261,7 +261,7 @@ export class PostgresBus implements Bus {
         values: [pairs.map(([carrier]) => carrier), pairs.map(([, payload]) => payload)]
       })
     } catch (error) {
-      // what was lost is read from the log; the next connection may do better
+      // What was lost is read from the log. A new connection may work
       this.#failed(client, error)
     }
   }

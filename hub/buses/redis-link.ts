@@ -2,7 +2,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { backoffMs } from './backoff.js'
 
 const TIMEOUT_MS = 5000
-/** Channels subscribed to with one command. */
+/** Channels of one SUBSCRIBE command. */
 const CHUNK = 1000
 
 /** What differs between one server and a cluster. */
@@ -15,7 +15,7 @@ export interface Link {
   publish(messages: ReadonlyMap<string, string>): Promise<unknown>
   subscribe(channels: string[]): Promise<void>
   unsubscribe(channels: string[]): Promise<void>
-  /** Ends connections whose other end doesn't answer, so that they are made anew. */
+  /** Ends connections whose peer does not answer, so that new ones are made. */
   probe(): Promise<void>
   /** Publishes nothing. Rejects when the server refuses that. */
   check(channel: string): Promise<unknown>
@@ -26,7 +26,7 @@ const commonOptions = {
   connectTimeout: TIMEOUT_MS,
   commandTimeout: TIMEOUT_MS,
   retryStrategy: backoffMs,
-  // what can't be sent now is lost: it would come too late
+  // What cannot be sent now is dropped: it would arrive too late
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -35,10 +35,10 @@ const commonOptions = {
 
 type LinkOptions = typeof commonOptions & { connectionName: string }
 
-/** Connects to a server, or to the cluster that it is a node of. @throws when it doesn't answer */
+/** Connects to a server, or to the cluster that it is a node of. @throws when it does not answer */
 export async function openLink (url: string, connectionName: string, onError: (error: unknown) => void): Promise<Link> {
   const options = { ...commonOptions, connectionName }
-  // who has no Redis doesn't load its driver
+  // The driver is loaded only with Redis
   const driver = await import('ioredis')
   return await isCluster(driver, url)
     ? new ClusterLink(clusterOf(driver, url, options), onError)
@@ -49,7 +49,7 @@ type Driver = Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>
 
 async function isCluster (driver: Driver, url: string): Promise<boolean> {
   const redis = new driver.Redis(url, { ...commonOptions, lazyConnect: true, retryStrategy: null })
-  // what is wrong is thrown by connect, too
+  // `connect` throws the error, too
   redis.on('error', () => {})
   try {
     await redis.connect()
@@ -159,7 +159,7 @@ class ClusterLink implements Link {
   }
 
   async publish (messages: ReadonlyMap<string, string>): Promise<void> {
-    // each channel has a shard of its own, so there is no pipeline for all
+    // Each channel has its shard, so there is no common pipeline
     await Promise.allSettled([...messages].map(async ([channel, text]) => await this.commands.spublish(channel, text)))
   }
 

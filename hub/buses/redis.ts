@@ -10,31 +10,31 @@ import { openLink, type Link } from './redis-link.js'
 export interface RedisBusOptions {
   /** `redis://…` or `rediss://…`: Redis or Valkey, alone or any node of a cluster. */
   url: string
-  /** Names the installation: what others on the same server publish is not heard. */
+  /** Identifies the installation, so that several can use one server. */
   installation: string
-  /** Told why a connection broke, or can't be made: once, until they are there again. */
+  /** Called with the reason when a connection breaks or cannot be made; once until both are back. */
   onError?: (error: unknown) => void
 }
 
 const PROBE_MS = 5000
-/** Redis carries 512 MB; a subscriber holds up the others for as long as a message takes. */
+/** Redis carries 512 MB, but a large message holds up other subscribers. */
 const MESSAGE_MAX_BYTES = 1024 * 1024
-/** How long a start waits for the bus, in milliseconds. */
+/** Time that a start waits for the bus, in milliseconds. */
 const PATIENCE_MS = 2000
 
-/** Channels that one command begins or ends to listen on: putting it together takes this process a while. */
+/** Channels of one command: composing a longer one would block this process. */
 const SYNCED_MAX = 1000
 
 interface Letter { channel: string, message: string }
 
 /**
- * The publish and subscribe of Redis or Valkey: one connection that sends, and one that hears. On a cluster they are
- * sharded: a message goes to the one shard that its channel belongs to, instead of to all.
+ * Publish and subscribe of Redis or Valkey, with one connection that sends and one that receives. On a cluster they are
+ * sharded: a message goes to the shard of its channel, instead of to all.
  */
 export class RedisBus implements Bus {
   readonly maxMessageBytes = MESSAGE_MAX_BYTES
   readonly #options: RedisBusOptions
-  /** Before every name of this installation's. */
+  /** Prefix of all channel names of this installation. */
   readonly prefix: string
   readonly #origin = randomBytes(6).toString('base64url')
   readonly #outbox = new Outbox<Letter>(async letters => { await this.#publishAll(letters) })
@@ -55,7 +55,7 @@ export class RedisBus implements Bus {
     this.prefix = `chat:${createHash('sha256').update(options.installation).digest('hex').slice(0, 20)}:`
   }
 
-  /** Connects; when that takes too long, goes on trying in the background. @throws {PackageError} when the driver is absent */
+  /** Connects. If that takes too long, goes on in the background. @throws {PackageError} when the driver is absent */
   async open (): Promise<void> {
     await loadPackage('ioredis', 'The option redisUrl (REDIS_URL)', async () => await import('ioredis'))
     const gaveUp = new AbortController()
@@ -67,7 +67,7 @@ export class RedisBus implements Bus {
     return this.#connected
   }
 
-  /** For other uses of the same server: counting, say. Undefined while it has never been there. */
+  /** For other uses of the same server, such as counting. Undefined until it was connected once. */
   get commands (): Redis | Cluster | undefined {
     return this.#link?.commands
   }
@@ -123,7 +123,7 @@ export class RedisBus implements Bus {
     link.onDown(() => { this.#connected = false })
     this.#probe = setInterval(() => {
       void link.probe()
-      // a cluster may come back without saying so, and a server take away or give a right
+      // A cluster may come back without an event, and a server may grant or revoke a right
       void this.#passes(link).then(async passes => { if (passes) await this.#up(link) })
     }, PROBE_MS)
     this.#probe.unref()
@@ -137,7 +137,7 @@ export class RedisBus implements Bus {
     })
   }
 
-  /** The connections are there, for the first time or again: nothing is subscribed to yet. */
+  /** The connections are established, for the first time or again, and nothing is subscribed to. */
   async #up (link: Link): Promise<void> {
     if (!link.isUp || this.#connected || this.#closed) return
     await this.#syncing
@@ -150,7 +150,7 @@ export class RedisBus implements Bus {
     this.#connectedBefore = true
   }
 
-  /** Whether the server takes what is published: one that may only read, or refuses the user, answers a ping. */
+  /** Whether the server accepts messages. A read-only server, or one that refuses the user, still answers a ping. */
   async #passes (link: Link): Promise<boolean> {
     if (!link.isUp) return false
     try {
@@ -175,14 +175,14 @@ export class RedisBus implements Bus {
 
   // ---- channels
 
-  /** @returns whether all that is wanted is subscribed to */
+  /** @returns whether all channels are subscribed to */
   async #sync (): Promise<boolean> {
     this.#syncing ??= this.#syncAll().finally(() => { this.#syncing = undefined })
     return await this.#syncing
   }
 
   async #syncAll (): Promise<boolean> {
-    // all of one turn together
+    // All of one turn together
     await new Promise(resolve => setImmediate(resolve))
     while (this.#link?.isUp === true) {
       const missing = [...this.#wanted].filter(channel => !this.#subscribing.has(channel)).slice(0, SYNCED_MAX)
@@ -194,7 +194,7 @@ export class RedisBus implements Bus {
         await this.#link.subscribe(missing.map(channel => this.prefix + channel))
         await this.#link.unsubscribe(needless.map(channel => this.prefix + channel))
       } catch (error) {
-        // the connection is broken, or may not do this: another round subscribes to all that is wanted
+        // The connection is broken, or lacks the right. Another round subscribes to all channels
         this.#refused(error)
         return false
       }
@@ -204,7 +204,7 @@ export class RedisBus implements Bus {
 
   // ---- messages
 
-  /** Letters on one channel are one message. */
+  /** Joins the messages of a channel to one. */
   async #publishAll (letters: Letter[]): Promise<void> {
     const messages = new Map<string, string>()
     for (const { channel, message } of letters) {

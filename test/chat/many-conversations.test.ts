@@ -58,7 +58,7 @@ test('topics are made ready in slices, and forgotten when nobody follows them', 
   const hub = new Hub<{ note: object }>()
   t.teardown(async () => { await hub.close() })
   await hub.useLog(new MemoryLog())
-  const topics = Array.from({ length: 50_000 }, (_, index) => ({ name: `topic ${index}`, head: 0 }))
+  const topics = Array.from({ length: 50_000 }, (_, index) => ({ topic: `topic ${index}`, head: 0 }))
   let turns = 0
   let ready = false
   const count = (): void => {
@@ -67,10 +67,10 @@ test('topics are made ready in slices, and forgotten when nobody follows them', 
     setImmediate(count)
   }
   setImmediate(count)
-  await hub.prepare(topics, hub.position)
+  const release = await hub.prepare(topics, hub.readPoint())
   ready = true
   t.ok(turns > 1, `${turns} turns for the others`)
   hub.subscribe(new MemorySink(), { topics: ['topic 7'] })
-  hub.release(topics.map(({ name }) => name))
+  release()
   t.equal(hub.topicCount, 1, 'only what is followed')
 })

@@ -35,8 +35,8 @@ class Scene {
 
   follow (...topics: string[]): MemorySink {
     const sink = new MemorySink()
-    const stream = this.hub.open({ id: `${Math.random()}`, userId: 'u', sink, all: topics.length > 1, echo: false, expiresAt: null })
-    for (const topic of topics) this.hub.follow(stream, topic, this.log.newest(topic), this.hub.position)
+    const follows = topics.map(topic => ({ topic, head: this.log.newest(topic) }))
+    this.hub.start({ id: `${Math.random()}`, userId: 'u', sink, all: topics.length > 1, echo: false, expiresAt: null, follows })
     return sink
   }
 
@@ -78,8 +78,8 @@ test('a number that is given out again ends the streams before anything new', as
     t.equal(scene.hub.topicCount, 0)
 
     const resumed = new MemorySink()
-    const stream = scene.hub.open({ id: 's', userId: 'u', sink: resumed, all: false, echo: false, expiresAt: null })
-    scene.hub.follow(stream, 'a', scene.log.newest('a'), scene.hub.position, 2)
+    const follows = [{ topic: 'a', head: scene.log.newest('a'), after: 2 }]
+    scene.hub.start({ id: 's', userId: 'u', sink: resumed, all: false, echo: false, expiresAt: null, follows })
     scene.commit('a')
     await eventually(() => numbers(resumed).length === 5)
     t.strictSame(numbers(resumed), [7, 8, 10, 11, 12], 'who comes after it gets what the log has')

@@ -70,7 +70,7 @@ test('who is spared an event', async (t) => {
   const hub = start(t)
   const open = (userId: string, echo: boolean): MemorySink => {
     const sink = new MemorySink()
-    hub.follow(hub.open({ id: crypto.randomUUID(), userId, sink, all: false, echo, expiresAt: null }), 'a', 0, 0)
+    hub.start({ id: crypto.randomUUID(), userId, sink, all: false, echo, expiresAt: null, follows: [{ topic: 'a', head: 0 }] })
     return sink
   }
   const [own, echo, other] = [open('me', false), open('me', true), open('you', false)]
@@ -120,8 +120,7 @@ test('large writes fill a slice sooner, on streams of one topic and of all', asy
   hub.emit({ type: 'hint', data: { text }, topics: ['one'] })
   await eventually(() => hub.counters.writes === 60)
   for (let n = 0; n < 60; n++) {
-    const stream = hub.open({ id: `${n}`, userId: 'u', sink: sinkOf('all'), all: true, echo: false, expiresAt: null })
-    hub.follow(stream, 'all', 0, hub.position)
+    hub.start({ id: `${n}`, userId: 'u', sink: sinkOf('all'), all: true, echo: false, expiresAt: null, follows: [{ topic: 'all', head: 0 }] })
   }
   hub.emit({ type: 'hint', data: { text }, topics: ['all'] })
   await eventually(() => hub.counters.writes === 120)
@@ -192,8 +191,7 @@ test('durable events come in their order, whatever order they are told in', asyn
   const log = new MemoryLog<Events>()
   await hub.useLog(log)
   const sink = new MemorySink()
-  const stream = hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null })
-  hub.follow(stream, 'a', 0, hub.position)
+  hub.start({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 0 }] })
   const told = Array.from({ length: 6 }, (_, index) => log.append(note(index + 1, 'a')))
   hub.emit(told[1]!, told[0]!, told[1]!)
   hub.emit(told[4]!)
@@ -219,9 +217,8 @@ test('what was read for one is kept for the next, unless more has happened since
   }
   const resume = async (): Promise<unknown[]> => {
     const sink = new MemorySink()
-    const stream = hub.open({ id: `${Math.random()}`, userId: 'u', sink, all: false, echo: false, expiresAt: null })
     const head = log.newest('a')
-    hub.follow(stream, 'a', head, hub.position, 0)
+    hub.start({ id: `${Math.random()}`, userId: 'u', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head, after: 0 }] })
     await eventually(() => numbers(sink).length === head)
     return numbers(sink)
   }
@@ -237,10 +234,9 @@ test('who falls behind as they come in reads from there on, and not what was bef
   const hub = start(t)
   const log = new MemoryLog<Events>()
   await hub.useLog(log)
-  const other = hub.open({ id: 'o', userId: 'o', sink: new MemorySink(), all: false, echo: true, expiresAt: null })
-  hub.follow(other, 'a', 0, hub.position)
+  hub.start({ id: 'o', userId: 'o', sink: new MemorySink(), all: false, echo: true, expiresAt: null, follows: [{ topic: 'a', head: 0 }] })
   const sink = new MemorySink()
-  const stream = hub.open({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
+  const stream = hub.start({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
   stream.hasRoomFor = () => false
   for (const emission of [note(1, 'a'), { ...note(2, 'a'), joins: ['u'] }, note(3, 'a')]) {
     const logged = log.append(emission)
@@ -267,7 +263,7 @@ test('who has left is not brought in again by a join that is heard of late, or t
   const log = new SlowLog()
   await hub.useLog(log)
   const sink = new MemorySink()
-  hub.open({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
+  hub.start({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
   const join = log.append({ ...note(1, 'a'), joins: ['u'] })
   // the sweep reads who has joined …
   const asked = new Promise<void>(resolve => { heard = resolve })
@@ -292,8 +288,8 @@ test('by a join comes in a stream of all topics; one of the topic that is there 
   await hub.useLog(log)
   const [one, all] = [new MemorySink(), new MemorySink()]
   // resumed, on a node that hasn't heard yet that the user is back
-  hub.follow(hub.open({ id: 'o', userId: 'u', sink: one, all: false, echo: true, expiresAt: null }), 'a', 0, hub.position)
-  hub.open({ id: 'a', userId: 'u', sink: all, all: true, echo: true, expiresAt: null })
+  hub.start({ id: 'o', userId: 'u', sink: one, all: false, echo: true, expiresAt: null, follows: [{ topic: 'a', head: 0 }] })
+  hub.start({ id: 'a', userId: 'u', sink: all, all: true, echo: true, expiresAt: null })
   for (const emission of [note(1, 'a'), { ...note(2, 'a'), joins: ['u'] }, note(3, 'a')]) hub.received(log.append(emission), undefined)
   await eventually(() => numbers(one).length >= 2 && numbers(all).length === 2)
   t.strictSame([numbers(one), numbers(all)], [[1, 2, 3], [2, 3]])
@@ -305,8 +301,8 @@ test('the only follower leaves, and somebody comes in, in one transaction or as 
     const log = new MemoryLog<Events>()
     await hub.useLog(log)
     const [leaving, coming] = [new MemorySink(), new MemorySink()]
-    const stream = hub.open({ id: 'u', userId: 'u', sink: leaving, all: true, echo: true, expiresAt: null })
-    hub.open({ id: 'v', userId: 'v', sink: coming, all: true, echo: true, expiresAt: null })
+    const stream = hub.start({ id: 'u', userId: 'u', sink: leaving, all: true, echo: true, expiresAt: null })
+    hub.start({ id: 'v', userId: 'v', sink: coming, all: true, echo: true, expiresAt: null })
     const emit = (...emissions: Array<Emission<Events>>): void => {
       const logged = emissions.map(emission => log.append(emission))
       hub.emit(...logged)
@@ -331,7 +327,7 @@ test('a text that is deleted while somebody catches up does not come from a kept
   const { read } = log
   log.read = async (...args) => (await read.apply(log, args)).map(event => ({ ...event, data: { n: log.newest('a') > 3 ? 0 : 1 } })) as Awaited<ReturnType<typeof read>>
   const resume = (sink: MemorySink): void => {
-    hub.follow(hub.open({ id: `${Math.random()}`, userId: 'u', sink, all: false, echo: false, expiresAt: null }), 'a', 3, hub.position, 0)
+    hub.start({ id: `${Math.random()}`, userId: 'u', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 3, after: 0 }] })
   }
   const quick = new MemorySink()
   resume(quick)
@@ -362,8 +358,7 @@ test('a log that fails for a while loses nothing', async (t) => {
   }
   for (let n = 1; n <= 250; n++) log.append(note(n, 'a'))
   const sink = new MemorySink()
-  const stream = hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null })
-  hub.follow(stream, 'a', 250, hub.position, 0)
+  hub.start({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 250, after: 0 }] })
   await eventually(() => numbers(sink).length === 250)
   t.strictSame(numbers(sink), Array.from({ length: 250 }, (_, index) => index + 1))
 })
@@ -380,12 +375,12 @@ test('what is pruned before a stream has read it is not passed over: it ends, an
     return page
   }
   const sink = new MemorySink()
-  hub.follow(hub.open({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null }), 'a', 300, hub.position, 0)
+  hub.start({ id: 's', userId: 'u', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 300, after: 0 }] })
   await eventually(() => sink.writableEnded)
   t.strictSame(sink.events.map(({ type, data }) => data['n'] ?? [type, data['reason']]), [...Array.from({ length: 100 }, (_, index) => index + 1), ['disconnect', 'too_slow']])
   log.prune('a', 300)
   const none = new MemorySink()
-  hub.follow(hub.open({ id: 'n', userId: 'u', sink: none, all: false, echo: false, expiresAt: null }), 'a', 300, hub.position, 50)
+  hub.start({ id: 'n', userId: 'u', sink: none, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 300, after: 50 }] })
   await eventually(() => none.writableEnded)
   t.strictSame(none.events.map(({ data }) => data['reason']), ['too_slow'], 'when nothing is left, too')
   t.ok(hub.counters.pages < 10, 'and it isn\'t asked for again and again')
@@ -396,16 +391,16 @@ test('a node that has slept longer than events are kept tells its streams, and g
   const log = new MemoryLog<Events>()
   await hub.useLog(log)
   const [sleeper, fresh] = [new MemorySink(), new MemorySink()]
-  hub.follow(hub.open({ id: 's', userId: 'u', sink: sleeper, all: false, echo: false, expiresAt: null }), 'a', 0, hub.position)
+  hub.start({ id: 's', userId: 'u', sink: sleeper, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 0 }] })
   for (let n = 1; n <= 20; n++) log.append(note(n, 'a'))
   log.prune('a', 10)
-  hub.follow(hub.open({ id: 'f', userId: 'u', sink: fresh, all: false, echo: false, expiresAt: null }), 'a', 20, hub.position)
+  hub.start({ id: 'f', userId: 'u', sink: fresh, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 20 }] })
   await hub.sweep()
   await eventually(() => sleeper.writableEnded)
   t.strictSame(sleeper.events.map(({ data }) => data['reason']), ['too_slow'])
   await eventually(() => hub.streamCount < 2)
   const late = new MemorySink()
-  hub.follow(hub.open({ id: 'l', userId: 'u', sink: late, all: false, echo: false, expiresAt: null }), 'a', 20, hub.position, 15)
+  hub.start({ id: 'l', userId: 'u', sink: late, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 20, after: 15 }] })
   const told = log.append(note(21, 'a'))
   hub.emit(told)
   await eventually(() => numbers(late).length === 6)
@@ -443,7 +438,7 @@ test('who catches up leaves the process its turns, also with a log that blocks i
   setImmediate(count)
   const sinks = Array.from({ length: 4 }, (_, index) => {
     const sink = new MemorySink()
-    hub.follow(hub.open({ id: `s${index}`, userId: 'u', sink, all: false, echo: false, expiresAt: null }), 'a', 5000, hub.position, index)
+    hub.start({ id: `s${index}`, userId: 'u', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: 5000, after: index }] })
     return sink
   })
   while (hub.counters.deliveries < 4 * 5000 - 6) await new Promise(resolve => setTimeout(resolve, 1))

@@ -51,17 +51,18 @@ class Node {
 
   follow (topic: string, userId = 'somebody'): MemorySink {
     const sink = new MemorySink()
-    const asOf = this.hub.position
-    const stream = this.hub.open({ id: crypto.randomUUID(), userId, sink, all: false, echo: false, expiresAt: null })
-    this.hub.follow(stream, topic, this.#log.newest(topic), asOf)
+    const follows = [{ topic, head: this.#log.newest(topic) }]
+    this.hub.start({ id: crypto.randomUUID(), userId, sink, all: false, echo: false, expiresAt: null, follows })
     return sink
   }
 
-  followAll (userId: string, ...topics: string[]): { sink: MemorySink, stream: Stream } {
+  /** `baseline`: of a stream that resumes from a later position than this node has heard of. */
+  followAll (userId: string, topics: string[], baseline?: number): { sink: MemorySink, stream: Stream } {
     const sink = new MemorySink()
-    const asOf = this.hub.position
-    const stream = this.hub.open({ id: crypto.randomUUID(), userId, sink, all: true, echo: false, expiresAt: null })
-    for (const topic of topics) this.hub.follow(stream, topic, this.#log.newest(topic), asOf)
+    const follows = topics.map(topic => ({ topic, head: this.#log.newest(topic) }))
+    const stream = this.hub.start({
+      id: crypto.randomUUID(), userId, sink, all: true, echo: false, expiresAt: null, follows, ...(baseline === undefined ? {} : { baseline })
+    })
     return { sink, stream }
   }
 }
@@ -100,7 +101,7 @@ for (const [name, faults] of Object.entries({
     const all = await nodes(t, faults, log)
     const topics = ['p', 'q', 'r']
     const early = topics.flatMap(topic => all.map(node => ({ topic, sink: node.follow(topic), from: 0 })))
-    const everything = all.map(node => node.followAll('somebody', ...topics).sink)
+    const everything = all.map(node => node.followAll('somebody', topics).sink)
     const counts = new Map(topics.map(topic => [topic, 0]))
     const late: typeof early = []
     for (let round = 0; round < 300; round++) {
@@ -128,11 +129,10 @@ for (const [name, faults] of Object.entries({
 
 t.test('who comes from a node that knew more is never given a position before that', async t => {
   const [a, b] = await nodes(t, { lose: 1, repeat: 0, delayMs: 0 })
-  const early = b.followAll('bob', 'x', 'y')
+  const early = b.followAll('bob', ['x', 'y'])
   for (const n of upTo(20)) a.commit('x', n)
   // resumed from the newest position, before this node has heard of it
-  const { sink, stream } = b.followAll('bea', 'x', 'y')
-  stream.startFrom(20, undefined)
+  const { sink } = b.followAll('bea', ['x', 'y'], 20)
   a.commit('y', 1)
   b.commit('y', 2)
   await eventually(() => numbers(sink).length === 2 && numbers(early.sink).length === 22)
@@ -143,7 +143,7 @@ t.test('streams of all topics follow a new one, whichever node it comes from', a
   for (const faults of [PERFECT, { lose: 1, repeat: 0, delayMs: 0 }, { lose: 0, repeat: 1, delayMs: 50 }]) {
     for (const crowd of [[], upTo(20).map(n => `user ${n}`)]) {
       const [a, b] = await nodes(t, faults)
-      const { sink } = b.followAll('bea')
+      const { sink } = b.followAll('bea', [])
       await sleep(60)
       a.commit('new', 1, { joins: ['ann', 'bea', ...crowd] })
       a.commit('new', 2)
@@ -158,7 +158,7 @@ t.test('streams of all topics follow a new one, whichever node it comes from', a
 t.test('who is removed on one node gets nothing more on another, ephemeral events included', async t => {
   const [a, b] = await nodes(t, { lose: 0.5, repeat: 0.5, delayMs: 60 })
   const own = b.follow('x', 'bea')
-  const all = b.followAll('bea', 'x').sink
+  const all = b.followAll('bea', ['x']).sink
   const other = b.follow('x', 'bob')
   await sleep(60)
   a.commit('x', 1)
@@ -180,7 +180,7 @@ t.test('who is removed on one node gets nothing more on another, ephemeral event
 t.test('an event for several topics reaches each stream once', async t => {
   const [a, b] = await nodes(t, { lose: 0, repeat: 1, delayMs: 30 })
   const topics = Array.from({ length: 40 }, (_, index) => `topic ${index}`)
-  const sinks = [a.followAll('x', ...topics).sink, b.followAll('x', ...topics).sink, b.follow(topics[7]!), b.followAll('y', topics[3]!, topics[9]!).sink]
+  const sinks = [a.followAll('x', topics).sink, b.followAll('x', topics).sink, b.follow(topics[7]!), b.followAll('y', [topics[3]!, topics[9]!]).sink]
   await sleep(60)
   for (let n = 1; n <= 20; n++) a.hub.emit({ type: 'hint', data: { n }, topics })
   await eventually(() => sinks.every(sink => numbers(sink, 'hint').length >= 20))
@@ -206,7 +206,7 @@ t.test('an event for thousands of topics goes once to each node, however many to
     const [a, b, c] = await nodes(t)
     const topics = Array.from({ length: 10_000 }, (_, index) => `group_${String(index).padStart(36, '0')}`)
     const one = b.follow(topics[1]!)
-    const { sink: many } = b.followAll('me', ...topics.slice(0, 500), topics[9_999]!)
+    const { sink: many } = b.followAll('me', [...topics.slice(0, 500), topics[9_999]!])
     const none = c.follow('another')
     if (maxMessageBytes !== undefined) Object.assign(a.bus, { maxMessageBytes })
     const published: string[] = []
@@ -227,7 +227,7 @@ t.test('an event for thousands of topics goes once to each node, however many to
 
 t.test('a group with a thousand who join is told in one message', async t => {
   const [a, b] = await nodes(t)
-  const { sink } = b.followAll('user 999')
+  const { sink } = b.followAll('user 999', [])
   const channels: string[] = []
   const publish = a.bus.publish.bind(a.bus)
   a.bus.publish = (channel, message) => {
@@ -242,7 +242,7 @@ t.test('a group with a thousand who join is told in one message', async t => {
 
 t.test('what a node of the version before tells is heard: one message for each topic', async t => {
   const [a, b] = await nodes(t)
-  const { sink } = b.followAll('me', 'x', 'y')
+  const { sink } = b.followAll('me', ['x', 'y'])
   await sleep(50)
   for (const topic of ['x', 'y']) {
     a.bus.publish(`t:${topic}`, () => JSON.stringify({ type: 'hint', data: { n: 1 }, topics: [topic], key: 'k', broadcast: true }))
