@@ -1,0 +1,125 @@
+import type { ColumnType, Dialect } from './sql.js'
+
+/**
+ * Describes tables once, and makes from the description what the hand-written SQL of this folder needs: row types, lists of
+ * columns, readers of rows, and statements that write many rows with one JSON parameter (see `Dialect.table`).
+ */
+
+/** A column: how the database keeps it, and how a value from a driver is read. */
+export interface Column<Value> {
+  readonly type: ColumnType
+  readonly nullable: null extends Value ? true : false
+  read(value: unknown): Value
+}
+
+export const text: Column<string> = { type: 'text', nullable: false, read: String }
+export const int: Column<number> = { type: 'int', nullable: false, read: Number }
+/** An instant in epoch milliseconds, or a position: a number, exact up to 2^53. Drivers give a bigint, a number or text. */
+export const bigint: Column<number> = { type: 'bigint', nullable: false, read: Number }
+/** SQLite keeps 0 and 1. */
+export const boolean: Column<boolean> = { type: 'boolean', nullable: false, read: Boolean }
+
+/** Text that is one of some words, by the rules of who writes it. */
+export function word<Word extends string> (): Column<Word> {
+  return { type: 'text', nullable: false, read: value => value as Word } as Column<Word>
+}
+
+export function nullable<Value extends string | number | boolean> (column: Column<Value>): Column<Value | null> {
+  return { type: column.type, nullable: true, read: value => value === null || value === undefined ? null : column.read(value) } as Column<Value | null>
+}
+
+/** How a field of a Prisma model is held by this program. */
+type Held<Value> = Value extends bigint ? number : Value
+/** A column for each field of a Prisma model, and no others: what changes in models.prisma does not compile until it changes here. */
+type ColumnsOf<Model> = { readonly [Field in keyof Model]: ColumnThatHolds<Held<Model[Field]>> }
+/** Structural, so that a column of certain words passes for one of text. */
+type ColumnThatHolds<Value> = { readonly type: ColumnType, readonly nullable: null extends Value ? true : false, read(value: unknown): Value }
+
+export interface Table<Columns> {
+  readonly name: string
+  readonly columns: Columns
+}
+
+type Columns = Readonly<Record<string, Column<never> | Column<unknown>>>
+type ValueOf<C> = C extends { read(value: unknown): infer Value } ? Value : never
+
+export type FieldOf<T extends Table<unknown>> = keyof T['columns'] & string
+/** A row of a table: all of its fields, or some. */
+export type RowOf<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> = { [F in Field]: ValueOf<T['columns'][F]> }
+
+/** Describes the table of a Prisma model. */
+export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<keyof C, keyof Model>, never>>(name: string, columns: C) => Table<C> {
+  return (name, columns) => ({ name, columns })
+}
+
+/** The column of a field. The `@map` of models.prisma follows the same rule, and a test compares both with the databases. */
+export const columnOf = (field: string): string => field.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+
+/** What a statement selects of one table, and how a row of its result is read. */
+export interface Selection<Row> {
+  /** `p.user_id AS p_user_id, …` */
+  readonly columns: string
+  read(row: unknown): Row
+  /** The same where the row comes from an outer join: undefined where there was none. */
+  readOptional(row: unknown): Row | undefined
+}
+
+/** Selects fields of a table that the statement calls `alias`. */
+export function select<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> (table: T, alias: string, fields?: readonly Field[]): Selection<RowOf<T, Field>> {
+  const described = table.columns as Columns
+  const parts = (fields ?? Object.keys(described)).map(field => {
+    const { nullable, read } = described[field]!
+    return { field, column: columnOf(field), name: `${alias}_${columnOf(field)}`, nullable, read }
+  })
+  // a column that is never null tells whether an outer join found a row
+  const witness = parts.find(part => !part.nullable)?.name
+  const read = (row: unknown): RowOf<T, Field> => {
+    const result: Record<string, unknown> = {}
+    for (const part of parts) result[part.field] = part.read((row as Record<string, unknown>)[part.name])
+    return result as RowOf<T, Field>
+  }
+  return {
+    columns: parts.map(({ column, name }) => `${alias}.${column} AS ${name}`).join(', '),
+    read,
+    readOptional: row => witness === undefined || (row as Record<string, unknown>)[witness] === null ? undefined : read(row)
+  }
+}
+
+/** A statement that writes many rows, and its parameter. */
+export interface Bulk<Row> {
+  readonly sql: string
+  parameter(rows: Iterable<Row>): string
+}
+
+function bulk<Row> (fields: readonly string[], sql: string): Bulk<Row> {
+  return {
+    sql,
+    parameter: rows => JSON.stringify(Array.from(rows, row => fields.map(field => (row as Record<string, unknown>)[field])))
+  }
+}
+
+/** A table expression over the next parameter, whose columns are these fields. */
+export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
+  return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))
+}
+
+/** Inserts rows; `then` may say what happens on a conflict, and what is returned. */
+export function insert<T extends Table<unknown>, Field extends FieldOf<T>> (table: T, dialect: Dialect, fields: readonly Field[], then = ''): Bulk<RowOf<T, Field>> {
+  return bulk(fields, `INSERT INTO ${table.name} (${fields.map(columnOf).join(', ')})
+    SELECT * FROM ${keyed(table, dialect, fields)} k WHERE true ${then}`)
+}
+
+/** Sets fields of the rows with these keys. */
+export function update<T extends Table<unknown>, Key extends FieldOf<T>, Field extends FieldOf<T>> (table: T, dialect: Dialect, keys: readonly Key[], fields: readonly Field[]): Bulk<RowOf<T, Key | Field>> {
+  const sets = fields.map(field => `${columnOf(field)} = k.${columnOf(field)}`)
+  const same = keys.map(key => `${table.name}.${columnOf(key)} = k.${columnOf(key)}`)
+  return bulk([...keys, ...fields], `UPDATE ${table.name} SET ${sets.join(', ')}
+    FROM ${keyed(table, dialect, [...keys, ...fields])} k WHERE ${same.join(' AND ')}`)
+}
+
+/** Deletes the rows with these keys. */
+export function remove<T extends Table<unknown>, Key extends FieldOf<T>> (table: T, dialect: Dialect, keys: readonly Key[]): Bulk<RowOf<T, Key>> {
+  const columns = keys.map(columnOf)
+  return bulk(keys, `DELETE FROM ${table.name} WHERE (${columns.join(', ')}) IN
+    (SELECT ${columns.map(column => `k.${column}`).join(', ')} FROM ${keyed(table, dialect, keys)} k)`)
+}

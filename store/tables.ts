@@ -1,0 +1,118 @@
+import type * as models from '../prisma/generated/sqlite/client.js'
+import type { ConversationType, Role } from '../schemas/conversations.js'
+import type { DurableEventType } from '../schemas/events.js'
+import { bigint, boolean, int, nullable, tableOf, text, word } from './table.js'
+
+/** The columns of every table, named once. Each follows its model in prisma/models.prisma, which says what they mean. */
+
+export const meta = tableOf<models.Meta>()('chat_meta', {
+  id: int,
+  identity: text,
+  position: bigint,
+  clockBoot: nullable(text),
+  clockOffset: bigint
+})
+
+export const users = tableOf<models.User>()('chat_users', {
+  id: text,
+  displayName: text,
+  avatar: nullable(text),
+  passwordHash: nullable(text),
+  profileAt: bigint,
+  createdAt: bigint,
+  isOnline: boolean,
+  isHidden: boolean,
+  onlineUntil: nullable(bigint),
+  lastSeen: nullable(bigint)
+})
+
+export const conversations = tableOf<models.Conversation>()('chat_conversations', {
+  num: int,
+  id: text,
+  type: word<ConversationType>(),
+  title: nullable(text),
+  createdBy: text,
+  createdAt: bigint,
+  updatedAt: bigint,
+  activity: bigint,
+  loggedAt: bigint,
+  messageSeq: int,
+  eventSeq: int,
+  prunedSeq: int,
+  position: bigint,
+  prunedPosition: bigint,
+  participantCount: int
+})
+
+export const participants = tableOf<models.Participant>()('chat_participants', {
+  conversation: int,
+  userId: text,
+  role: word<Role>(),
+  joinedAt: bigint,
+  joinedSeq: int,
+  deliveredSeq: int,
+  readSeq: int,
+  typingUntil: nullable(bigint)
+})
+
+export const formerParticipants = tableOf<models.FormerParticipant>()('chat_former_participants', {
+  conversation: int,
+  userId: text,
+  joinedSeq: int,
+  deliveredSeq: int,
+  readSeq: int
+})
+
+export const messages = tableOf<models.Message>()('chat_messages', {
+  id: text,
+  conversation: int,
+  seq: int,
+  senderId: text,
+  senderSeq: int,
+  clientId: nullable(text),
+  text,
+  type: text,
+  createdAt: bigint,
+  editedAt: nullable(bigint),
+  deletedAt: nullable(bigint),
+  firstTextHash: nullable(text)
+})
+
+export const events = tableOf<models.Event>()('chat_events', {
+  conversation: int,
+  seq: int,
+  position: bigint,
+  tag: nullable(text),
+  type: word<DurableEventType>(),
+  userId: text,
+  messageSeq: nullable(int),
+  detail: nullable(text),
+  createdAt: bigint
+})
+
+export const quotas = tableOf<models.Quota>()('chat_quotas', {
+  userId: text,
+  conversations: int,
+  groupsMade: int,
+  groupsUntil: nullable(bigint)
+})
+
+export const nodes = tableOf<models.Node>()('chat_nodes', { id: text, host: text, pid: int, expiresAt: bigint })
+
+export const streams = tableOf<models.Stream>()('chat_streams', {
+  id: text,
+  nodeId: text,
+  userId: text,
+  conversationId: nullable(text),
+  expiresAt: nullable(bigint)
+})
+
+export const tickets = tableOf<models.Ticket>()('chat_tickets', {
+  id: text,
+  userId: text,
+  conversationId: nullable(text),
+  expiresAt: bigint,
+  tokenExpiresAt: nullable(bigint)
+})
+
+export const counters = tableOf<models.Counter>()('chat_counters', { id: text, count: int, expiresAt: bigint })
