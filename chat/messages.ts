@@ -80,9 +80,10 @@ function ofSender (messageId: string, userId: string,
     },
     apply (unit) {
       const message = unit.message(messageId)
-      const conversationId = message?.conversation.id ?? ''
+      if (message === undefined) throw chatError('NOT_FOUND')
+      const conversationId = message.conversation.id
       const caller = unit.participant(conversationId, userId)
-      if (message === undefined || caller === undefined) throw chatError('NOT_FOUND')
+      if (caller === undefined) throw chatError('NOT_FOUND')
       if (message.senderId !== userId) throw chatError('FORBIDDEN')
       const participants = unit.participants(conversationId)
       change(unit, message, participants)

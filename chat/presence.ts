@@ -108,7 +108,7 @@ export function openStreamOf (conversationId: string, stream: StreamRow, maxPerU
       open.needs(keys)
     },
     apply (unit) {
-      const conversation = unit.resumable(conversationId, stream.userId, after)
+      const conversation = isPossible ? unit.resumable(conversationId, stream.userId, after) : undefined
       if (conversation === undefined) throw chatError('NOT_FOUND')
       open.apply(unit)
       return conversation

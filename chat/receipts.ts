@@ -13,9 +13,10 @@ export function markMessage (messageId: string, userId: string, status: ReceiptS
     },
     apply (unit) {
       const message = unit.message(messageId)
-      const conversationId = message?.conversation.id ?? ''
+      if (message === undefined) throw chatError('NOT_FOUND')
+      const conversationId = message.conversation.id
       const reader = unit.participant(conversationId, userId)
-      if (message === undefined || reader === undefined) throw chatError('NOT_FOUND')
+      if (reader === undefined) throw chatError('NOT_FOUND')
       if (message.senderId === userId) throw chatError('OWN_MESSAGE')
       const changed = moveMark(unit, reader, status, message.seq)
       if (changed) tellReceipt(unit, reader, status, message)
