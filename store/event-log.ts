@@ -1,17 +1,9 @@
+// SQL by hand: one statement where the database can do that, since the position's row is locked from here to the commit.
+import type { ConversationRow, EventRow } from './rows.js'
 import type { Dialect, Sql } from './sql.js'
+import { keyed, perDialect } from './table.js'
+import * as tables from './tables.js'
 import { newTag } from './tag.js'
-import type { ConversationRow } from './unit.js'
-
-/** A row of the event log but for its position. */
-export interface EventRow {
-  conversation: ConversationRow
-  seq: number
-  type: string
-  userId: string
-  messageSeq: number | null
-  detail: string | null
-  createdAt: number
-}
 
 /** A conversation whose counters are written; `active` moves it to the top of the list. */
 export interface Touched {
@@ -22,20 +14,27 @@ export interface Touched {
 /** A transaction of the log: its number, and its tag (see tag.ts). */
 export interface Transaction { position: number, tag: string }
 
-const EVENT = { conversation: 'int', seq: 'int', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint' } as const
-const COUNTERS = { num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' } as const
-
 const NEXT_POSITION = 'UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position'
 
-const insertEvents = ({ table }: Dialect, position: string, from = ''): string =>
+const insertEvents = (dialect: Dialect, position: string, from = ''): string =>
   `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, created_at, tag)
-   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.created_at, ? FROM ${table(EVENT)} k${from} WHERE true`
+   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.created_at, ?
+   FROM ${keyed(tables.events, dialect, ['conversation', 'seq', 'type', 'userId', 'messageSeq', 'detail', 'createdAt'])} k${from} WHERE true`
 
 const updateCounters = ({ table }: Dialect, position: string, from = ''): string =>
   `UPDATE chat_conversations SET position = ${position}, activity = CASE WHEN k.active THEN ${position} ELSE chat_conversations.activity END,
      updated_at = k.updated_at, logged_at = k.logged_at, message_seq = k.message_seq,
      event_seq = k.event_seq, participant_count = k.participant_count
    FROM ${table(COUNTERS)} k${from} WHERE chat_conversations.num = k.num`
+
+const COUNTERS = { num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' } as const
+
+const statements = perDialect(dialect => ({
+  inOne: `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect, 'next.position', ', next')})
+    ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`,
+  insertEvents: insertEvents(dialect, '?'),
+  updateCounters: updateCounters(dialect, '?')
+}))
 
 /**
  * Writes a transaction's events and its conversations' counters, under the next position.
@@ -47,15 +46,15 @@ export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow
   const tag = newTag()
   const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, createdAt }) => [conversation.num, seq, type, userId, messageSeq, detail, createdAt]))
   const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) => [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
-  if (dialect.writesInWith) {
-    const [row] = await sql.query<{ position: bigint }>(
-      `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect, 'next.position', ', next')})
-       ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`, tag, eventRows, counterRows)
-    return { position: Number(row!.position), tag }
+  const statement = statements(dialect)
+  const takePosition = async (text: string, ...params: string[]): Promise<number> => {
+    const [row] = await sql.query<{ position: bigint }>(text, ...params)
+    if (row === undefined) throw new Error('chat_meta has no row')
+    return Number(row.position)
   }
-  const [row] = await sql.query<{ position: bigint }>(NEXT_POSITION)
-  const position = Number(row!.position)
-  await sql.execute(insertEvents(dialect, '?'), position, tag, eventRows)
-  await sql.execute(updateCounters(dialect, '?'), position, position, counterRows)
+  if (dialect.writesInWith) return { position: await takePosition(statement.inOne, tag, eventRows, counterRows), tag }
+  const position = await takePosition(NEXT_POSITION)
+  await sql.execute(statement.insertEvents, position, tag, eventRows)
+  await sql.execute(statement.updateCounters, position, position, counterRows)
   return { position, tag }
 }

@@ -1,5 +1,8 @@
 import type { Marks } from '../schemas/status.js'
+import type { FormerRow } from './rows.js'
 import type { Dialect, Sql } from './sql.js'
+import { insert, perDialect } from './table.js'
+import * as tables from './tables.js'
 
 /** Messages of a conversation, by `seq`. */
 export interface Range { conversation: number, low: number, high: number }
@@ -7,7 +10,7 @@ export interface Range { conversation: number, low: number, high: number }
 /** A message's place, and whose it is. */
 export interface Place { conversation: number, seq: number, senderId: string }
 
-const FORMER = { conversation: 'int', user_id: 'text', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int' } as const
+const insertStatement = perDialect(dialect => insert(tables.formerParticipants, dialect, ['conversation', 'userId', 'joinedSeq', 'deliveredSeq', 'readSeq']))
 
 /** For each conversation the smallest range that holds its messages. */
 export function rangesOf (places: Iterable<Pick<Place, 'conversation' | 'seq'>>): Range[] {
@@ -48,13 +51,11 @@ export async function findMarks (sql: Sql, { greatest, least, table }: Dialect, 
   return found
 }
 
-/** Whoever leaves, with how far they had come. Marks that say nothing are not kept. */
-export interface Leaver extends Marks { userId: string, conversation: { num: number } }
-
+/** Marks that say nothing about any message are not kept. */
 export const saysSomething = ({ joinedSeq, deliveredSeq }: Marks): boolean => deliveredSeq > joinedSeq
 
-export async function insertFormer (sql: Sql, { table }: Dialect, leavers: Leaver[]): Promise<void> {
-  await sql.execute(
-    `INSERT INTO chat_former_participants (conversation, user_id, joined_seq, delivered_seq, read_seq) SELECT * FROM ${table(FORMER)} k`,
-    JSON.stringify(leavers.map(row => [row.conversation.num, row.userId, row.joinedSeq, row.deliveredSeq, row.readSeq])))
+/** Keeps how far participants had come when they left. */
+export async function insertFormer (sql: Sql, dialect: Dialect, rows: FormerRow[]): Promise<void> {
+  const { sql: text, parameter } = insertStatement(dialect)
+  await sql.execute(text, parameter(rows))
 }

@@ -1,7 +1,7 @@
 import { isoTime } from '../schemas/common.js'
 import type { Message, MessageStatus } from '../schemas/messages.js'
 import type { Profile } from '../schemas/users.js'
-import type { MessageRow } from './unit.js'
+import type { MessageRow } from './rows.js'
 
 /** The wire's message. */
 export function renderMessage (row: Omit<MessageRow, 'conversation'>, conversationId: string, sender: Profile, status: MessageStatus): Message {

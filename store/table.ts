@@ -98,6 +98,16 @@ function bulk<Row> (fields: readonly string[], sql: string): Bulk<Row> {
   }
 }
 
+/** Makes statements once for each dialect. */
+export function perDialect<Statements> (make: (dialect: Dialect) => Statements): (dialect: Dialect) => Statements {
+  const made = new Map<Dialect, Statements>()
+  return dialect => {
+    let statements = made.get(dialect)
+    if (statements === undefined) made.set(dialect, statements = make(dialect))
+    return statements
+  }
+}
+
 /** A table expression over the next parameter, whose columns are these fields. */
 export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
   return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))

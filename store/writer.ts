@@ -2,13 +2,16 @@ import { chatError, isChatError } from '../errors.js'
 import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
 import { elapsedMs } from '../time.js'
+import { Changes } from './changes.js'
 import type { Database } from './database.js'
 import type { Transaction } from './event-log.js'
 import { gather } from './gather.js'
 import { Keys } from './keys.js'
 import { isConflict, isSingle } from './outage.js'
 import type { Sql } from './sql.js'
-import { Conflict, Unit } from './unit.js'
+import { Unit } from './unit.js'
+import { load } from './unit-load.js'
+import { Conflict, flush } from './unit-write.js'
 
 /** One change of the chat: what it must know, and what it decides. May be asked again when a transaction is repeated. */
 export interface Command<Result> {
@@ -151,14 +154,14 @@ export class Writer {
     } catch (thrown) {
       return { thrown }
     }
-    const { unit: { emissions, logged }, outcomes } = decided
+    const { changes: { emissions, logged }, outcomes } = decided
     this.#committed({ emissions, logged })
     outcomes.forEach((settle, index) => { settle(batch[index]!) })
     return undefined
   }
 }
 
-interface Decided { unit: Unit, outcomes: Array<(waiting: Waiting) => void> }
+interface Decided { changes: Changes, outcomes: Array<(waiting: Waiting) => void> }
 
 /** Whether the error may be about one command of a group, and not about the database. */
 const isOfOne = (error: unknown): boolean => !isChatError(error, 'UNAVAILABLE') || isSingle(error.cause)
@@ -181,18 +184,20 @@ async function whileConflicting<T> (transact: () => Promise<T>): Promise<T> {
 
 async function decide (database: Database, sql: Sql, batch: Batch): Promise<Decided> {
   const keys = new Keys()
-  for (const { command } of batch) command.needs(keys)
-  const unit = await Unit.load(database, sql, keys)
-  const outcomes = batch.map(({ command }) => {
-    const before = unit.changes
+  const named = batch.map(({ command }) => keys.namedBy(command))
+  const moment = { now: database.clock.now(), ticks: database.clock.ticks() }
+  const map = await load(database, sql, keys, moment.ticks)
+  const changes = new Changes()
+  const outcomes = batch.map(({ command }, index) => {
+    const before = changes.count
     try {
-      const result = command.apply(unit) as never
+      const result = command.apply(new Unit(map, changes, moment, named[index]!)) as never
       return ({ resolve }: Waiting) => { resolve(result) }
     } catch (error) {
-      if (!isChatError(error) || unit.changes > before) throw error
+      if (!isChatError(error) || changes.count > before) throw error
       return ({ reject }: Waiting) => { reject(error) }
     }
   })
-  await unit.flush(sql)
-  return { unit, outcomes }
+  await flush(database, sql, changes)
+  return { changes, outcomes }
 }

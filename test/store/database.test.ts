@@ -11,7 +11,7 @@ import { findMarks } from '../../store/marks.js'
 import { Keys } from '../../store/keys.js'
 import { Queries } from '../../store/queries.js'
 import type { Param } from '../../store/sql.js'
-import { Unit } from '../../store/unit.js'
+import { load } from '../../store/unit-load.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
 /** How long another process holds its lock, in milliseconds. */
@@ -72,7 +72,7 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   keys.direct('conv_ann_ben')
   await database.transaction(async sql => {
     const explained = explaining({ ...database, read: sql }, plans)
-    await Unit.load(explained, explained.read, keys)
+    await load(explained, explained.read, keys, 1)
   })
   const [, locking] = [...plans].find(([sql]) => sql.includes('FOR NO KEY UPDATE')) ?? []
   t.match(locking, /Index Cond: \(\(user_id = .* AND \(conversation = |Index Cond: \(\(conversation = .* AND \(user_id = /, 'a participation is one entry')

@@ -71,6 +71,23 @@ async function suite (t: Test, open: (t: Test) => Promise<Database>): Promise<vo
     t.strictSame(await outcomes(making('f1'), careless), ['done', 'a mistake'])
   })
 
+  await t.test('a command may ask for what it named, and not for what another one of the batch named', async t => {
+    const asking = (named: string, asked: string): Command<unknown> =>
+      ({ needs (keys) { keys.user(named) }, apply: unit => unit.user(asked) })
+    t.strictSame(await outcomes(asking('a1', 'a1'), asking('a3', 'a1'), asking('a1', 'a3'), making('g1')), [
+      'done',
+      'The command asks for what it did not name in needs: user a1',
+      'The command asks for what it did not name in needs: user a3',
+      'done'
+    ])
+    const kinds: Array<(unit: Unit) => unknown> = [
+      unit => unit.conversation('c'), unit => unit.participant('c', 'a1'), unit => unit.participants('c'), unit => unit.message('m'),
+      unit => unit.messageByClientId('c', 'a1', 'k'), unit => unit.lastOfOthersUpTo('c', 'a1', 1), unit => unit.quota('a1'),
+      unit => unit.resumable('c', 'a1', 1), unit => unit.streamsOf('a1')
+    ]
+    for (const ask of kinds) t.match((await outcomes(failing('g2', ask)))[0], 'did not name')
+  })
+
   await writer.close()
 }
 

@@ -1,0 +1,83 @@
+import type { Resumable } from './followable.js'
+import type { Marks } from '../schemas/status.js'
+import type { Quota } from './quotas.js'
+import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
+
+/** The key of what has several ids. */
+export const keyOf = (...ids: ReadonlyArray<string | number>): string => JSON.stringify(ids)
+
+/** The rows of one transaction. Each row is one object, which all commands of the transaction read and change. */
+export class IdentityMap {
+  readonly conversations = new Map<string, ConversationRow>()
+  readonly users = new Map<string, UserRow>()
+  readonly messages = new Map<string, MessageRow>()
+  /** By conversation, user and `seq` (see `keyOf`). */
+  readonly lastOfOthers = new Map<string, MessageRow>()
+  readonly resumables = new Map<string, Resumable | undefined>()
+  /** Marks of former participants, by the conversation's number. */
+  former: ReadonlyMap<number, Marks[]> = new Map()
+  /** By user. */
+  quotas: ReadonlyMap<string, Quota> = new Map()
+  readonly #participants = new Map<string, Map<string, ParticipantRow>>()
+  readonly #streams = new Map<string, Map<string, StreamRow>>()
+  readonly #clientIds = new Map<string, MessageRow>()
+  /** Number of messages sent by users who do not participate. */
+  readonly #senderSeqs = new Map<string, number>()
+
+  participant (conversationId: string, userId: string): ParticipantRow | undefined {
+    return this.#participants.get(conversationId)?.get(userId)
+  }
+
+  participants (conversationId: string): ParticipantRow[] {
+    return [...this.#participants.get(conversationId)?.values() ?? []]
+  }
+
+  placeParticipant (participant: ParticipantRow): void {
+    const { conversation: { id }, userId } = participant
+    let map = this.#participants.get(id)
+    if (map === undefined) this.#participants.set(id, map = new Map())
+    map.set(userId, participant)
+  }
+
+  /** A former participant who comes back goes on counting their messages. */
+  removeParticipant ({ conversation: { id }, userId, senderSeq }: ParticipantRow): void {
+    this.#participants.get(id)?.delete(userId)
+    this.placeSenderSeq(id, userId, senderSeq)
+  }
+
+  senderSeq (conversationId: string, userId: string): number {
+    return this.#senderSeqs.get(keyOf(conversationId, userId)) ?? 0
+  }
+
+  placeSenderSeq (conversationId: string, userId: string, senderSeq: number): void {
+    this.#senderSeqs.set(keyOf(conversationId, userId), senderSeq)
+  }
+
+  messageByClientId (conversationId: string, userId: string, clientId: string): MessageRow | undefined {
+    return this.#clientIds.get(keyOf(conversationId, userId, clientId))
+  }
+
+  placeMessage (message: MessageRow): void {
+    const { id, conversation, senderId, clientId } = message
+    this.messages.set(id, message)
+    if (clientId !== null) this.#clientIds.set(keyOf(conversation.id, senderId, clientId), message)
+  }
+
+  stream (userId: string, streamId: string): StreamRow | undefined {
+    return this.#streams.get(userId)?.get(streamId)
+  }
+
+  streamsOf (userId: string): StreamRow[] {
+    return [...this.#streams.get(userId)?.values() ?? []]
+  }
+
+  placeStream (stream: StreamRow): void {
+    let map = this.#streams.get(stream.userId)
+    if (map === undefined) this.#streams.set(stream.userId, map = new Map())
+    map.set(stream.id, stream)
+  }
+
+  removeStream ({ userId, id }: StreamRow): void {
+    this.#streams.get(userId)?.delete(id)
+  }
+}

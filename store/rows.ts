@@ -1,0 +1,32 @@
+import type * as tables from './tables.js'
+import type { RowOf } from './table.js'
+
+/** The rows of the unit of work: what tables.ts describes, with the row of the conversation in place of its number. */
+
+export type ConversationRow = Omit<RowOf<typeof tables.conversations>, 'activity' | 'position' | 'prunedSeq' | 'prunedPosition'>
+
+export interface ParticipantRow extends Omit<RowOf<typeof tables.participants>, 'conversation'> {
+  conversation: ConversationRow
+  displayName: string
+  avatar: string | null
+  /** Number of messages that they have sent here. */
+  senderSeq: number
+}
+
+export interface MessageRow extends Omit<RowOf<typeof tables.messages>, 'conversation'> {
+  conversation: ConversationRow
+}
+
+/** An event of the log. The transaction's position and tag are added when it is written. */
+export interface EventRow extends Omit<RowOf<typeof tables.events>, 'conversation' | 'position' | 'tag'> {
+  conversation: ConversationRow
+}
+
+export type UserRow = RowOf<typeof tables.users>
+export type StreamRow = RowOf<typeof tables.streams>
+export type FormerRow = RowOf<typeof tables.formerParticipants>
+
+/** The row as its table has it, with the conversation's number. */
+export function withNumber<Row extends { conversation: { num: number } }> (row: Row): Omit<Row, 'conversation'> & { conversation: number } {
+  return { ...row, conversation: row.conversation.num }
+}

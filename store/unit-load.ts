@@ -1,0 +1,222 @@
+// SQL by hand: locks, and one statement for all commands of a transaction.
+import type { Database } from './database.js'
+import { findResumables } from './followable.js'
+import { IdentityMap, keyOf } from './identity-map.js'
+import type { Keys } from './keys.js'
+import { findMarks, rangesOf } from './marks.js'
+import { findQuotas } from './quotas.js'
+import type { ConversationRow } from './rows.js'
+import type { Dialect, Sql } from './sql.js'
+import { keyed, select } from './table.js'
+import * as tables from './tables.js'
+
+const conversation = select(tables.conversations, 'c', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'loggedAt',
+  'messageSeq', 'eventSeq', 'participantCount'])
+const participant = select(tables.participants, 'p', ['role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq', 'typingUntil'])
+const profile = select(tables.users, 'u', ['displayName', 'avatar'])
+const user = select(tables.users, 'u')
+const message = select(tables.messages, 'm')
+const stream = select(tables.streams, 's')
+
+/** A participant as selected; `of` has conversation and user, who need not participate. */
+interface Placed { conversation: number, user_id: string, sender_seq: number | null }
+
+const selectPlaced = (of: 'k' | 'p'): string => `SELECT ${of}.conversation, ${of}.user_id, ${participant.columns}, ${profile.columns},
+  (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = ${of}.conversation AND m.sender_id = ${of}.user_id
+   ORDER BY m.seq DESC LIMIT 1) AS sender_seq`
+
+/** The conversation, if the user of `k` participates in it. Not a join: PostgreSQL would look through all participants of small groups. */
+const ownConversation = (num: string): string =>
+  `(SELECT p.conversation FROM chat_participants p WHERE p.conversation = ${num} AND p.user_id = k.user_id)`
+
+/**
+ * Loads and locks what the commands named: conversations first, then users, each in the same order on every node.
+ * Streams count while the lease of their node has not lapsed at `ticks` (see `SharedClock`).
+ */
+export async function load ({ dialect }: Database, sql: Sql, keys: Keys, ticks: number): Promise<IdentityMap> {
+  const loader = new Loader(sql, dialect)
+  if (keys.participants.length + keys.messages.length + keys.directs.size > 0) await loader.conversations(keys)
+  if (loader.map.conversations.size > 0) await loader.insideConversations(keys)
+  if (keys.users.size > 0) await loader.users([...keys.users], dialect.lock)
+  if (keys.quotas.size > 0) loader.map.quotas = await findQuotas(sql, dialect, keys.quotas)
+  const profiles = [...keys.profiles].filter(id => !keys.users.has(id))
+  if (profiles.length > 0) await loader.users(profiles, '')
+  if (keys.streams.size > 0) await loader.streams([...keys.streams], ticks)
+  if (keys.resumables.length > 0) await loader.resumables(keys.resumables)
+  return loader.map
+}
+
+class Loader {
+  readonly map = new IdentityMap()
+  readonly #sql: Sql
+  readonly #dialect: Dialect
+  readonly #byNum = new Map<number, ConversationRow>()
+
+  constructor (sql: Sql, dialect: Dialect) {
+    this.#sql = sql
+    this.#dialect = dialect
+  }
+
+  /** A participant who left while this waited for the lock is not found afterwards. */
+  async conversations ({ participants, messages, directs }: Keys): Promise<void> {
+    const key = this.#dialect.table({ id: 'text', user_id: 'text' })
+    const wanted: Array<[select: string, rows: unknown[][]]> = [
+      [`SELECT ${ownConversation('c.num')} FROM ${key} k JOIN chat_conversations c ON c.id = k.id`, participants],
+      [`SELECT ${ownConversation('m.conversation')} FROM ${key} k JOIN chat_messages m ON m.id = k.id`, messages],
+      [`SELECT c.num FROM ${this.#dialect.table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, [...directs].map(id => [id])]
+    ]
+    const parts = wanted.filter(([, rows]) => rows.length > 0)
+    // Apart: PostgreSQL checks the condition again for a row that was changed while its lock was waited for, and loses those
+    // that a UNION inside of the condition has named.
+    const rows = await this.#sql.query(
+      `WITH wanted (num) AS MATERIALIZED (${parts.map(([select]) => select).join(' UNION ALL ')})
+       SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num IN (SELECT w.num FROM wanted w)
+       ORDER BY c.num ${this.#dialect.lock}`, ...parts.map(([, rows]) => JSON.stringify(rows)))
+    for (const row of rows) {
+      const found = conversation.read(row)
+      this.map.conversations.set(found.id, found)
+      this.#byNum.set(found.num, found)
+    }
+  }
+
+  async insideConversations (keys: Keys): Promise<void> {
+    if (keys.messages.length > 0) await this.#messages(keys.messages)
+    await this.#participants([...keys.participants, ...this.#placesOf(keys.messages)])
+    // the rest is loaded only where the caller participates
+    const others = keys.joining.filter(([id, callerId]) => this.#participates([id, callerId]))
+    if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
+    for (const [, , userId] of others) keys.profiles.add(userId)
+    for (const [id, callerId, userId, most] of keys.quotasOfOthers) {
+      if (this.#participates([id, callerId])) keys.quotas.set(userId, most)
+    }
+    const crowds = [...keys.crowds, ...this.#placesOf(keys.crowdsOfMessages)].filter(key => this.#participates(key)).map(([id]) => id)
+    if (crowds.length > 0) await this.#crowds([...new Set(crowds)])
+    await this.#clientIds(keys.clientIds.filter(key => this.#participates(key)))
+    await this.#lastOfOthers(keys.lastOfOthers.filter(key => this.#participates(key)))
+    if (keys.formerOf.size > 0) await this.#former(keys.formerOf)
+  }
+
+  #participates ([conversationId, userId]: readonly [conversationId: string, userId: string, ...unknown[]]): boolean {
+    return this.map.participant(conversationId, userId) !== undefined
+  }
+
+  /** The conversations of messages, with the users who asked for them. */
+  #placesOf (keys: Keys['messages']): Keys['participants'] {
+    return keys.flatMap(([messageId, userId]) => {
+      const found = this.map.messages.get(messageId)
+      return found === undefined ? [] : [[found.conversation.id, userId]]
+    })
+  }
+
+  async #participants (pairs: Keys['participants']): Promise<void> {
+    const keys = pairs.flatMap(([id, userId]) => {
+      const found = this.map.conversations.get(id)
+      return found === undefined ? [] : [[found.num, userId]]
+    })
+    if (keys.length === 0) return
+    this.#placeParticipants(await this.#sql.query(
+      `${selectPlaced('k')} FROM (SELECT DISTINCT conversation, user_id FROM ${keyed(tables.participants, this.#dialect, ['conversation', 'userId'])} k) k
+       LEFT JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id
+       LEFT JOIN chat_users u ON u.id = p.user_id`, JSON.stringify(keys)))
+  }
+
+  async #crowds (ids: string[]): Promise<void> {
+    const nums = ids.flatMap(id => this.map.conversations.get(id)?.num ?? [])
+    if (nums.length === 0) return
+    this.#placeParticipants(await this.#sql.query(
+      `${selectPlaced('p')} FROM chat_participants p JOIN chat_users u ON u.id = p.user_id
+       WHERE p.conversation IN (SELECT k.num FROM ${this.#dialect.table({ num: 'int' })} k)
+       ORDER BY p.conversation, p.joined_at, p.user_id`, JSON.stringify(nums.map(num => [num]))))
+  }
+
+  #placeParticipants (rows: Placed[]): void {
+    for (const row of rows) {
+      const conversation = this.#byNum.get(Number(row.conversation))
+      const userId = row.user_id
+      if (conversation === undefined || this.map.participant(conversation.id, userId) !== undefined) continue
+      const senderSeq = Number(row.sender_seq ?? 0)
+      const found = participant.readOptional(row)
+      if (found === undefined) {
+        this.map.placeSenderSeq(conversation.id, userId, senderSeq)
+      } else {
+        this.map.placeParticipant({ conversation, userId, ...found, ...profile.read(row), senderSeq })
+      }
+    }
+  }
+
+  async #messages (keys: Keys['messages']): Promise<void> {
+    this.#placeMessages(await this.#sql.query(
+      `SELECT ${message.columns} FROM ${this.#dialect.table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id
+       WHERE m.conversation = ${ownConversation('m.conversation')}`, JSON.stringify(keys)))
+  }
+
+  async #clientIds (keys: Keys['clientIds']): Promise<void> {
+    const wanted = keys.flatMap(([id, userId, clientId]) => {
+      const found = this.map.conversations.get(id)
+      return found === undefined ? [] : [[found.num, userId, clientId]]
+    })
+    if (wanted.length === 0) return
+    this.#placeMessages(await this.#sql.query(
+      `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['conversation', 'senderId', 'clientId'])} k
+       JOIN chat_messages m ON m.conversation = k.conversation AND m.sender_id = k.sender_id AND m.client_id = k.client_id`,
+      JSON.stringify(wanted)))
+  }
+
+  async #lastOfOthers (keys: Keys['lastOfOthers']): Promise<void> {
+    const wanted = keys.flatMap(([id, userId, seq], index) => {
+      const found = this.map.conversations.get(id)
+      return found === undefined ? [] : [[index, found.num, userId, Math.min(seq, found.messageSeq)]]
+    })
+    if (wanted.length === 0) return
+    const rows = await this.#sql.query<{ key: number }>(
+      `SELECT ${message.columns}, k.key FROM ${this.#dialect.table({ key: 'int', conversation: 'int', reader: 'text', seq: 'int' })} k
+       JOIN chat_messages m ON m.conversation = k.conversation AND m.seq = (
+         SELECT x.seq FROM chat_messages x WHERE x.conversation = k.conversation AND x.seq <= k.seq AND x.sender_id <> k.reader
+         ORDER BY x.seq DESC LIMIT 1)`, JSON.stringify(wanted))
+    this.#placeMessages(rows)
+    for (const row of rows) {
+      const key = keys[Number(row.key)]
+      const found = this.map.messages.get(message.read(row).id)
+      if (key !== undefined && found !== undefined) this.map.lastOfOthers.set(keyOf(...key), found)
+    }
+  }
+
+  #placeMessages (rows: unknown[]): void {
+    for (const row of rows) {
+      const found = message.read(row)
+      const conversation = this.#byNum.get(found.conversation)
+      if (conversation !== undefined && !this.map.messages.has(found.id)) this.map.placeMessage({ ...found, conversation })
+    }
+  }
+
+  async #former (messageIds: Iterable<string>): Promise<void> {
+    const places = [...messageIds].flatMap(id => {
+      const found = this.map.messages.get(id)
+      return found === undefined ? [] : [{ conversation: found.conversation.num, seq: found.seq }]
+    })
+    this.map.former = await findMarks(this.#sql, this.#dialect, 'former_participants', rangesOf(places))
+  }
+
+  async users (ids: string[], lock: string): Promise<void> {
+    const rows = await this.#sql.query(
+      `SELECT ${user.columns} FROM chat_users u WHERE u.id IN (SELECT k.id FROM ${keyed(tables.users, this.#dialect, ['id'])} k)
+       ORDER BY u.id ${lock}`, JSON.stringify(ids.map(id => [id])))
+    for (const row of rows) {
+      const found = user.read(row)
+      this.map.users.set(found.id, found)
+    }
+  }
+
+  async streams (userIds: string[], ticks: number): Promise<void> {
+    const rows = await this.#sql.query(
+      `SELECT ${stream.columns} FROM chat_streams s JOIN chat_nodes n ON n.id = s.node_id
+       WHERE n.expires_at > ? AND s.user_id IN (SELECT k.id FROM ${keyed(tables.users, this.#dialect, ['id'])} k)`,
+      ticks, JSON.stringify(userIds.map(id => [id])))
+    for (const row of rows) this.map.placeStream(stream.read(row))
+  }
+
+  async resumables (keys: Keys['resumables']): Promise<void> {
+    const found = await findResumables(this.#sql, this.#dialect, keys)
+    keys.forEach((key, index) => this.map.resumables.set(keyOf(...key), found[index]))
+  }
+}

@@ -1,0 +1,94 @@
+// SQL by hand: one statement for each kind of change, however many commands made it.
+import type { Changes } from './changes.js'
+import { cursorOfTopic } from './cursor.js'
+import type { Database } from './database.js'
+import { appendEvents } from './event-log.js'
+import { insertFormer } from './marks.js'
+import { addConversations, setGroupsMade } from './quotas.js'
+import { withNumber } from './rows.js'
+import type { Sql } from './sql.js'
+import { insert, keyed, perDialect, remove, update, type Bulk } from './table.js'
+import * as tables from './tables.js'
+
+/** Another transaction wrote the same new row at the same moment: load again, decide again. */
+export class Conflict extends Error {
+  override name = 'Conflict'
+}
+
+const statements = perDialect(dialect => ({
+  insertUsers: insert(tables.users, dialect, ['id', 'displayName', 'avatar', 'passwordHash', 'profileAt', 'createdAt', 'isOnline', 'isHidden',
+    'onlineUntil', 'lastSeen'], 'ON CONFLICT (id) DO NOTHING'),
+  updateUsers: update(tables.users, dialect, ['id'], ['displayName', 'avatar', 'profileAt', 'isOnline', 'isHidden', 'onlineUntil', 'lastSeen']),
+  insertConversations: insert(tables.conversations, dialect, ['id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt'],
+    'ON CONFLICT (id) DO NOTHING RETURNING id, num'),
+  insertParticipants: insert(tables.participants, dialect, ['conversation', 'userId', 'role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq',
+    'typingUntil']),
+  updateParticipants: update(tables.participants, dialect, ['conversation', 'userId'], ['role', 'deliveredSeq', 'readSeq', 'typingUntil']),
+  deleteParticipants: remove(tables.participants, dialect, ['conversation', 'userId']),
+  insertMessages: insert(tables.messages, dialect, ['id', 'conversation', 'seq', 'senderId', 'senderSeq', 'clientId', 'text', 'type', 'createdAt']),
+  updateMessages: update(tables.messages, dialect, ['id'], ['text', 'editedAt', 'deletedAt', 'firstTextHash']),
+  insertStreams: insert(tables.streams, dialect, ['id', 'nodeId', 'userId', 'conversationId', 'expiresAt']),
+  updateStreams: update(tables.streams, dialect, ['id'], ['expiresAt']),
+  deleteStreams: remove(tables.streams, dialect, ['id']),
+  findContacts: `SELECT p.user_id, c.id FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+    WHERE c.participant_count <= ? AND p.user_id IN (SELECT k.id FROM ${keyed(tables.users, dialect, ['id'])} k)`
+}))
+
+/** New rows are written in the same order on every node, so that two that write the same ones cannot wait for each other. */
+const byId = (a: { id: string }, b: { id: string }): number => a.id < b.id ? -1 : 1
+
+/**
+ * Writes all changes, each kind with one statement.
+ * @throws {Conflict} when another transaction made the same user or conversation
+ */
+export async function flush ({ dialect, identity }: Database, sql: Sql, changes: Changes): Promise<void> {
+  const statement = statements(dialect)
+  if (changes.newUsers.size > 0) {
+    const rows = [...changes.newUsers].sort(byId)
+    if (await write(sql, statement.insertUsers, rows) !== rows.length) throw new Conflict('user')
+  }
+  if (changes.changedUsers.size > 0) await write(sql, statement.updateUsers, changes.changedUsers)
+  if (changes.newConversations.size > 0) {
+    const rows = [...changes.newConversations].sort(byId)
+    const { sql: text, parameter } = statement.insertConversations
+    const nums = new Map((await sql.query<{ id: string, num: number }>(text, parameter(rows))).map(({ id, num }) => [id, Number(num)]))
+    if (nums.size !== rows.length) throw new Conflict('conversation')
+    for (const row of rows) row.num = nums.get(row.id) ?? 0
+  }
+  if (changes.moreConversations.size > 0) await addConversations(sql, dialect, changes.moreConversations)
+  if (changes.groupsMade.size > 0) await setGroupsMade(sql, dialect, changes.groupsMade)
+  if (changes.removedParticipants.size > 0) await write(sql, statement.deleteParticipants, Array.from(changes.removedParticipants, withNumber))
+  if (changes.leavers.length > 0) await insertFormer(sql, dialect, changes.leavers.map(withNumber))
+  if (changes.newParticipants.size > 0) await write(sql, statement.insertParticipants, Array.from(changes.newParticipants, withNumber))
+  if (changes.changedParticipants.size > 0) await write(sql, statement.updateParticipants, Array.from(changes.changedParticipants, withNumber))
+  if (changes.newMessages.length > 0) await write(sql, statement.insertMessages, changes.newMessages.map(withNumber))
+  if (changes.changedMessages.size > 0) await write(sql, statement.updateMessages, changes.changedMessages)
+  if (changes.closedStreams.size > 0) await write(sql, statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
+  if (changes.newStreams.size > 0) await write(sql, statement.insertStreams, changes.newStreams)
+  if (changes.changedStreams.size > 0) await write(sql, statement.updateStreams, changes.changedStreams)
+  if (changes.toContacts.length > 0) await findContacts(sql, statement.findContacts, changes)
+  if (changes.events.length > 0) {
+    const touched = Array.from(changes.touched, conversation => ({ conversation, active: changes.active.has(conversation) }))
+    const { position, tag } = changes.logged = await appendEvents(sql, dialect, changes.events.map(({ row }) => row), touched)
+    for (const { row: { conversation, seq }, emission } of changes.events) {
+      emission.position = position
+      emission.tag = tag
+      emission.id = cursorOfTopic(identity, conversation.num, seq, tag)
+    }
+  }
+}
+
+async function write<Row> (sql: Sql, bulk: Bulk<Row>, rows: Iterable<Row>): Promise<number> {
+  return await sql.execute(bulk.sql, bulk.parameter(rows))
+}
+
+async function findContacts (sql: Sql, statement: string, { toContacts, contactsMax }: Changes): Promise<void> {
+  const topics = new Map<string, string[]>()
+  for (const { userId, emission } of toContacts) {
+    const shared = topics.get(userId)
+    if (shared === undefined) topics.set(userId, emission.topics)
+    else emission.topics = shared
+  }
+  const rows = await sql.query<{ user_id: string, id: string }>(statement, contactsMax, JSON.stringify(Array.from(topics.keys(), id => [id])))
+  for (const { user_id: userId, id } of rows) topics.get(userId)?.push(id)
+}
