@@ -1,7 +1,6 @@
 import type { Marks } from '../schemas/status.js'
-import type { FormerRow } from './rows.js'
 import type { Dialect, Sql } from './sql.js'
-import { insert, perDialect } from './table.js'
+import { insert, perDialect, type RowOf, type Written } from './table.js'
 import * as tables from './tables.js'
 
 /** Messages of a conversation, by `seq`. */
@@ -55,7 +54,7 @@ export async function findMarks (sql: Sql, { greatest, least, table }: Dialect, 
 export const saysSomething = ({ joinedSeq, deliveredSeq }: Marks): boolean => deliveredSeq > joinedSeq
 
 /** Keeps how far participants had come when they left. */
-export async function insertFormer (sql: Sql, dialect: Dialect, rows: FormerRow[]): Promise<void> {
+export async function insertFormer (sql: Sql, dialect: Dialect, rows: Array<Written<RowOf<typeof tables.formerParticipants>>>): Promise<void> {
   const { sql: text, parameter } = insertStatement(dialect)
   await sql.execute(text, parameter(rows))
 }

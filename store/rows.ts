@@ -24,9 +24,3 @@ export interface EventRow extends Omit<RowOf<typeof tables.events>, 'conversatio
 
 export type UserRow = RowOf<typeof tables.users>
 export type StreamRow = RowOf<typeof tables.streams>
-export type FormerRow = RowOf<typeof tables.formerParticipants>
-
-/** The row as its table has it, with the conversation's number. */
-export function withNumber<Row extends { conversation: { num: number } }> (row: Row): Omit<Row, 'conversation'> & { conversation: number } {
-  return { ...row, conversation: row.conversation.num }
-}

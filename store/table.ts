@@ -85,16 +85,21 @@ export function select<T extends Table<unknown>, Field extends FieldOf<T> = Fiel
   }
 }
 
+/** A row to be written. In place of a number, a field may hold the row that has it, so that rows need not be copied. */
+export type Written<Row> = { readonly [Field in keyof Row]: Row[Field] extends number ? Row[Field] | { readonly num: number } : Row[Field] }
+
 /** A statement that writes many rows, and its parameter. */
 export interface Bulk<Row> {
   readonly sql: string
-  parameter(rows: Iterable<Row>): string
+  parameter(rows: Iterable<Written<Row>>): string
 }
+
+const numberOf = (value: unknown): unknown => typeof value === 'object' && value !== null && 'num' in value ? value.num : value
 
 function bulk<Row> (fields: readonly string[], sql: string): Bulk<Row> {
   return {
     sql,
-    parameter: rows => JSON.stringify(Array.from(rows, row => fields.map(field => (row as Record<string, unknown>)[field])))
+    parameter: rows => JSON.stringify(Array.from(rows, row => fields.map(field => numberOf((row as Record<string, unknown>)[field]))))
   }
 }
 
@@ -111,6 +116,11 @@ export function perDialect<Statements> (make: (dialect: Dialect) => Statements):
 /** A table expression over the next parameter, whose columns are these fields. */
 export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
   return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))
+}
+
+/** The names and types of all columns of a table. */
+export function columnTypes ({ columns }: Table<unknown>): Record<string, ColumnType> {
+  return Object.fromEntries(Object.entries(columns as Columns).map(([field, { type }]) => [columnOf(field), type]))
 }
 
 /** Inserts rows; `then` may say what happens on a conflict, and what is returned. */

@@ -1,50 +1,19 @@
+// SQL by hand: whole tables in pages, each with one parameter.
 import type { Database } from './database.js'
-import type { ColumnType, Param, Sql } from './sql.js'
+import type { Param, Sql } from './sql.js'
+import { columnTypes, type Table } from './table.js'
+import * as tables from './tables.js'
 
-/** A table that is carried over: its columns, and the key it is read in the order of. */
-interface Table {
-  name: string
-  key: string[]
-  columns: Record<string, ColumnType>
-}
-
-/** What passes with the processes (nodes, streams, tickets, counters) stays behind. In the order of their references. */
-const tables: Table[] = [
-  {
-    name: 'chat_users',
-    key: ['id'],
-    columns: { id: 'text', display_name: 'text', avatar: 'text', password_hash: 'text', profile_at: 'bigint', created_at: 'bigint', is_online: 'boolean', is_hidden: 'boolean', online_until: 'bigint', last_seen: 'bigint' }
-  },
-  {
-    name: 'chat_conversations',
-    key: ['num'],
-    columns: { num: 'int', id: 'text', type: 'text', title: 'text', created_by: 'text', created_at: 'bigint', updated_at: 'bigint', activity: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', pruned_seq: 'int', position: 'bigint', pruned_position: 'bigint', participant_count: 'int' }
-  },
-  {
-    name: 'chat_participants',
-    key: ['conversation', 'user_id'],
-    columns: { conversation: 'int', user_id: 'text', role: 'text', joined_at: 'bigint', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int', typing_until: 'bigint' }
-  },
-  {
-    name: 'chat_former_participants',
-    key: ['conversation', 'delivered_seq', 'user_id'],
-    columns: { conversation: 'int', user_id: 'text', joined_seq: 'int', delivered_seq: 'int', read_seq: 'int' }
-  },
-  {
-    name: 'chat_quotas',
-    key: ['user_id'],
-    columns: { user_id: 'text', conversations: 'int', groups_made: 'int', groups_until: 'bigint' }
-  },
-  {
-    name: 'chat_messages',
-    key: ['id'],
-    columns: { id: 'text', conversation: 'int', seq: 'int', sender_id: 'text', sender_seq: 'int', client_id: 'text', text: 'text', type: 'text', created_at: 'bigint', edited_at: 'bigint', deleted_at: 'bigint', first_text_hash: 'text' }
-  },
-  {
-    name: 'chat_events',
-    key: ['conversation', 'seq'],
-    columns: { conversation: 'int', seq: 'int', position: 'bigint', type: 'text', user_id: 'text', message_seq: 'int', detail: 'text', created_at: 'bigint', tag: 'text' }
-  }
+/** The tables that are carried over, in the order of their references, each with the key that it is read in the order of. */
+const carried: ReadonlyArray<{ table: Table<unknown>, key: string[] }> = [
+  { table: tables.users, key: ['id'] },
+  { table: tables.conversations, key: ['num'] },
+  { table: tables.participants, key: ['conversation', 'user_id'] },
+  { table: tables.formerParticipants, key: ['conversation', 'delivered_seq', 'user_id'] },
+  { table: tables.quotas, key: ['user_id'] },
+  { table: tables.messages, key: ['id'] },
+  { table: tables.events, key: ['conversation', 'seq'] }
+  // what passes with the processes (nodes, streams, tickets, counters) stays behind
 ]
 
 const PAGE = 1000
@@ -70,7 +39,7 @@ export async function transfer (source: Database, target: Database): Promise<Rec
     const [user] = await sql.query('SELECT 1 FROM chat_users LIMIT 1')
     if (Number(meta!.position) > 0 || user !== undefined) throw new TransferError('The target holds a chat already')
     const counts: Record<string, number> = {}
-    for (const table of tables) counts[table.name] = await copy(table, source, sql, target)
+    for (const { table, key } of carried) counts[table.name] = await copy(table, key, source, sql, target)
     const [{ position }] = await source.read.query<{ position: bigint }>('SELECT position FROM chat_meta WHERE id = 1') as [{ position: bigint }]
     await sql.execute('UPDATE chat_meta SET identity = ?, position = ? WHERE id = 1', source.identity, Number(position))
     await sql.execute('UPDATE chat_users SET is_online = false, online_until = NULL')
@@ -82,7 +51,9 @@ export async function transfer (source: Database, target: Database): Promise<Rec
   })
 }
 
-async function copy ({ name, key, columns }: Table, source: Database, sql: Sql, target: Database): Promise<number> {
+async function copy (table: Table<unknown>, key: string[], source: Database, sql: Sql, target: Database): Promise<number> {
+  const { name } = table
+  const columns = columnTypes(table)
   const names = Object.keys(columns)
   const place = (values: unknown[]): string => values.map(() => '?').join(', ')
   let count = 0

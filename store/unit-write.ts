@@ -5,9 +5,8 @@ import type { Database } from './database.js'
 import { appendEvents } from './event-log.js'
 import { insertFormer } from './marks.js'
 import { addConversations, setGroupsMade } from './quotas.js'
-import { withNumber } from './rows.js'
 import type { Sql } from './sql.js'
-import { insert, keyed, perDialect, remove, update, type Bulk } from './table.js'
+import { insert, keyed, perDialect, remove, update, type Bulk, type Written } from './table.js'
 import * as tables from './tables.js'
 
 /** Another transaction wrote the same new row at the same moment: load again, decide again. */
@@ -57,11 +56,11 @@ export async function flush ({ dialect, identity }: Database, sql: Sql, changes:
   }
   if (changes.moreConversations.size > 0) await addConversations(sql, dialect, changes.moreConversations)
   if (changes.groupsMade.size > 0) await setGroupsMade(sql, dialect, changes.groupsMade)
-  if (changes.removedParticipants.size > 0) await write(sql, statement.deleteParticipants, Array.from(changes.removedParticipants, withNumber))
-  if (changes.leavers.length > 0) await insertFormer(sql, dialect, changes.leavers.map(withNumber))
-  if (changes.newParticipants.size > 0) await write(sql, statement.insertParticipants, Array.from(changes.newParticipants, withNumber))
-  if (changes.changedParticipants.size > 0) await write(sql, statement.updateParticipants, Array.from(changes.changedParticipants, withNumber))
-  if (changes.newMessages.length > 0) await write(sql, statement.insertMessages, changes.newMessages.map(withNumber))
+  if (changes.removedParticipants.size > 0) await write(sql, statement.deleteParticipants, changes.removedParticipants)
+  if (changes.leavers.length > 0) await insertFormer(sql, dialect, changes.leavers)
+  if (changes.newParticipants.size > 0) await write(sql, statement.insertParticipants, changes.newParticipants)
+  if (changes.changedParticipants.size > 0) await write(sql, statement.updateParticipants, changes.changedParticipants)
+  if (changes.newMessages.length > 0) await write(sql, statement.insertMessages, changes.newMessages)
   if (changes.changedMessages.size > 0) await write(sql, statement.updateMessages, changes.changedMessages)
   if (changes.closedStreams.size > 0) await write(sql, statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
   if (changes.newStreams.size > 0) await write(sql, statement.insertStreams, changes.newStreams)
@@ -78,7 +77,7 @@ export async function flush ({ dialect, identity }: Database, sql: Sql, changes:
   }
 }
 
-async function write<Row> (sql: Sql, bulk: Bulk<Row>, rows: Iterable<Row>): Promise<number> {
+async function write<Row> (sql: Sql, bulk: Bulk<Row>, rows: Iterable<Written<Row>>): Promise<number> {
   return await sql.execute(bulk.sql, bulk.parameter(rows))
 }
 
