@@ -4,7 +4,7 @@ import type { Profile } from '../schemas/users.js'
 import type { MessageRow } from './rows.js'
 
 /** The wire's message. */
-export function renderMessage (row: Omit<MessageRow, 'conversation'>, conversationId: string, sender: Profile, status: MessageStatus): Message {
+export function renderMessage (row: Omit<MessageRow, 'conversation' | 'senderSeq' | 'firstTextHash'>, conversationId: string, sender: Profile, status: MessageStatus): Message {
   return {
     id: row.id,
     messageId: row.id,

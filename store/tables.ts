@@ -83,7 +83,7 @@ export const events = tableOf<models.Event>()('chat_events', {
   seq: int,
   position: bigint,
   tag: nullable(text),
-  type: word<DurableEventType>(),
+  type: text, // a newer version may have written one that this version does not know
   userId: text,
   messageSeq: nullable(int),
   detail: nullable(text),

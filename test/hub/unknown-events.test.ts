@@ -36,8 +36,7 @@ test('streams go on over events that are passed over, here and in the log', asyn
 
   for (const after of [0, 1, 2, 3]) {
     const sink = new MemorySink()
-    const stream = hub.open({ id: `after ${after}`, userId: 'somebody', sink, all: false, echo: false, expiresAt: null })
-    hub.follow(stream, 'a', log.newest('a'), hub.position, after)
+    hub.start({ id: `after ${after}`, userId: 'somebody', sink, all: false, echo: false, expiresAt: null, follows: [{ topic: 'a', head: log.newest('a'), after }] })
     await eventually(() => numbers(sink).at(-1) === 4)
     t.strictSame(numbers(sink), [2, 4].filter(n => n > after), `resumed after ${after}`)
   }

@@ -1,0 +1,82 @@
+// SQL by hand: the list with its last messages and unread counts in one statement.
+import { isoTime } from '../../schemas/common.js'
+import { LISTED_PARTICIPANTS, type Conversation } from '../../schemas/conversations.js'
+import type { Database } from '../database.js'
+import { select } from '../table.js'
+import * as tables from '../tables.js'
+import { messageColumns, renderMessages } from './messages.js'
+import { findParticipants } from './participants.js'
+
+/** A place in a user's list of conversations, which is ordered by latest activity and number. */
+export interface ListPlace { activity: number, num: number }
+
+/** Position of a conversation's latest activity. A version without that column moves `updated_at` past `logged_at`. */
+const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.activity END'
+
+const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdAt', 'updatedAt', 'activity', 'messageSeq', 'participantCount'])
+const mark = select(tables.participants, 'k', ['readSeq'])
+
+/** One's own messages, those among them up to the read mark, and the deleted ones of others after it. */
+interface Counted { own: number | null, own_read: number | null, deleted: number | bigint }
+
+/**
+ * Conversations of participants, with what is shown of them; those that are wanted are chosen first, however many there
+ * are. Unread: the messages after the read mark, less one's own among them, less the deleted ones of others. `sender_seq`
+ * counts one's own, so that two look-ups in the index do, however many messages there are; deleted ones have an index of their own.
+ */
+const conversations = (which: string): string => `SELECT ${conversation.columns}, ${mark.columns},
+  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id
+   ORDER BY o.seq DESC LIMIT 1) AS own,
+  (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id AND o.seq <= k.read_seq
+   ORDER BY o.seq DESC LIMIT 1) AS own_read,
+  (SELECT count(*) FROM chat_messages d WHERE d.conversation = k.num AND d.seq > k.read_seq AND d.sender_id <> k.user_id
+   AND d.deleted_at IS NOT NULL) AS deleted, ${messageColumns}
+  FROM (SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq, c.participant_count, p.user_id, p.read_seq
+    FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${which}) k
+  LEFT JOIN chat_messages m ON m.conversation = k.num AND m.seq = k.message_seq
+  LEFT JOIN chat_users s ON s.id = m.sender_id
+  ORDER BY k.activity DESC, k.num DESC`
+
+/** One conversation as its participant sees it, with all participants. */
+export async function findConversation (database: Database, conversationId: string, userId: string): Promise<Conversation | undefined> {
+  const rows = await database.read.query<Counted>(conversations('c.id = ? AND p.user_id = ?'), conversationId, userId)
+  return (await renderConversations(database, rows, Infinity))[0]
+}
+
+/** A user's conversations, latest activity first, from below a place in that order. */
+export async function findConversations (database: Database, userId: string, below: ListPlace | undefined, limit: number): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
+  const from = below ?? { activity: Number.MAX_SAFE_INTEGER, num: 0 }
+  const rows = await database.read.query<Counted>(
+    conversations(`p.user_id = ? AND (${ACTIVITY} < ? OR (${ACTIVITY} = ? AND c.num < ?))
+      ORDER BY ${ACTIVITY} DESC, c.num DESC LIMIT ?`), userId, from.activity, from.activity, from.num, limit + 1)
+  const page = rows.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    conversations: await renderConversations(database, page, LISTED_PARTICIPANTS),
+    next: rows.length > limit && last !== undefined ? placeOf(last) : undefined
+  }
+}
+
+function placeOf (row: Counted): ListPlace {
+  const { activity, num } = conversation.read(row)
+  return { activity, num }
+}
+
+async function renderConversations (database: Database, rows: Counted[], participantsMax: number): Promise<Conversation[]> {
+  const found = rows.map(row => ({ row, ...conversation.read(row) }))
+  const ids = new Map(found.map(({ num, id }) => [num, id]))
+  const messages = await renderMessages(database, rows, (_, message) => ids.get(message.conversation) ?? '')
+  const participants = await findParticipants(database, found, participantsMax)
+  return found.map(({ row, num, id, type, title, createdAt, updatedAt, messageSeq, participantCount }) => ({
+    id,
+    conversationId: id,
+    type,
+    title,
+    createdAt: isoTime(createdAt),
+    updatedAt: isoTime(updatedAt),
+    lastMessage: messages.get(row) ?? null,
+    unreadCount: messageSeq - mark.read(row).readSeq - (Number(row.own ?? 0) - Number(row.own_read ?? 0)) - Number(row.deleted),
+    participantCount,
+    participants: participants.get(num) ?? []
+  }))
+}

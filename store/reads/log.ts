@@ -1,0 +1,89 @@
+// SQL by hand: replay reads pages of the log, and followers what came after a position.
+import type { ConversationType } from '../../schemas/conversations.js'
+import type { DurableEventType } from '../../schemas/events.js'
+import type { Message } from '../../schemas/messages.js'
+import type { Database } from '../database.js'
+import { select } from '../table.js'
+import * as tables from '../tables.js'
+import { tagOf } from '../tag.js'
+import { messageColumns, renderMessages } from './messages.js'
+
+/** An event of the log, with what it points at as it is now. */
+export interface LoggedEvent {
+  seq: number
+  position: number
+  tag: string
+  type: string
+  userId: string
+  displayName: string
+  detail: string | null
+  createdAt: number
+  message: Message | null
+}
+
+const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'detail', 'createdAt'])
+const conversation = select(tables.conversations, 'c', ['num', 'type', 'title'])
+
+/** The `eventSeq` that conversations had at positions. Costs what has come since, which is read next anyway. */
+export async function findSeqsAt ({ read, dialect }: Database, places: ReadonlyArray<{ num: number, position: number }>): Promise<Map<number, number>> {
+  if (places.length === 0) return new Map()
+  const rows = await read.query<{ num: number, seq: number | null }>(
+    `SELECT k.num, (SELECT e.seq FROM chat_events e WHERE e.conversation = k.num AND e.position <= k.position ORDER BY e.seq DESC LIMIT 1) AS seq
+     FROM ${dialect.table({ num: 'int', position: 'bigint' })} k`, JSON.stringify(places.map(({ num, position }) => [num, position])))
+  return new Map(rows.map(row => [Number(row.num), Number(row.seq ?? 0)]))
+}
+
+/** Conversations with events after a position, and how far they are. */
+export async function findChangedSince ({ read }: Database, position: number): Promise<Array<{ conversationId: string, eventSeq: number }>> {
+  const rows = await read.query<{ id: string, event_seq: number }>('SELECT id, event_seq FROM chat_conversations WHERE position > ?', position)
+  return rows.map(row => ({ conversationId: row.id, eventSeq: Number(row.event_seq) }))
+}
+
+interface Entry { conversation: number, id: string, type: string, user_id: string, participant: string | null, seq: number }
+
+/**
+ * Who came into which conversation after a position, and is there. Participants who joined later, or who left first, did
+ * not come in by its creation.
+ */
+export async function findJoinedSince ({ read }: Database, position: number): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {
+  const rows = await read.query<Entry>(
+    `SELECT e.conversation, c.id, e.type, e.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
+     FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+     LEFT JOIN chat_participants p ON p.conversation = e.conversation AND p.user_id = e.user_id
+     WHERE e.position > ? AND e.type IN ('participantJoined', 'participantLeft')
+     UNION ALL
+     SELECT e.conversation, c.id, e.type, p.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
+     FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation JOIN chat_participants p ON p.conversation = e.conversation
+     WHERE e.position > ? AND e.type = 'conversationCreated'
+     ORDER BY position, seq`, position, position)
+  // What followed the creation was after that position, too.
+  const joinedFirst = new Map<string, boolean>()
+  for (const { conversation, type, user_id: userId } of rows) {
+    const key = `${conversation} ${userId}`
+    if (type !== 'conversationCreated' && !joinedFirst.has(key)) joinedFirst.set(key, type === 'participantJoined')
+  }
+  return rows
+    .filter(({ conversation, type, user_id: userId, participant }) => participant !== null && (type === 'participantJoined' ||
+      (type === 'conversationCreated' && joinedFirst.get(`${conversation} ${userId}`) !== true)))
+    .map(row => ({ conversationId: row.id, userId: row.user_id, seq: Number(row.seq) }))
+}
+
+export interface LogPage { num: number, type: ConversationType, title: string | null, events: LoggedEvent[] }
+
+/** A page of a conversation's log, ascending, with each message as it is now. */
+export async function findEvents (database: Database, conversationId: string, after: number, limit: number): Promise<LogPage> {
+  const rows = await database.read.query<{ tag: string, display_name: string | null }>(
+    `SELECT ${event.columns}, ${tagOf('e')} AS tag, a.display_name, ${conversation.columns}, ${messageColumns}
+     FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+     LEFT JOIN chat_users a ON a.id = e.user_id
+     LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
+     LEFT JOIN chat_users s ON s.id = m.sender_id
+     WHERE e.conversation = (SELECT num FROM chat_conversations WHERE id = ?) AND e.seq > ? ORDER BY e.seq LIMIT ?`, conversationId, after, limit)
+  const messages = await renderMessages(database, rows, () => conversationId)
+  const [first] = rows
+  const events = rows.map(row => {
+    const logged = event.read(row)
+    return { ...logged, tag: row.tag, displayName: row.display_name ?? logged.userId, message: messages.get(row) ?? null }
+  })
+  return { ...first === undefined ? { num: 0, type: 'group', title: null } : conversation.read(first), events }
+}
