@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Clock, Alarm } from '../hub/clock.js'
+import { deleteEmptyNode, deleteNode, endNode, findNodesOn, putNode, renewNode } from '../store/nodes.js'
 import type { Queries } from '../store/queries.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import type { Sql } from '../store/sql.js'
@@ -43,9 +44,8 @@ export class Lease {
   async start (): Promise<void> {
     ours.add(this.nodeId)
     await this.#writer.beside(async sql => {
-      const nodes = await sql.query<{ id: string, pid: number }>('SELECT id, pid FROM chat_nodes WHERE host = ?', hostname())
-      for (const { id, pid } of nodes) {
-        if (!ours.has(id) && !isAlive(Number(pid))) await sql.execute('UPDATE chat_nodes SET expires_at = 0 WHERE id = ?', id)
+      for (const { id, pid } of await findNodesOn(sql, hostname())) {
+        if (!ours.has(id) && !isAlive(pid)) await endNode(sql, id)
       }
       await this.#register(sql)
     })
@@ -58,15 +58,13 @@ export class Lease {
     this.#clock.cancel(this.#alarm)
     ours.delete(this.nodeId)
     await this.#writer.run(async sql => {
-      await sql.execute('UPDATE chat_nodes SET expires_at = 0 WHERE id = ?', this.nodeId)
-      await sql.execute(DELETE_EMPTY, this.nodeId, this.#shared.ticks())
+      await endNode(sql, this.nodeId)
+      await deleteEmptyNode(sql, this.nodeId, this.#shared.ticks())
     })
   }
 
   async #register (sql: Sql): Promise<void> {
-    await sql.execute(`INSERT INTO chat_nodes (id, host, pid, expires_at) VALUES (?, ?, ?, ?)
-      ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
-    this.nodeId, hostname(), process.pid, this.#shared.ticks() + LEASE_MS)
+    await putNode(sql, { id: this.nodeId, host: hostname(), pid: process.pid, expiresAt: this.#shared.ticks() + LEASE_MS })
   }
 
   #renewLater (): void {
@@ -86,9 +84,9 @@ export class Lease {
   async #renewOnce (): Promise<void> {
     const lapsed = await this.#writer.beside(async sql => {
       const now = this.#shared.ticks()
-      if (await sql.execute('UPDATE chat_nodes SET expires_at = ? WHERE id = ? AND expires_at > ?', now + LEASE_MS, this.nodeId, now) > 0) return false
-      // taken for dead: begin again
-      await sql.execute('DELETE FROM chat_nodes WHERE id = ?', this.nodeId)
+      if (await renewNode(sql, this.nodeId, now + LEASE_MS, now)) return false
+      // Taken for dead: begin again.
+      await deleteNode(sql, this.nodeId)
       await this.#register(sql)
       return true
     })
@@ -109,13 +107,11 @@ export class Lease {
   }
 }
 
-const DELETE_EMPTY = 'DELETE FROM chat_nodes WHERE id = ? AND expires_at <= ? AND NOT EXISTS (SELECT 1 FROM chat_streams WHERE node_id = chat_nodes.id)'
-
 /** What dead processes have left is closed as if they had done it. */
 export async function closeDeadNodes (queries: Queries, writer: Writer, clock: SharedClock): Promise<void> {
   for (const { nodeId, streams } of await queries.deadNodes(clock.ticks())) {
     await Promise.all(streams.map(async ({ id, userId }) => await writer.write(closeDeadStream(userId, id))))
-    await writer.beside(async sql => await sql.execute(DELETE_EMPTY, nodeId, clock.ticks()))
+    await writer.beside(async sql => { await deleteEmptyNode(sql, nodeId, clock.ticks()) })
   }
 }
 

@@ -3,6 +3,7 @@ import { chatError } from '../errors.js'
 import { isoTime } from '../schemas/common.js'
 import type { Ticket } from '../schemas/streams.js'
 import type { SharedClock } from '../store/shared-clock.js'
+import { countTickets, deleteExpiredTickets, insertTicket, takeTicket } from '../store/tickets.js'
 import type { Writer } from '../store/writer.js'
 import type { Caller } from './users.js'
 
@@ -37,24 +38,17 @@ export class Tickets {
     const ticket = randomBytes(24).toString('base64url')
     const now = this.#clock.ticks()
     await this.#writer.beside(async sql => {
-      await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', now)
-      const unused = await sql.query('SELECT id FROM chat_tickets WHERE user_id = ? LIMIT ?', userId, TICKETS_MAX)
-      if (unused.length >= TICKETS_MAX) throw chatError('TOO_MANY_REQUESTS', { retryAfter: TICKET_MS / 1000 })
-      await sql.execute('INSERT INTO chat_tickets (id, user_id, conversation_id, expires_at, token_expires_at) VALUES (?, ?, ?, ?, ?)',
-        keyOf(ticket), userId, conversationId, now + TICKET_MS, expiresAt)
+      await deleteExpiredTickets(sql, now)
+      if (await countTickets(sql, userId, TICKETS_MAX) >= TICKETS_MAX) throw chatError('TOO_MANY_REQUESTS', { retryAfter: TICKET_MS / 1000 })
+      await insertTicket(sql, { id: keyOf(ticket), userId, conversationId, expiresAt: now + TICKET_MS, tokenExpiresAt: expiresAt })
     })
     return { ticket, expiresAt: isoTime(this.#clock.now() + TICKET_MS) }
   }
 
   /** @throws INVALID_TICKET when it is unknown, used, expired, or for something else */
   async redeem (ticket: string, conversationId: string | null): Promise<TicketHolder> {
-    const [row] = await this.#writer.beside(async sql => await sql.query<Record<string, never>>(
-      'DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING user_id, conversation_id, token_expires_at', keyOf(ticket), this.#clock.ticks()))
-    if (row === undefined || (row.conversation_id !== null && row.conversation_id !== conversationId)) throw chatError('INVALID_TICKET')
-    return {
-      userId: row.user_id!,
-      conversationId: row.conversation_id!,
-      expiresAt: row.token_expires_at === null ? null : Number(row.token_expires_at)
-    }
+    const held = await this.#writer.beside(async sql => await takeTicket(sql, keyOf(ticket), this.#clock.ticks()))
+    if (held === undefined || (held.conversationId !== null && held.conversationId !== conversationId)) throw chatError('INVALID_TICKET')
+    return { userId: held.userId, conversationId: held.conversationId, expiresAt: held.tokenExpiresAt }
   }
 }
