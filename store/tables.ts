@@ -1,6 +1,5 @@
 import type * as models from '../prisma/generated/sqlite/client.js'
 import type { ConversationType, Role } from '../schemas/conversations.js'
-import type { DurableEventType } from '../schemas/events.js'
 import { bigint, boolean, int, nullable, tableOf, text, word } from './table.js'
 
 /** The columns of every table, named once. Each follows its model in prisma/models.prisma, which says what they mean. */

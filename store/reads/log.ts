@@ -1,6 +1,5 @@
 // SQL by hand: replay reads pages of the log, and followers what came after a position.
 import type { ConversationType } from '../../schemas/conversations.js'
-import type { DurableEventType } from '../../schemas/events.js'
 import type { Message } from '../../schemas/messages.js'
 import type { Database } from '../database.js'
 import { select } from '../table.js'
