@@ -3,8 +3,8 @@
  * TEST_CLOCK_FILE holds (an integer, which may be negative). `performance.now()`, `process.hrtime()` and timers go on as
  * ever, as they do when an operating system's clock is set.
  *
- *     TEST_CLOCK_FILE=/tmp/clock-of-node-1 node --import=/…/test/clock/shifted-clock.js dist/server.js
- *     echo -3600000 > /tmp/clock-of-node-1        # now that process's clock is an hour slow
+ *     TEST_CLOCK_FILE=./clock-of-node-1 node --import=/…/test/clock/shifted-clock.js dist/server.js
+ *     echo -3600000 > ./clock-of-node-1        # now that process's clock is an hour slow
  *
  * Change the file at any time: a step is seen within a millisecond. A missing or empty file means the last offset, at first 0.
  * Plain JavaScript, so that it loads in front of the built server, which has no tsx. From a test use `ShiftedClock` of
