@@ -47,16 +47,23 @@ export async function callOnce (port: number, method: string, path: string, { to
 
 export interface ApiCounters { calls: number, broken: number, unavailable: number, slowestUnavailableMs: number }
 
+/** Where a call goes. */
+export interface Hop {
+  port: number
+  /** Whether the process behind it was stopped since an instant: it owed no answer then. */
+  wasStoppedSince (instant: number): boolean
+}
+
 /** REST as a stubborn client does it: again until there is an answer that counts. */
 export class Api {
   readonly counters: ApiCounters = { calls: 0, broken: 0, unavailable: 0, slowestUnavailableMs: 0 }
-  readonly #port: () => number
+  readonly #hop: () => Hop
   readonly #problem: (text: string) => void
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 12 })
 
-  /** `port` is asked for each attempt: clients hop between nodes. */
-  constructor (port: () => number, problem: (text: string) => void) {
-    this.#port = port
+  /** `hop` is asked for each attempt: clients hop between nodes. */
+  constructor (hop: () => Hop, problem: (text: string) => void) {
+    this.#hop = hop
     this.#problem = problem
   }
 
@@ -64,9 +71,10 @@ export class Api {
   async call (userId: string, method: string, path: string, body?: unknown): Promise<Answer & { attempts: number }> {
     for (let attempts = 1; ; attempts++) {
       const since = Date.now()
+      const hop = this.#hop()
       this.counters.calls++
       try {
-        const answer = await callOnce(this.#port(), method, path, { token: mint(userId), body, agent: this.#agent })
+        const answer = await callOnce(hop.port, method, path, { token: mint(userId), body, agent: this.#agent })
         if (answer.status < 500) return { ...answer, attempts }
         if (answer.status !== 503 || answer.body.code !== 'UNAVAILABLE' || !(Number(answer.headers['retry-after']) > 0)) {
           this.#problem(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}, Retry-After ${answer.headers['retry-after']}`)
@@ -77,7 +85,7 @@ export class Api {
         }
       } catch (error) {
         this.counters.broken++
-        if (Date.now() - since >= TIMEOUT_MS) this.#problem(`${method} ${path}: ${(error as Error).message}`)
+        if (Date.now() - since >= TIMEOUT_MS && !hop.wasStoppedSince(since)) this.#problem(`${method} ${path}: ${(error as Error).message}`)
       }
       await sleep(Math.min(20 * 2 ** attempts, 500))
     }

@@ -118,7 +118,11 @@ class World {
     }
     this.#userIds = Array.from({ length: options.users ?? 8 }, (_, index) => `user${index}`)
     const hops = this.#rng.fork('hops of callers')
-    this.#api = new Api(() => hops.pick(this.#proxies).port, this.#problem)
+    this.#api = new Api(() => {
+      const proxy = hops.pick(this.#proxies)
+      const server = this.#servers[this.#proxies.indexOf(proxy)]
+      return { port: proxy.port, wasStoppedSince: instant => server?.wasStoppedSince(instant) === true }
+    }, this.#problem)
   }
 
   readonly #problem = (text: string): void => {

@@ -41,6 +41,7 @@ export interface Exit { code: number | null, signal: NodeJS.Signals | null, ms: 
 export class ServerProcess {
   readonly port: number
   readonly log: string[] = []
+  #stoppedUntil = 0
   /** The first errors among them. */
   readonly errors: string[] = []
   starts = 0
@@ -127,6 +128,13 @@ export class ServerProcess {
   /** Sends a signal; does nothing when the process has ended. */
   signal (signal: NodeJS.Signals): void {
     if (this.running) this.#child!.kill(signal)
+    if (signal === 'SIGSTOP') this.#stoppedUntil = Infinity
+    else if (signal === 'SIGCONT') this.#stoppedUntil = Date.now()
+  }
+
+  /** Whether the process was stopped for a part of the time since an instant: nothing is answered then. */
+  wasStoppedSince (instant: number): boolean {
+    return this.#stoppedUntil > instant
   }
 
   /** Resolves when the process has ended; `ms` counts from this call. */
