@@ -57,7 +57,9 @@ export function createGroup (userId: string, title: string | null, participantId
       const users = usersOf(unit, memberIds)
       assertRoom(unit, quotas, memberIds)
       countGroup(unit, quotas, userId)
-      const conversation = unit.addConversation({ id: conversationId, type: 'group', title: title === null ? null : shownName(title), createdBy: userId })
+      const conversation = unit.addConversation({
+        id: conversationId, type: 'group', title: title === null ? null : shownName(title), createdBy: userId
+      })
       for (const user of users) join(unit, conversation, user, user.id === userId ? 'owner' : 'member')
       logEvent(unit, conversation, 'conversationCreated', { userId, joining: memberIds })
       return { conversationId, created: true }

@@ -26,7 +26,9 @@ const RETRY_MS = 500
  * read again. Its id belongs to the log as it is now, so it misses nothing from there on, and it fetches the history for what
  * came before.
  */
-export async function endDiverged (streams: ReadonlyArray<{ stream: Stream, conversationId: string | null }>, { hub, identity, tags, newest }: DivergenceOptions): Promise<void> {
+export async function endDiverged (
+  streams: ReadonlyArray<{ stream: Stream, conversationId: string | null }>, { hub, identity, tags, newest }: DivergenceOptions
+): Promise<void> {
   const conversationIds = new Set(streams.flatMap(({ conversationId }) => conversationId ?? []))
   let heads: Map<string, Head> | undefined
   while (heads === undefined) {

@@ -100,7 +100,9 @@ export function logEvent<T extends DurableEventType> (
 }
 
 /** What the log keeps of a subject. */
-function rowOf ({ userId, message, detail }: { userId: string, message?: Pick<Message, 'seq'>, detail?: string }): { userId: string, messageSeq?: number, detail?: string } {
+function rowOf (
+  { userId, message, detail }: { userId: string, message?: Pick<Message, 'seq'>, detail?: string }
+): { userId: string, messageSeq?: number, detail?: string } {
   return { userId, ...(message === undefined ? {} : { messageSeq: message.seq }), ...(detail === undefined ? {} : { detail }) }
 }
 

@@ -116,7 +116,7 @@ export async function closeDeadNodes (queries: Queries, writer: Writer, clock: S
 }
 
 function isAlive (pid: number): boolean {
-  // a container's only process has the number of the one before it
+  // The only process of a container has the same id as the one that ran before it.
   if (pid === process.pid) return false
   try {
     process.kill(pid, 0)

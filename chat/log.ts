@@ -12,7 +12,8 @@ export function chatLog (queries: Queries, identity: string): Log<ChatEvents> {
       return events.map(event => replayEvent(event, { id: topic, type, title }, cursorOfTopic(identity, num, event.seq, event.tag)))
     },
     look: async positions => await queries.tags.newest(positions),
-    changedSince: async position => (await queries.changedSince(position)).map(({ conversationId, eventSeq }) => ({ topic: conversationId, seq: eventSeq })),
+    changedSince: async position =>
+      (await queries.changedSince(position)).map(({ conversationId, eventSeq }) => ({ topic: conversationId, seq: eventSeq })),
     joinedSince: async position => (await queries.joinedSince(position)).map(({ conversationId, ...rest }) => ({ topic: conversationId, ...rest })),
     cursor: (at, shown) => cursorOfAll(identity, at, shown)
   }

@@ -97,7 +97,9 @@ function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: Messa
   return Math.max(unit.nowIn(conversation), createdAt, (editedAt ?? 0) + 1)
 }
 
-function tellChange (unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number): void {
+function tellChange (
+  unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number
+): void {
   const sender = participants.find(participant => participant.userId === message.senderId)!
   const rendered = renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants, unit.former(message)))
   logEvent(unit, message.conversation, type, { userId, message: rendered }, at)

@@ -236,5 +236,7 @@ const seenNow = (unit: Unit, { lastSeen }: Pick<UserRow, 'lastSeen'>): number =>
 const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
 
 function tellOnlineStatus (unit: Unit, user: UserRow): void {
-  unit.tellContacts(user.id, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user)) }, CONTACTS_MAX)
+  unit.tellContacts(user.id, {
+    userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user))
+  }, CONTACTS_MAX)
 }

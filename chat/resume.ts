@@ -66,7 +66,9 @@ export function isAhead ({ cursor }: AllStart, conversations: readonly Followabl
  * From which event on each conversation is followed, in the order in which the stream catches up. `pruned` are those of which
  * events that the client has not seen are no longer kept: they are followed from now on.
  */
-export async function followsFrom (start: AllStart, conversations: readonly Tagged[], queries: Queries): Promise<{ follows: Follow[], pruned: string[] }> {
+export async function followsFrom (
+  start: AllStart, conversations: readonly Tagged[], queries: Queries
+): Promise<{ follows: Follow[], pruned: string[] }> {
   const seen = conversations.map(conversation => ({ conversation, upTo: seenOf(conversation, start) }))
   const seqs = await queries.seqsAt(seen.flatMap(({ conversation: { num, position }, upTo }) =>
     'position' in upTo && position > upTo.position ? [{ num, position: upTo.position }] : []))

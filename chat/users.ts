@@ -149,7 +149,9 @@ export function registerUser (userId: string, displayName: string, passwordHash:
 }
 
 function addUser (unit: Unit, id: string, displayName: string, avatar: string | null, passwordHash: string | null, profileAt: number): UserRow {
-  const user: UserRow = { id, displayName, avatar, passwordHash, profileAt, createdAt: unit.now, isOnline: false, isHidden: false, onlineUntil: null, lastSeen: null }
+  const user: UserRow = {
+    id, displayName, avatar, passwordHash, profileAt, createdAt: unit.now, isOnline: false, isHidden: false, onlineUntil: null, lastSeen: null
+  }
   unit.addUser(user)
   return user
 }

@@ -34,7 +34,8 @@ export class ChunkedSink implements Sink {
 
   /** For a response whose head has been sent. Any other sink (HTTP/2, HTTP/1.0, a host's own) is returned as it is. */
   static over (response: Sink): Sink {
-    return response instanceof ServerResponse && response.headersSent && response.chunkedEncoding && response.socket instanceof Socket && response.writableLength === response.socket.writableLength
+    return response instanceof ServerResponse && response.headersSent && response.chunkedEncoding &&
+      response.socket instanceof Socket && response.writableLength === response.socket.writableLength
       ? new ChunkedSink(response, response.socket)
       : response
   }
