@@ -16,59 +16,66 @@ import { subscribeToSSE } from './stream/subscribe.js'
 export interface ChatClientOptions extends RequestOptions, Pick<SubscribeOptions,
   'EventSource' | 'eventSourceHeaders' | 'appState' | 'maxAttempts' | 'backoffBaseMs' | 'backoffCapMs' | 'connectTimeoutMs'> {}
 
-/** Typing that wasn't told within this long is outdated: it lapses after 6 s. */
+/** Typing that could not be sent within this time is obsolete: the server ends it after 6 s. */
 const TYPING_MS = 5000
-/** A mark may keep a message waiting for this long. It may be late, since marks never go back. */
+/** How long a receipt may delay a message. A receipt may arrive late, because watermarks never go back. */
 const MARK_MS = 5000
 
 /**
- * The service's calls. What is changed in one conversation arrives in the order of the calls, which wait for each other:
- * typing that something newer has outdated isn't sent, nor a mark behind the newest. Each rejects with a `ChatError`; those that may safely be repeated are, when no answer came or the
- * server was busy. Aborting a call's `signal` rejects it with the signal's reason.
+ * The calls of the service. Calls that change one conversation wait for each other, so that they arrive in order. A typing
+ * signal that something newer has made obsolete is not sent, and neither is a receipt below the newest one.
+ *
+ * Each call rejects with a `ChatError`. A call that is safe to repeat is retried if there was no response or the server was
+ * busy. Aborting a call's `signal` rejects it with the signal's reason.
  */
 export interface ChatClient {
-  /** What the client was made with. */
+  /** The options that the client was made with. */
   readonly options: ChatClientOptions
 
-  /** The caller; made from the token's claims where new. */
+  /** The caller. The service creates a new user from the claims of the token. */
   me (options?: CallOptions): Promise<User>
 
   /**
-   * Sends a message; repeating it with the same `clientId` sends nothing more. Without one, it gets one of its own.
+   * Sends a message. Repeating the call with the same `clientId` does not send it again; if there is none, the client
+   * makes one.
    *
-   * @throws `CLIENT_ID_REUSED` when the id was used for another text
+   * @throws ChatError `CLIENT_ID_REUSED` if the id was used for another text
    */
   sendMessage (message: SendMessageBody, options?: CallOptions): Promise<Message>
-  /** @throws `FORBIDDEN` for somebody else's, `MESSAGE_DELETED` */
+  /** Replaces the text of the caller's own message. @throws ChatError `FORBIDDEN`, `MESSAGE_DELETED` */
   editMessage (messageId: string, text: string, options?: CallOptions): Promise<Message>
-  /** Resolves to what is left: same place and `seq`, no text. */
+  /** Deletes the caller's own message. Resolves to what remains: the same `seq` without a text. @throws ChatError `FORBIDDEN` */
   deleteMessage (messageId: string, options?: CallOptions): Promise<Message>
-  /** Marks a message, and all before it, as delivered to or read by the caller. @throws `OWN_MESSAGE` */
+  /** Marks a message, and all messages before it, as delivered to the caller or read by them. @throws ChatError `OWN_MESSAGE` */
   setMessageStatus (messageId: string, status: 'delivered' | 'read', options?: CallOptions): Promise<ReceiptAnswer>
-  /** A page of the history, ascending; the newest one when neither `before` nor `after` is given. */
+  /** A page of the history, in ascending order. Without `before` and `after`, it is the newest page. */
   listMessages (conversationId: string, query?: HistoryQuery, options?: CallOptions): Promise<MessagePage>
 
-  /** A direct conversation that exists already is answered as it is. */
+  /** Creates a conversation. A direct conversation that already exists is returned unchanged. */
   createConversation (body: CreateConversationBody, options?: CallOptions): Promise<Conversation>
-  /** The caller's, latest activity first. */
+  /** A page of the caller's conversations, latest activity first. */
   listConversations (query?: ConversationListQuery, options?: CallOptions): Promise<ConversationPage>
+  /** A conversation of the caller's. @throws ChatError `NOT_FOUND`, also if the caller is not a participant */
   getConversation (conversationId: string, options?: CallOptions): Promise<Conversation>
-  /** Everything up to `seq` is read by the caller. */
+  /** Marks everything up to `seq` as read by the caller. */
   markRead (conversationId: string, seq: number, options?: CallOptions): Promise<ReadAnswer>
+  /** Adds participants to a group. Resolves to the group with all of them. */
   addParticipants (conversationId: string, participantIds: string[], options?: CallOptions): Promise<Conversation>
+  /** Sets a participant's role in a group. @throws ChatError `FORBIDDEN` */
   setRole (conversationId: string, userId: string, role: Exclude<Role, 'owner'>, options?: CallOptions): Promise<unknown>
-  /** Removes a participant, or with the caller's own id leaves. */
+  /** Removes a participant from a group. With the caller's own id, the caller leaves it. */
   removeParticipant (conversationId: string, userId: string, options?: CallOptions): Promise<void>
 
-  /** Lapses after 6 s: repeat it while typing goes on. */
+  /** Starts or ends typing. It lapses after 6 s: repeat the call while the user types. */
   setTyping (conversationId: string, isTyping: boolean, options?: CallOptions): Promise<TypingBody>
-  /** `false` hides the caller until `true`. */
+  /** With `false`, the caller is shown as offline until it is set to `true`. */
   setOnline (isOnline: boolean, options?: CallOptions): Promise<OnlineStatusAnswer>
 
-  /** `subscribeToSSE` with this client's service and token. */
+  /** `subscribeToSSE` with the base URL, token and options of this client. */
   subscribe (options: Omit<SubscribeOptions, 'token'>): Subscription
 }
 
+/** Makes a client of the service for one user. It opens no connection until it is used. */
 export function createChatClient (options: ChatClientOptions): ChatClient {
   const request = createRequest(options)
   const inLane = createLanes()
@@ -90,7 +97,7 @@ export function createChatClient (options: ChatClientOptions): ChatClient {
       const body = { ...message, clientId: message.clientId ?? createClientId() }
       return inLane(laneOf(body.conversationId), {
         signal: call?.signal,
-        overtakes: 'typing', // which the message ends
+        overtakes: 'typing', // A message ends the sender's typing
         run: () => request({ ...call, method: 'POST', path: '/api/chat/messages', body, idempotent: true })
       })
     },
@@ -135,7 +142,7 @@ export function createChatClient (options: ChatClientOptions): ChatClient {
         async run () {
           const timeoutMs = TYPING_MS - (elapsedMs() - asked)
           if (timeoutMs <= 0) return body
-          // Late, it would be wrong.
+          // A late typing signal would be wrong, so it is not retried.
           return await request({ ...call, method: 'POST', path: '/api/chat/typing', body, maxRetries: 0, timeoutMs })
         }
       })

@@ -1,4 +1,4 @@
-// Public exports only.
+// Only exports: everything that this file names is public.
 
 export { subscribeToSSE } from './stream/subscribe.js'
 export type {

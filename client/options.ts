@@ -3,102 +3,106 @@ import type { MessageStatus } from '../schemas/messages.js'
 import type { AppStateLike, EventSourceConstructor, FetchLike } from './base/platform.js'
 import type { TokenSource } from './base/token.js'
 
-/** How to reach the service, and as whom. */
+/** How to reach the service, and on whose behalf. */
 export interface ServiceOptions {
+  /** The user's JWT, or a function that returns one. */
   token: TokenSource
   /**
-   * Default: `EXPO_PUBLIC_API_URL` where a bundler sets it, else the page's own origin in a browser, else
-   * `http://localhost:3000`. May hold a path.
+   * The URL of the service. It may contain a path. Default: `EXPO_PUBLIC_API_URL` if a bundler sets it, else the page's own
+   * origin in a browser, else `http://localhost:3000`.
    */
   baseUrl?: string | undefined
-  /** Default: the global one. */
+  /** The `fetch` for all requests. Default: the global one. */
   fetch?: FetchLike | undefined
 }
 
 export interface StreamOptions extends ServiceOptions {
-  /** Default: all of the user's conversations, new ones included. */
+  /** The conversation to follow. Default: all conversations of the user, including new ones. */
   conversationId?: string | undefined
-  /** The user's own messages and typing too, as another device of theirs sends them. Default: false. */
+  /** Whether to receive the user's own messages and typing, which another device may send. Default: false. */
   echo?: boolean | undefined
-  /** Read the stream through this instead of `fetch`, where fetch can't stream. */
+  /** Reads the stream instead of `fetch`, on platforms whose `fetch` cannot stream. */
   EventSource?: EventSourceConstructor | undefined
   /**
-   * The `EventSource` takes `{ headers }`, as react-native-sse does: the token goes into a header then, instead of a
-   * ticket into the URL. Default: false.
+   * Whether the `EventSource` accepts `{ headers }`, as react-native-sse does. The token is then sent in a header, instead
+   * of a ticket in the URL. Default: false.
    */
   eventSourceHeaders?: boolean | undefined
-  /** Reconnects in a row without a `connected` between before it gives up. Default: 10. */
+  /** The number of reconnects in a row, without a `connected` event in between, after which the stream gives up. Default: 10. */
   maxAttempts?: number | undefined
-  /** The wait before the n-th reconnect is random up to base · 2ⁿ⁻¹, but not above the cap. Default: 1,000 ms. */
+  /** The delay before the n-th reconnect is random, up to base · 2ⁿ⁻¹ and at most the cap. Default: 1,000 ms. */
   backoffBaseMs?: number | undefined
-  /** Default: 30,000 ms. */
+  /** The longest delay before a reconnect. Default: 30,000 ms. */
   backoffCapMs?: number | undefined
-  /** A token that hasn't come after this long, and a connection without `connected`, has failed. Default: 30,000 ms. */
+  /** How long the token may take, and then the connection until its `connected` event. Default: 30,000 ms. */
   connectTimeoutMs?: number | undefined
-  /** React Native's `AppState`: the app coming to the front ends a wait for the next reconnect. */
+  /** React Native's `AppState`. The stream reconnects without delay when the app comes to the foreground. */
   appState?: AppStateLike | undefined
 }
 
-/** Why a stream was lost: what the server said, or `ended` (closed without a word), `network` (broken), `silent` (2.5 heartbeats without a sign). */
+/**
+ * Why a stream was lost: the reason that the server gave, or `ended` (the server closed it without a reason), `network`
+ * (the connection broke) or `silent` (nothing arrived for 2.5 heartbeats).
+ */
 export type DisconnectCause = DisconnectReason | 'ended' | 'network' | 'silent'
 
 export interface Reconnect {
-  /** 1 for the first since the last `connected`. */
+  /** 1 for the first attempt since the last `connected` event. */
   attempt: number
-  /** When it will be tried, in milliseconds from now. */
+  /** The delay before this attempt, in milliseconds. */
   delayMs: number
-  /** What went wrong. */
+  /** Why the stream was lost. */
   error: Error
 }
 
-/** [type, data, id]: one event of a stream as it came. */
+/** [type, data, id]: one event of a stream as it arrived. The id is null if the event has none. */
 export type StreamEvent = { [T in EventType]: [type: T, data: ChatEvents[T], id: string | null] }[EventType]
 
-/** Each event's callback: `message` has `onMessage`. A new event of the catalogue has one, too. */
+/** The callback of each event: that of `message` is `onMessage`. Every event of the catalogue has one. */
 type EventCallbacks = {
   [T in Exclude<EventType, 'statusUpdate' | 'connected' | 'disconnect'> as `on${Capitalize<T>}`]?: (event: ChatEvents[T]) => void
 }
 
 /**
- * Called in the order of the stream, each event once, when the subscription is in its new state already: each may call any
- * of its methods. One that throws, or whose promise rejects, is reported to `onError` and has no other effect.
+ * Called in the order of the stream, once for each event. The subscription is already in its new state, so a callback may
+ * call any of its methods. A callback that throws, or whose promise rejects, is reported to `onError`, with no other effect.
  */
 export interface StreamCallbacks extends EventCallbacks {
   onMessage? (message: ChatEvents['message']): void
   onStatusUpdate? (messageId: string, status: MessageStatus, event: ChatEvents['statusUpdate']): void
   onTyping? (event: ChatEvents['typing']): void
   onOnlineStatus? (event: ChatEvents['onlineStatus']): void
-  /** The message as it is now. */
+  /** Called with the edited message. */
   onMessageUpdated? (message: ChatEvents['messageUpdated']): void
-  /** What is left of the message: `text` is empty, `deletedAt` set. */
+  /** Called with what remains of the message: `text` is empty and `deletedAt` is set. */
   onMessageDeleted? (message: ChatEvents['messageDeleted']): void
   onConversationCreated? (event: ChatEvents['conversationCreated']): void
   onParticipantJoined? (event: ChatEvents['participantJoined']): void
   onParticipantLeft? (event: ChatEvents['participantLeft']): void
   onParticipantUpdated? (event: ChatEvents['participantUpdated']): void
-  /** Events between the position asked for and now are not kept any more: fetch the history again, then go on. */
+  /** The stream could not resume exactly where it was: fetch the history again. New events follow. */
   onReset? (event: ChatEvents['reset']): void
   /** The stream is open. */
   onConnect? (event: ChatEvents['connected']): void
-  /** The stream was lost; unless `onError` follows, it comes back by itself. */
+  /** The stream was lost. It reconnects, unless `onError` follows. */
   onDisconnect? (reason: DisconnectCause): void
-  /** It waits before the next reconnect. */
+  /** The stream waits before the next reconnect. */
   onReconnecting? (reconnect: Reconnect): void
   /**
-   * A `ChatError` when the subscription ended for good (its state is `closed` then), or `BAD_EVENT`; else what a callback
-   * threw.
+   * Called with the `ChatError` that ended the subscription, whose state is `closed` then; with a `BAD_EVENT`, after which
+   * it continues; or with what a callback threw.
    */
   onError? (error: Error): void
-  /** Every event as it came, before its own callback; events that a newer server may add, too. */
+  /** Called for every event before its own callback, including events that only a newer server knows. */
   onEvent? (type: EventType, data: ChatEvents[EventType], id: string | null): void
-  /** The stream's position has moved: hand the last one in as `lastEventId` to go on from there, after a restart too. */
+  /** Called with each new event id. Pass the last one as `lastEventId` to resume there, even after a restart. */
   onLastEventId? (id: string): void
 }
 
 export interface SubscribeOptions extends StreamOptions, StreamCallbacks {
-  /** The position to go on from; see `onLastEventId`. Default: from now on. */
+  /** The event id to resume after; see `onLastEventId`. Default: only events from now on. */
   lastEventId?: string | null | undefined
-  /** Aborting is unsubscribing. */
+  /** Aborting this signal unsubscribes. */
   signal?: AbortSignal | undefined
 }
 
@@ -106,14 +110,14 @@ export interface SubscribeOptions extends StreamOptions, StreamCallbacks {
 export type StreamState = 'connecting' | 'connected' | 'waiting' | 'closed'
 
 export interface Subscription {
-  /** Ends it at once; no callback is called any more, no timer, listener or socket is left. */
+  /** Ends the subscription at once. No callback is called afterwards, and no timer, listener or socket remains. */
   unsubscribe (): void
   /**
-   * Doesn't wait any longer for the next reconnect, unless the server asked for that; as it happens by itself when the
-   * network is back or somebody looks. Does nothing to a stream that is open, or closed.
+   * Reconnects without further delay, unless the server asked for it. This happens by itself when the network returns or
+   * the page becomes visible. Has no effect on a stream that is open or closed.
    */
   reconnect (): void
   readonly state: StreamState
-  /** The position: the id of the last event handed on. */
+  /** The id of the last event that was passed to the callbacks. */
   readonly lastEventId: string | null
 }

@@ -9,11 +9,11 @@ interface Shared<L> {
   live: L
   users: number
   closed: boolean
-  /** Closes it, when nobody uses it by then. */
+  /** Closes the live state if no component uses it by then. */
   timer: Timer
 }
 
-/** Live states by session and key: components that show the same share one. */
+/** Live states by session and key: components that show the same conversation share one. */
 const shared = new WeakMap<ChatSession, Map<string, Shared<Closable>>>()
 
 interface Closable { close (): void }
@@ -30,7 +30,7 @@ function find<L extends Closable> (session: ChatSession, key: string, open: () =
       live: open(),
       users: 0,
       closed: false,
-      // Rendering promises nothing: what no effect has taken by then is closed again.
+      // A render may be discarded: close the live state if no effect has used it by then.
       timer: setTimeout(() => release(session, key, made), 5000)
     }
     ofSession.set(key, made)
@@ -50,13 +50,13 @@ function useShared<L extends Store<unknown> & Closable> (session: ChatSession, k
   const [times, openAgain] = useState(0)
   const entry = useMemo(() => find(session, key, open), [session, key, times])
   useEffect(() => {
-    // Hidden for a while, and shown again.
+    // The component was hidden for a while and is shown again.
     if (entry.closed) return openAgain((n) => n + 1)
     entry.users++
     clearTimeout(entry.timer)
     return () => {
       entry.users--
-      // Not at once: the next component may show it, and strict mode mounts everything twice.
+      // Close it later: the next component may use it, and strict mode mounts every component twice.
       clearTimeout(entry.timer)
       entry.timer = setTimeout(() => release(session, key, entry), 0)
     }
@@ -68,19 +68,19 @@ function useStore<T> (store: Store<T>): T {
   return useSyncExternalStore(store.subscribe, store.getSnapshot, store.getSnapshot)
 }
 
-/** The live state of a conversation, and what can be done with it, for as long as the component is mounted. */
+/** The live state of a conversation while the component is mounted, with `live` for its methods. */
 export function useConversation (session: ChatSession, conversationId: string): ConversationSnapshot & { live: LiveConversation } {
   const live = useShared(session, `conversation ${conversationId}`, () => openConversation(session, conversationId))
   const snapshot = useStore(live)
   return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
 }
 
-/** The live list of the user's conversations, for as long as the component is mounted. */
+/** The live list of the user's conversations while the component is mounted, with `live` for its methods. */
 export function useConversationList (session: ChatSession): ConversationListSnapshot & { live: LiveConversationList } {
   const live = useShared(session, 'list', () => openConversationList(session))
   const snapshot = useStore(live)
   return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
 }
 
-/** Who the user is, and how the stream is: for a banner while it reconnects. */
+/** The user and the state of the stream, such as for a banner while it reconnects. */
 export const useSession = (session: ChatSession): SessionSnapshot => useStore(session)

@@ -6,10 +6,10 @@ interface Listener {
 const listeners = new WeakMap<AbortSignal, Listener>()
 
 /**
- * Calls back, once for each function, when the signal is aborted. However many wait for one signal, it gets one listener: Node.js warns of a leak
- * at the eleventh.
+ * Calls a function when a signal is aborted. All functions that wait for one signal share one listener, because Node.js
+ * warns of a leak at the eleventh. A function that is added twice is called once.
  *
- * @returns a function that ends it
+ * @returns a function that removes it
  */
 export function onAbort (signal: AbortSignal | undefined, call: () => void): () => void {
   if (signal === undefined) return () => {}
@@ -29,6 +29,6 @@ export function onAbort (signal: AbortSignal | undefined, call: () => void): () 
   }
 }
 
-/** React Native's signals have no reason. */
+/** The reason of an aborted signal. React Native's signals have none: it is an `AbortError` there. */
 export const reasonOf = (signal: AbortSignal): unknown =>
   signal.reason ?? Object.assign(new Error('The call was aborted'), { name: 'AbortError' })

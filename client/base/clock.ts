@@ -4,18 +4,18 @@ let total = 0
 let before = Date.now()
 
 /**
- * Milliseconds of a clock that only goes forward. The client measures everything that lasts with it: the wall clock may be
- * set, by hand or by the network, at any moment. Only differences mean something.
+ * Reads a monotonic clock, in milliseconds. Only differences between two readings have a meaning. The client measures
+ * every duration with it, because the wall clock can be set at any moment, by hand or by the network.
  */
 export function elapsedMs (): number {
   const { performance } = platform
   if (typeof performance?.now === 'function') return performance.now()
-  // Without such a clock: the wall clock, whose steps back count for nothing.
+  // Platforms without such a clock: add up the steps of the wall clock, ignoring steps back.
   const now = Date.now()
   total += Math.max(0, now - before)
   before = now
   return total
 }
 
-/** The wall clock's instant, to be shown or to make an id unlike others: it decides nothing. */
+/** The instant of the wall clock, in ISO 8601. It is shown to users and makes ids unique; nothing is decided by it. */
 export const instant = (): string => new Date().toISOString()

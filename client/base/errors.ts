@@ -2,18 +2,18 @@ import type { ErrorCode } from '../../schemas/errors.js'
 import { jsonOf } from './exchange.js'
 import type { FetchResponse } from './platform.js'
 
-/** What can go wrong before or beside an answer of the service. */
+/** The errors that the client itself reports, in addition to the error codes of the service. */
 export type ClientErrorCode =
-  | 'NETWORK' // no answer: unreachable, or cut
-  | 'TIMEOUT' // no answer in time, or a stream gone silent
-  | 'TOKEN_FAILED' // the token function threw; its error is the cause
-  | 'HTTP_ERROR' // an answer that is not the service's own, such as a proxy's
-  | 'NOT_A_STREAM' // 200, but no text/event-stream
-  | 'NO_STREAMING' // this platform's fetch can't stream: hand in another, or an EventSource
-  | 'BAD_EVENT' // an event whose data is no JSON object
-  | 'STREAM_ENDED' // the server closed the stream
-  | 'REMOVED' // the user is no longer a participant
-  | 'GAVE_UP' // as many reconnects in a row as allowed came to nothing; the last one's error is the cause
+  | 'NETWORK' // No response: the server is unreachable, or the connection broke
+  | 'TIMEOUT' // No response in time, or a stream that has gone silent
+  | 'TOKEN_FAILED' // The token function threw; its error is the `cause`
+  | 'HTTP_ERROR' // An error response that the service did not write, such as a proxy's
+  | 'NOT_A_STREAM' // Status 200, but not `text/event-stream`
+  | 'NO_STREAMING' // This platform's `fetch` cannot stream: pass another one, or an `EventSource`
+  | 'BAD_EVENT' // An event whose data is not a JSON object
+  | 'STREAM_ENDED' // The server closed the stream
+  | 'REMOVED' // The user is no longer a participant
+  | 'GAVE_UP' // `maxAttempts` reconnects in a row failed; the last error is the `cause`
 
 export interface ChatErrorOptions {
   statusCode?: number
@@ -21,14 +21,14 @@ export interface ChatErrorOptions {
   cause?: unknown
 }
 
-/** Every failure of the client, the service's refusals included. Switch over `code`. */
+/** Every failure that the client reports, including those that the service answers with. Switch on `code`. */
 export class ChatError extends Error {
   override readonly name = 'ChatError'
-  /** Stable, upper case: the service's own (see its error catalogue) or one of the client's. */
+  /** A stable name in upper case: a code of the service's error catalogue, or a `ClientErrorCode`. */
   readonly code: ErrorCode | ClientErrorCode | (string & Record<never, never>)
-  /** The HTTP status; 0 where there was no answer. */
+  /** The HTTP status, or 0 if there was no response. */
   readonly statusCode: number
-  /** How long the server asked to wait, in milliseconds; null where it didn't. */
+  /** How long the server asks the client to wait, in milliseconds. Null if it does not say. */
   readonly retryAfterMs: number | null
 
   constructor (code: ChatError['code'], message: string, options: ChatErrorOptions = {}) {
@@ -40,8 +40,8 @@ export class ChatError extends Error {
 }
 
 /**
- * RFC 9110, 10.2.3: seconds, or a date. A date is read by the clock that wrote it, which the answer's own `Date` header
- * tells; without that header it says nothing.
+ * Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. A date is compared with the clock that wrote it, which is in
+ * the response's `Date` header. Without that header, a date is ignored.
  */
 function retryAfterOf ({ headers }: FetchResponse): number | null {
   const value = headers.get('retry-after') || ''
@@ -49,7 +49,7 @@ function retryAfterOf ({ headers }: FetchResponse): number | null {
   return Number.isNaN(ms) ? null : Math.max(0, ms)
 }
 
-/** The error that an answer other than 2xx stands for. Reads the body. */
+/** Makes an error of a response other than 2xx. Reads the body. */
 export async function errorOf (response: FetchResponse, signal?: AbortSignal): Promise<ChatError> {
   const { status: statusCode } = response
   const body = await jsonOf(response, signal).catch(() => null) as { code?: unknown, message?: unknown } | null
@@ -58,17 +58,17 @@ export async function errorOf (response: FetchResponse, signal?: AbortSignal): P
   return new ChatError(code, message, { statusCode, retryAfterMs: retryAfterOf(response) })
 }
 
-/** Anything thrown on the way to an answer, as a ChatError. */
+/** Wraps anything that was thrown before there was a response in a `ChatError`. */
 export const networkError = (cause?: unknown): ChatError =>
   cause instanceof ChatError ? cause : new ChatError('NETWORK', 'The server was not reached, or the connection broke', { cause })
 
 /**
- * A refusal by something between here and the service: a proxy that has lost its backend answers 404, 421 or 403, as it
- * likes. Only credentials are judged by whoever asks for them.
+ * Whether something between the client and the service wrote this error: a proxy that has lost its backend may answer
+ * 404, 421 or 403. A 401 counts as an answer, whoever wrote it, because it is about the credentials.
  */
 export const isForeign = ({ code, statusCode }: ChatError): boolean => code === 'HTTP_ERROR' && statusCode >= 400 && statusCode !== 401
 
-/** Another try may succeed: no answer, too early or too often, or not the service's own word. 204 tells event streams to stay away. */
+/** Whether another try may succeed. Status 204 tells the client of an event stream not to reconnect. */
 export const isTransient = (error: ChatError): boolean => {
   const { code, statusCode } = error
   return code !== 'NO_STREAMING' && statusCode !== 204 &&

@@ -1,22 +1,23 @@
 import { onAbort, reasonOf } from './abort.js'
 import type { BodyReader, FetchInit, FetchLike, FetchResponse } from './platform.js'
 
-/** Ends an answer that nobody reads on: its connection would stay open. */
+/** Cancels a body that nobody reads any further. Otherwise its connection would stay open. */
 async function cancel (reader: BodyReader | null): Promise<void> {
   try {
     await reader?.cancel?.()
   } catch {}
 }
 
-/** Null where this platform's answers can't be read piece by piece. */
+/** A reader of the body, or null if this platform cannot read a body chunk by chunk. */
 export const readerOf = ({ body }: FetchResponse): BodyReader | null =>
   typeof body?.getReader === 'function' ? body.getReader() : null
 
+/** Releases the connection of a response without reading its body. */
 export const discard = (response: FetchResponse): void => { void cancel(readerOf(response)) }
 
 /**
- * Makes a request. Aborting rejects it with the signal's reason, also where this `fetch` takes no notice of its signal:
- * an answer that comes all the same is cancelled.
+ * Makes a request. Aborting rejects it with the signal's reason, even if this `fetch` ignores its signal; the body of a
+ * late response is cancelled then.
  */
 export const exchange = (fetch: FetchLike, url: string, init: FetchInit): Promise<FetchResponse> =>
   new Promise((resolve, reject) => {
@@ -29,7 +30,7 @@ export const exchange = (fetch: FetchLike, url: string, init: FetchInit): Promis
     }, reject).finally(stop)
   })
 
-/** Reads to the end, or until the signal is aborted; then the rest is cancelled. */
+/** Reads a body to its end, or until the signal is aborted. Cancels what was not read. */
 export async function readAll (reader: BodyReader, signal: AbortSignal | undefined, take: (piece: Uint8Array | undefined) => void): Promise<void> {
   const stop = onAbort(signal, () => { void cancel(reader) })
   try {
@@ -44,8 +45,10 @@ export async function readAll (reader: BodyReader, signal: AbortSignal | undefin
   }
 }
 
-/** A request with a token, for what belongs to a stream. */
-export const authorized = (fetch: FetchLike, url: string, method: string, token: string, signal: AbortSignal, body?: unknown): Promise<FetchResponse> =>
+/** Makes a request with a token, without retries: tickets, renewals and checks of a stream. */
+export const authorized = (
+  fetch: FetchLike, url: string, method: string, token: string, signal: AbortSignal, body?: unknown
+): Promise<FetchResponse> =>
   exchange(fetch, url, {
     method,
     headers: { Authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
@@ -53,7 +56,7 @@ export const authorized = (fetch: FetchLike, url: string, method: string, token:
     signal
   })
 
-/** The body of an answer. */
+/** Reads the body of a response as JSON. */
 export async function jsonOf (response: FetchResponse, signal?: AbortSignal): Promise<unknown> {
   const reader = readerOf(response)
   if (reader === null) return await response.json()

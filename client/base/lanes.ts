@@ -1,17 +1,17 @@
 import { onAbort, reasonOf } from './abort.js'
 
-/** A call that takes its turn in a lane. */
+/** A call that waits for its turn in a lane. */
 export interface LaneCall<T> {
   run (): Promise<T>
   signal?: AbortSignal | undefined
-  /** What it is about. While it waits, a later call may overtake it. */
+  /** What the call is about. While it waits, a later call may replace it. */
   kind?: string
-  /** The kind of calls that this one makes pointless, save those with a higher `seq`. */
+  /** The kind of waiting calls that this one replaces, except those with a higher `seq`. */
   overtakes?: string
   seq?: number
-  /** What it resolves to when it is overtaken. Default: what the call that overtook it resolves to. */
+  /** What the call resolves to when it is replaced. Default: what the replacing call resolves to. */
   overtaken?: T
-  /** How long it may keep the calls behind it waiting, in milliseconds. Default: until it is answered. */
+  /** How long the call may delay the calls behind it, in milliseconds. Default: until it is answered. */
   holdMs?: number
 }
 
@@ -24,8 +24,8 @@ interface Waiting {
 }
 
 /**
- * Makes calls in the order in which they were asked for, one at a time in each lane: over several connections, a later one
- * could arrive first. What has become outdated while it waited isn't sent.
+ * Makes calls in the order in which they were requested, one at a time in each lane. Over several connections, a later
+ * call could arrive first. A call that has become obsolete while it waited is not sent.
  */
 export function createLanes () {
   const lanes = new Map<string, { busy: boolean, waiting: Waiting[] }>()

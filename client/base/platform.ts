@@ -1,6 +1,6 @@
 /**
- * What the client uses of a platform, each part only where it is there. Written down structurally, so that neither the
- * DOM's types nor Node's are needed to use the client, and any implementation of a part fits.
+ * The parts of a platform that the client uses, each only if it exists. They are structural types: neither the types of
+ * the DOM nor those of Node.js are needed to use the client, and any implementation of a part fits.
  */
 
 export interface FetchInit {
@@ -23,10 +23,10 @@ export interface FetchResponse {
   json (): Promise<unknown>
 }
 
-/** `fetch` as the client calls it: the global one, Expo's (`expo/fetch`), undici's. */
+/** `fetch` as the client calls it: the global one, Expo's (`expo/fetch`) or undici's. */
 export type FetchLike = (url: string, init: FetchInit) => Promise<FetchResponse>
 
-/** The events of the usual `EventSource`s: polyfills for React Native tell the status of a refusal, browsers don't. */
+/** The events of common `EventSource`s. Polyfills for React Native report the status of an error response; browsers do not. */
 export interface EventSourceEvent {
   readonly type?: string
   readonly data?: unknown
@@ -43,17 +43,17 @@ export interface EventSourceLike {
 
 export interface EventSourceInit {
   withCredentials?: boolean
-  /** Understood by polyfills only. */
+  /** Only polyfills support headers. */
   headers?: Record<string, string>
-  /** react-native-sse's own reconnecting, and its wait before the first connection. */
+  /** The reconnection interval of react-native-sse, and its delay before the first connection, in milliseconds. */
   pollingInterval?: number
   timeoutBeforeConnection?: number
 }
 
-/** Any `EventSource`: a browser's, Node's, or a polyfill for React Native. */
+/** Any `EventSource`: a browser's, that of Node.js, or a polyfill for React Native. */
 export type EventSourceConstructor = new (url: string, init?: EventSourceInit) => EventSourceLike
 
-/** React Native's `AppState`, or anything shaped like it. */
+/** React Native's `AppState`, or anything of the same shape. */
 export interface AppStateLike {
   addEventListener (type: 'change', listener: (state: string) => void): { remove (): void }
 }
@@ -90,10 +90,10 @@ interface Platform extends Partial<EventTargetLike> {
   BroadcastChannel?: BroadcastChannelConstructor
 }
 
-/** The global object, with everything optional. */
+/** The global object. Every part of it is optional. */
 export const platform = globalThis as unknown as Platform
 
-/** setTimeout's longest wait: a longer one would fire at once. */
+/** The longest delay that `setTimeout` supports. A longer one would fire at once. */
 export const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 export type Timer = ReturnType<typeof setTimeout>

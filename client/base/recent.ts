@@ -1,7 +1,7 @@
-/** What was set last, up to `capacity` entries: for what others can make grow. */
+/** A map that keeps the `capacity` entries that were set last. It bounds what other users can make grow. */
 export interface Recent<V> {
   get (key: string): V | undefined
-  /** @returns whether the entry was there */
+  /** @returns whether the entry existed */
   delete (key: string): boolean
   set (key: string, value: V): void
   clear (): void

@@ -10,18 +10,21 @@ import { resolveToken } from './token.js'
 export interface CallOptions {
   /** Aborting rejects the call with the signal's reason. */
   signal?: AbortSignal | undefined
-  /** The conversation that a message is in, for calls that name only the message: keeps them in order with what else is done there. */
+  /**
+   * The conversation of the message, for calls that name only a message. The call then keeps its order among the other
+   * calls that change this conversation.
+   */
   conversationId?: string | undefined
 }
 
 export interface RequestOptions extends ServiceOptions {
-  /** How often a call that may safely be repeated is repeated. Default: 4. */
+  /** How often a call that is safe to repeat is retried. Default: 4. */
   maxRetries?: number | undefined
-  /** The wait before the n-th repetition is random up to base · 2ⁿ⁻¹. Default: 500 ms. */
+  /** The delay before the n-th retry is random, up to base · 2ⁿ⁻¹. Default: 500 ms. */
   retryBaseMs?: number | undefined
-  /** The longest wait before a repetition; where the server asks for a longer one, the call fails. Default: 30,000 ms. */
+  /** The longest delay before a retry. If the server asks for a longer one, the call fails. Default: 30,000 ms. */
   retryCapMs?: number | undefined
-  /** How long one try may take. Default: 30,000 ms. */
+  /** How long one attempt may take. Default: 30,000 ms. */
   timeoutMs?: number | undefined
 }
 
@@ -29,24 +32,25 @@ export interface Call extends CallOptions {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   body?: unknown
-  /** Whether doing it twice is as good as once. Default: true for GET, PUT and DELETE. */
+  /** Whether repeating the call has no further effect. Default: true for GET, PUT and DELETE. */
   idempotent?: boolean
-  /** Override the client's. */
+  /** These two override the client's options. */
   maxRetries?: number
   timeoutMs?: number
 }
 
-/** Makes a call. Resolves to the answer's body. @throws ChatError, or the signal's reason */
+/** Makes a call and resolves to the body of the response. @throws ChatError, or the signal's reason */
 export type Request = <T>(call: Call) => Promise<T>
 
-/** Refused before anything was done: safe to repeat whatever it was. */
+/** The service refused the call before it did anything: any call is safe to repeat. */
 const untouched = (error: ChatError) => error.statusCode === 429
-/** No answer, or one that says that another server might give one, or one that isn't the service's. */
+/** No response, or one that says that another server might answer, or one that the service did not write. */
 const unanswered = (error: ChatError) => {
   const { code, statusCode } = error
   return code === 'NETWORK' || code === 'TIMEOUT' || statusCode === 502 || statusCode === 503 || statusCode === 504 || isForeign(error)
 }
 
+/** Makes the function that makes all calls: with a token, a time limit for each attempt, and retries. */
 export function createRequest (options: RequestOptions): Request {
   const { token: source, maxRetries = 4, retryBaseMs = 500, retryCapMs = 30_000, timeoutMs = 30_000 } = options
   const baseUrl = baseUrlOf(options)
@@ -61,7 +65,7 @@ export function createRequest (options: RequestOptions): Request {
     const limitMs = Math.min(call.timeoutMs ?? Infinity, timeoutMs)
     const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${limitMs} ms`)), Math.min(limitMs, LONGEST_TIMEOUT_MS))
     try {
-      // A token function that hangs holds neither the caller nor the next try.
+      // A token function that hangs must not block the caller or the next attempt.
       const token = await Promise.race([resolveToken(source, fresh), aborted(signal)])
       const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` }
       if (call.body !== undefined) headers['Content-Type'] = 'application/json'
@@ -97,7 +101,7 @@ export function createRequest (options: RequestOptions): Request {
           refused = true
           continue
         }
-        // A repeated DELETE that finds nothing has been done by the try whose answer got lost.
+        // If a retried DELETE finds nothing, an earlier attempt succeeded and its response was lost.
         if (unsure && call.method === 'DELETE' && error.statusCode === 404 && !isForeign(error)) return undefined as T
         const waitMs = Math.max(error.retryAfterMs ?? 0, backoff(retries, retryBaseMs, retryCapMs))
         const repeat = untouched(error) || (idempotent && unanswered(error))

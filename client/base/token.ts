@@ -1,15 +1,15 @@
 import { ChatError } from './errors.js'
 
 /**
- * A JWT, or a function that gives one whenever the client needs it. `fresh` is true when the last one was refused or is
- * about to expire: a cached one won't do then.
+ * A JWT, or a function that returns one whenever the client needs it. `fresh` is true if the last token was rejected or is
+ * about to expire: the function must not return a cached one then.
  */
 export type TokenSource = string | ((request: { fresh: boolean }) => string | Promise<string>)
 
-/** @throws ChatError `TOKEN_FAILED` when the function throws */
+/** The current token. @throws ChatError `TOKEN_FAILED` if the function throws */
 export async function resolveToken (source: TokenSource, fresh = false): Promise<string> {
   if (typeof source === 'string') return source
-  // Not in the middle of what needs it: the function may call anything.
+  // Run the function after the caller's own code has finished: it may call any method of the client.
   await null
   try {
     return await source({ fresh })

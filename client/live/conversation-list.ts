@@ -10,17 +10,17 @@ import { createOrder } from './order.js'
 import { createStore, type Store } from './store.js'
 import { createTypists, type Typist } from './typists.js'
 
-/** A conversation with who is typing in it. */
+/** A conversation, with the users who are typing in it. */
 export type ListedConversation = Conversation & { typing: readonly Typist[] }
 
 export interface ConversationListSnapshot {
   status: 'loading' | 'ready' | 'failed'
   error: Error | null
-  /** Latest activity first. Each has its last message and how many are unread. */
+  /** The loaded conversations, latest activity first, each with its last message and unread count. */
   conversations: readonly ListedConversation[]
-  /** There are more; see `loadMore`. */
+  /** Whether there are more; see `loadMore`. */
   hasMore: boolean
-  /** Of the conversations loaded. */
+  /** The unread messages of all loaded conversations. */
   unreadCount: number
 }
 
@@ -28,24 +28,25 @@ export interface ConversationListSnapshot {
 export interface LiveConversationList extends Store<ConversationListSnapshot> {
   /** Fetches the next page. @throws ChatError */
   loadMore (): Promise<void>
-  /** Fetches the list again, from the first page on. */
+  /** Fetches the list again, beginning with the first page. Never rejects: an error is in the snapshot. */
   reload (): Promise<void>
+  /** Stops following the list. */
   close (): void
 }
 
 const PAGE_SIZE = 50
 const TYPING_LAPSE_MS = 6000
 
-/** More conversations than this aren't asked for one by one at a time: the list is fetched again. */
+/** The most conversations that are fetched one by one at the same time. If there are more, the list is fetched again. */
 const MAX_REFRESHING = 20
-/** Conversations remembered as not being there for the user. */
+/** The most conversations that are remembered as not found. */
 const MAX_GONE = 1000
 
-/** What a direct conversation, or a group without a title, is called: its other participants' names. */
+/** The title of a conversation. Without one, as in direct conversations, it is the names of the other participants. */
 export const conversationTitle = ({ title, participants }: Conversation, userId: string | null): string =>
   title || participants.filter((participant) => participant.userId !== userId).map(({ displayName }) => displayName).join(', ')
 
-/** Follows the list through the session's stream. To be closed when it isn't shown any more. */
+/** Follows the list through the session's stream. Close it when it is no longer shown. */
 export function openConversationList (session: ChatSession): LiveConversationList {
   const { client, receipts, people } = session
   const abort = new AbortController()
@@ -83,17 +84,17 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     }
   })
 
-  // what the server has
+  // Fetching from the server
 
-  /** What is loaded may be wrong: the next fetch begins anew instead of refreshing the first page. */
+  /** Whether what is loaded may be wrong: the next fetch replaces the list instead of refreshing its first page. */
   let anew = true
   const page = createFetch(fetchPage, settle)
-  /** Conversations being fetched one by one. */
+  /** The conversations that are being fetched one by one. */
   const refreshing = new Map<string, ReturnType<typeof createFetch>>()
-  /** Conversations that aren't there for the user. */
+  /** Conversations that the server did not find for this user. */
   const gone = createRecent<true>(MAX_GONE)
   const heard = createHeard()
-  /** What was heard is being applied once more. */
+  /** Whether the events of a fetch are being applied again. */
   let repeating = false
   const idle = () => !page.busy && refreshing.size === 0
 
@@ -110,14 +111,14 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     order.delete(id)
   }
 
-  /** What was heard during a fetch may be newer than what it brought. */
+  /** Applies the events that arrived during a fetch again: they may be newer than its response. */
   function settle (): void {
     repeating = true
     for (const event of heard.events()) handle(event)
     repeating = false
     store.changed()
     if (!idle()) return
-    // What is still missing once all is fetched is asked for.
+    // Fetch the conversations that are still missing once all fetches are done.
     const ids = heard.events().flatMap(([, data]) => 'conversationId' in data && data.conversationId !== null ? data.conversationId : [])
     const missing = new Set(ids.filter((id) => order.has(id) && !conversations.has(id)))
     if (heard.clear() || missing.size > MAX_REFRESHING) void reload()
@@ -181,17 +182,17 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       if (thrown instanceof ChatError && !isTransient(thrown)) {
         forget(id)
         gone.set(id, true)
-      } // else the next event, or the next connection, tries again
+      } // Otherwise the next event, or the next connection, tries again
     }
   }
 
-  // what the stream tells
+  // Applying the events of the stream
 
-  /** Activity brings a conversation to the top, and one that isn't loaded into the list. */
+  /** Moves a conversation to the top, and fetches it if it is not loaded. */
   function noteActivity (id: string): void {
     if (gone.get(id) === true) return
     order.first(id)
-    // What is being fetched may bring it.
+    // A page that is being fetched may contain it.
     if (!conversations.has(id) && !repeating && !page.busy) refresh(id)
   }
 
@@ -215,7 +216,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     return last?.id === message.id ? { ...conversation, lastMessage: laterMessage(last, message) } : conversation
   })
 
-  /** A message deleted while unread isn't unread any more. Whether the count had it is for the server to say. */
+  /** A message that is deleted while unread no longer counts as unread. The server knows whether the count included it. */
   function uncount ({ conversationId, senderId, seq }: ChatEvents['messageDeleted']): void {
     const conversation = conversations.get(conversationId)
     const mine = conversation?.participants.find(({ userId }) => isMe(userId))
@@ -233,18 +234,21 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     if (isMe(userId)) {
       if (status !== 'read') return
       if (last.id === messageId) update(conversationId, (conversation) => ({ ...conversation, unreadCount: 0 }))
-      else if (!repeating) refresh(conversationId) // how many are left isn't known here
+      else if (!repeating) refresh(conversationId) // Only the server knows how many are left
       return
     }
     if (last.id !== messageId || !isMe(last.senderId)) return
-    // Of a large group not all participants are known here, nor thus the lowest of their marks.
+    // A large group is loaded without all of its participants, so their lowest watermark is not known here.
     if (conversation.participants.length < conversation.participantCount) return
-    // How far those who have left had come, the server knows.
+    // Only the server knows the watermarks of participants who have left.
     if (!conversation.participants.some((participant) => participant.userId === userId)) return
-    update(conversationId, (conversation) => ({ ...conversation, lastMessage: laterMessage(last, { ...last, status: statusAt(conversation, last.seq, me()) }) }))
+    update(conversationId, (conversation) => ({
+      ...conversation,
+      lastMessage: laterMessage(last, { ...last, status: statusAt(conversation, last.seq, me()) })
+    }))
   }
 
-  /** Doing it twice is as good as once. */
+  /** Applies an event. Applying it again has no effect. */
   function handle (event: StreamEvent): void {
     const [type, data] = event
     if (type === 'onlineStatus') {
@@ -271,7 +275,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     }
   }
 
-  /** Who types in a conversation. Those in which nobody does are forgotten. */
+  /** The users who are typing in a conversation. A conversation in which nobody types is removed. */
   function typistsOf (id: string) {
     let known = typists.get(id)
     if (known === undefined) {
@@ -290,7 +294,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       case 'connected':
         typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
         if (!data.resumed) anew = true
-        void page.ask() // who is online isn't told again
+        void page.ask() // A resumed stream does not repeat who is online
         break
       case 'reset':
         heard.forget(data.conversationId)
@@ -324,7 +328,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     const { status: now } = session.getSnapshot()
     if (now !== 'waiting' && now !== 'closed') return
     clearTypists()
-    if (status === 'loading' && !page.busy) void page.ask() // without a stream there is still a list to show
+    if (status === 'loading' && !page.busy) void page.ask() // The list can be shown without a stream
   }
   if (session.getSnapshot().status !== 'connecting') void page.ask()
 
@@ -346,7 +350,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       if (cursor === null) return
       const sinceNames = people.mark()
       const page = await client.listConversations({ limit: PAGE_SIZE, cursor }, { signal })
-      if (nextCursor !== cursor) return // begun anew in the meantime, or fetched twice
+      if (nextCursor !== cursor) return // The list was reloaded in the meantime, or this page was fetched twice
       nextCursor = page.nextCursor
       const more = page.conversations.filter(({ id }) => !conversations.has(id))
       order.page(more.map(({ id }) => id), true)

@@ -15,20 +15,20 @@ import { createTypingSignal } from './typing-signal.js'
 import { createTypists, type Typist } from './typists.js'
 
 export interface ConversationSnapshot {
-  /** `loading` until there is something to show; `failed` with an `error` where that can't be had. */
+  /** `loading` until there is something to show; `failed` with an `error` if it could not be loaded. */
   status: 'loading' | 'ready' | 'failed'
   error: Error | null
-  /** Null until loaded. Its participants carry who is online and how far they have read. */
+  /** Null until it is loaded. Its participants say who is online and how far each has read. */
   conversation: Conversation | null
-  /** In order; one's own unsent ones last. */
+  /** The loaded messages in order, followed by the user's own unsent messages. */
   messages: readonly ChatMessage[]
-  /** There are older messages; see `loadOlder`. */
+  /** Whether there are older messages; see `loadOlder`. */
   hasOlder: boolean
   loadingOlder: boolean
-  /** Others who are typing. */
+  /** Other users who are typing. */
   typing: readonly Typist[]
   unreadCount: number
-  /** The user has left, or was removed; nothing new comes. */
+  /** Whether the user has left or was removed. No new events arrive then. */
   removed: boolean
 }
 
@@ -36,29 +36,29 @@ export interface ConversationSnapshot {
 export interface LiveConversation extends Store<ConversationSnapshot> {
   readonly conversationId: string
   /**
-   * Sends a message. It stands in the snapshot at once, `sending`; while the service can't be reached it waits for that,
-   * and is never sent double. Where it is refused, it is kept as `failed`.
+   * Sends a message. It is in the snapshot at once, as `sending`. While the service cannot be reached it waits, and it is
+   * never sent twice. If the service refuses it, it stays in the snapshot as `failed`.
    *
-   * @returns its `key`
+   * @returns the `key` of the message
    */
   send (text: string, options?: { type?: string }): string
   /** Sends a failed message again. */
   retry (key: string): void
-  /** Forgets a failed message. */
+  /** Removes a failed message. */
   discard (key: string): void
-  /** @throws ChatError */
+  /** Replaces the text of the user's own message. @throws ChatError */
   edit (messageId: string, text: string): Promise<void>
-  /** @throws ChatError */
+  /** Deletes the user's own message. @throws ChatError */
   remove (messageId: string): Promise<void>
-  /** Fetches the page before the oldest message. @throws ChatError */
+  /** Fetches the page before the oldest loaded message. @throws ChatError */
   loadOlder (): Promise<void>
-  /** Fetches everything again, from the newest page on. */
+  /** Fetches the conversation and its newest page again. Never rejects: an error is in the snapshot. */
   reload (): Promise<void>
-  /** The user has seen everything up to `seq`, or up to the newest message: to be called while they look at it. */
+  /** Marks everything up to `seq` as read; by default, up to the newest message. Call it while the user looks at it. */
   markRead (seq?: number): void
-  /** To be called on every key pressed in the message's field, and with `false` when it is left. */
+  /** Call it with `true` on every key that is pressed in the field for a message, and with `false` when the field is left. */
   setTyping (isTyping: boolean): void
-  /** What still waits to be sent is forgotten: look for messages without `seq` before closing. */
+  /** Stops following the conversation. Unsent messages are dropped: check for messages whose `seq` is null first. */
   close (): void
 }
 
@@ -66,7 +66,7 @@ const PAGE_SIZE = 50
 const TICKS_SIZE = 100
 const TYPING_LAPSE_MS = 6000
 
-/** Follows a conversation through the session's stream. To be closed when it isn't shown any more. */
+/** Follows a conversation through the session's stream. Close it when it is no longer shown. */
 export function openConversation (session: ChatSession, conversationId: string): LiveConversation {
   const { client, receipts, people } = session
   const abort = new AbortController()
@@ -81,9 +81,9 @@ export function openConversation (session: ChatSession, conversationId: string):
   let olderPage: Promise<void> | null = null
   let removed = false
   let typingLapseMs = TYPING_LAPSE_MS
-  /** How far the user has read, if the server doesn't know yet. */
+  /** How far the user has read. The server may not know it yet. */
   let readSeq = 0
-  /** As told with the conversation, and the newest message it counted. */
+  /** The unread count that came with the conversation, and the `seq` of the newest message that it includes. */
   let unreadThen = 0
   let countedSeq = 0
 
@@ -101,7 +101,7 @@ export function openConversation (session: ChatSession, conversationId: string):
   const timeline = createTimeline(conversationId, me, people)
   const typists = createTypists(store.changed, people)
   const typing = createTypingSignal((isTyping) => {
-    client.setTyping(conversationId, isTyping).catch(() => {}) // the next key tells again
+    client.setTyping(conversationId, isTyping).catch(() => {}) // The next key sends it again
   }, () => typingLapseMs)
   const outbox = createOutbox({
     client,
@@ -118,9 +118,9 @@ export function openConversation (session: ChatSession, conversationId: string):
 
   const unreadCount = () => allUnreadLoaded() ? timeline.countAfter(readSeq) : unreadThen + timeline.countAfter(countedSeq)
 
-  // what the server has
+  // Fetching from the server
 
-  /** What the next fetch is to bring: the newest messages, too, and whether those loaded before are forgotten. */
+  /** What the next fetch is for: whether it includes the newest messages, and whether they replace those loaded before. */
   const wanted = { messages: false, anew: false }
   const heard = createHeard()
   const fetching = createFetch(fetch, store.changed)
@@ -146,7 +146,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       for (const { sender } of page?.messages ?? []) people.learn(sender, sinceNames)
       people.learnFrom(fetched, sinceNames)
       if (page !== null && !anew && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
-        timeline.take(page.messages, since) // older ones that were loaded may be looked at
+        timeline.take(page.messages, since) // Keeps the older messages, which the user may be looking at
         await refreshTicks(page.messages[0]?.seq ?? 0)
       } else if (page !== null) {
         timeline.replace(page.messages, since)
@@ -158,12 +158,12 @@ export function openConversation (session: ChatSession, conversationId: string):
       error = null
     } catch (thrown) {
       if (signal.aborted) return
-      // What was to be fetched still is: the next connection tries again.
+      // The next connection tries again.
       wanted.messages ||= messages
       wanted.anew ||= anew
       error = thrown as Error
       const refused = thrown instanceof ChatError && !isTransient(thrown)
-      // Removed while nobody listened.
+      // The user was removed while the stream was closed.
       if (conversation !== null && refused && thrown.statusCode === 404 && !isForeign(thrown)) removed = true
       if (status === 'loading' || !(thrown instanceof ChatError) || refused) status = 'failed'
     }
@@ -172,7 +172,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     store.changed()
   }
 
-  /** Fetches again what was loaded before a message, as far as others still have something of the user's to read. */
+  /** Fetches the loaded messages before a message again, as long as one of the user's own among them is not read by all. */
   async function refreshTicks (before: number): Promise<void> {
     const waits = ({ own, seq, status }: ChatMessage) => own && seq !== null && seq < before && status !== 'read'
     while (before > 1 && timeline.view().some(waits)) {
@@ -194,7 +194,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     if (newest !== undefined && newest.seq > mine.deliveredSeq) receipts.delivered(newest)
   }
 
-  /** To be called when a call is made; what it returns takes the answer. */
+  /** Call it before a request. @returns a function that takes the message in the response */
   function answered (): (message: Message) => void {
     const since = timeline.mark()
     return (message) => {
@@ -204,12 +204,12 @@ export function openConversation (session: ChatSession, conversationId: string):
     }
   }
 
-  // what the stream tells
+  // Applying the events of the stream
 
-  /** One from before what is loaded would stand beside a hole; it comes with its page. */
+  /** The lowest `seq` that may be added. An older message would leave a gap; it is loaded with its page. */
   const firstSeq = () => hasOlder ? timeline.oldestSeq ?? 0 : 0
 
-  /** The conversation's last message is the newest that is known. */
+  /** Makes the newest known message the conversation's last message. */
   function follow (): void {
     const newest = timeline.newest
     if (conversation === null || newest === undefined || newest.seq < (conversation.lastMessage?.seq ?? 0)) return
@@ -218,7 +218,7 @@ export function openConversation (session: ChatSession, conversationId: string):
 
   function moveMark ({ messageId, status, userId }: ChatEvents['statusUpdate'], before: Conversation | null): void {
     const seq = timeline.find(messageId)?.seq
-    // Beyond what is loaded: it can only be older, and tells nothing about what is shown.
+    // A message that is not loaded can only be older, and says nothing about those that are shown.
     if (seq === undefined) {
       if (isMe(userId) && status === 'read') void load(false)
       return
@@ -233,14 +233,14 @@ export function openConversation (session: ChatSession, conversationId: string):
     timeline.raise(Math.min(status === 'read' ? marks.readSeq : marks.deliveredSeq, seq), seq, (at) => statusAt(after, at, me().userId))
   }
 
-  /** A deleted message isn't unread. How many are left can only be told where all of them are loaded. */
+  /** A deleted message does not count as unread. The count is only known here if all unread messages are loaded. */
   function uncount ({ senderId, seq, id }: ChatEvents['messageDeleted']): void {
     if (isMe(senderId) || seq <= readSeq || seq > countedSeq || unreadThen === 0 || allUnreadLoaded()) return
     if (timeline.find(id)?.deletedAt === null) unreadThen--
     void load(false)
   }
 
-  /** Doing it twice is as good as once. */
+  /** Applies an event. Applying it again has no effect. */
   function handle (event: StreamEvent): void {
     const [type, data] = event
     const before = conversation
@@ -270,7 +270,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     const [type, data] = event
     if (type === 'connected') {
       typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
-      if (!removed) void load(!data.resumed || status !== 'ready') // who is online isn't told again
+      if (!removed) void load(!data.resumed || status !== 'ready') // A resumed stream does not repeat who is online
       outbox.connected()
     } else if (type === 'disconnect') {
       typists.clear()
@@ -280,7 +280,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     } else if (!('conversationId' in data) || (data.conversationId !== conversationId && !(type === 'reset' && data.conversationId === null))) {
       return
     } else if (type === 'reset') {
-      // Where another log begins, its numbers may be lower.
+      // The numbers of another log may be lower.
       heard.forget(null)
       readSeq = 0
       void load(true)
@@ -290,7 +290,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       if (fetching.busy) heard.add(event)
       if (type === 'messageDeleted') uncount(data)
       handle(event)
-      // Names and pictures of who came, and ticks that waited for who left, are asked for.
+      // Fetch the profile of whoever joined, and the statuses that waited for whoever left.
       if (type === 'participantJoined') void load(isMe(data.userId))
       if (type === 'participantLeft' && !isMe(data.userId)) void load(true, false)
     }
@@ -307,7 +307,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     if (timeline.pending.size > 0) store.changed()
     if (now === before) return
     before = now
-    // Without a stream there is still the history to show; who types isn't known any more.
+    // Without a stream, the history can be shown, but who is typing is no longer known.
     if (now === 'waiting' || now === 'closed') {
       typists.clear()
       if (status === 'loading') void load(true)
@@ -355,7 +355,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       const since = timeline.mark()
       const sinceNames = people.mark()
       olderPage = client.listMessages(conversationId, { before, limit: PAGE_SIZE }, { signal }).then((page) => {
-        // A reset in the meantime began anew.
+        // The history was reloaded in the meantime.
         if (timeline.oldestSeq !== before) return
         for (const { sender } of page.messages) people.learn(sender, sinceNames)
         timeline.take(page.messages, since)

@@ -1,9 +1,9 @@
 import type { StreamEvent } from '../options.js'
 
-/** Events kept for one fetch. More than that are asked for instead. */
+/** The most events that are kept during one fetch. If there are more, another fetch follows. */
 const HEARD_MAX = 1000
 
-/** Makes one fetch at a time: whoever asks during one gets another after it, and waits for both. */
+/** Runs one fetch at a time. A request during a fetch starts another one after it, and resolves after both. */
 export function createFetch (fetch: () => Promise<void>, settled: () => void): { readonly busy: boolean, ask (): Promise<void> } {
   let running: Promise<void> | null = null
   let again = false
@@ -32,8 +32,8 @@ export function createFetch (fetch: () => Promise<void>, settled: () => void): {
 }
 
 /**
- * What was heard while something was fetched. It may be newer than what the fetch brought, so it is applied once more over
- * that; where it isn't, it changes nothing.
+ * The events that arrived during a fetch. They may be newer than the response, so they are applied again over it. An event
+ * that is older than the response changes nothing.
  */
 export function createHeard () {
   let events: StreamEvent[] = []
@@ -43,13 +43,13 @@ export function createHeard () {
       if (events.length < HEARD_MAX) events.push(event)
       else overflown = true
     },
-    /** Another log begins: what was heard of the last one is void. */
+    /** Drops the events of a conversation, or of all: they belong to another log. */
     forget (conversationId: string | null): void {
       if (conversationId === null) events = []
       else events = events.filter(([, data]) => !('conversationId' in data) || data.conversationId !== conversationId)
     },
     events: (): readonly StreamEvent[] => events,
-    /** @returns whether more was heard than could be kept: it must be fetched once more */
+    /** @returns whether there were more events than could be kept, so that another fetch must follow */
     clear (): boolean {
       const lost = overflown
       events = []

@@ -7,14 +7,17 @@ const rank = { sent: 0, delivered: 1, read: 2 } as const satisfies Record<Messag
 export const higherStatus = (a: MessageStatus, b: MessageStatus): MessageStatus => rank[a] >= rank[b] ? a : b
 const lowerStatus = (a: MessageStatus, b: MessageStatus): MessageStatus => rank[a] <= rank[b] ? a : b
 
-/** A message that was heard of, over what is known of it. Deleting is final, and a status never goes back. */
+/** Merges a message that arrived into the one that is known. A deletion is final, and a status never goes back. */
 export function laterMessage (known: Message, heard: Message): Message {
   const later = known.deletedAt !== null && heard.deletedAt === null ? known : heard
   const status = higherStatus(known.status, heard.status)
   return later.status === status ? later : { ...later, status }
 }
 
-/** The lowest status of a message of the user's over the others. Who joined later has marks beyond it. */
+/**
+ * The status of one of the user's own messages: the lowest over all other participants. The watermarks of a participant who
+ * joined later are beyond it.
+ */
 export function statusAt ({ participants }: Conversation, seq: number, userId: string | null): MessageStatus {
   let lowest: MessageStatus = 'read'
   for (const { userId: other, deliveredSeq, readSeq } of participants) {
@@ -32,8 +35,8 @@ function change (conversation: Conversation, userId: string, change: (participan
 }
 
 /**
- * What an event changes about who takes part, who is online and how far they have got; the same object where nothing.
- * Doing it twice is as good as once. `seqOf` knows the messages that are loaded.
+ * Applies an event to the participants of a conversation: who they are, who is online, and their watermarks. Returns the
+ * same object if nothing changes. Applying an event again has no effect. `seqOf` finds the loaded messages.
  */
 export function reduce (
   conversation: Conversation,

@@ -1,6 +1,6 @@
 /**
- * The order of a list by latest activity: as the server gave it, and since then as activity was heard of. Instants decide
- * nothing, since clocks may differ, and be set.
+ * The order of a list by latest activity: first as the server returned it, then in the order of the events. Timestamps
+ * decide nothing, because clocks differ and can be set.
  */
 export function createOrder () {
   const places = new Map<string, number>()
@@ -8,7 +8,7 @@ export function createOrder () {
   let bottom = 0
   return {
     first (id: string): void { places.set(id, ++top) },
-    /** A page of the list, latest first: it comes before all others, or with `after` behind them. */
+    /** Adds a page of the list, latest first: before all others, or with `after` behind them. */
     page (ids: readonly string[], after: boolean): void {
       for (const id of after ? ids : [...ids].reverse()) if (!after || !places.has(id)) places.set(id, after ? --bottom : ++top)
     },

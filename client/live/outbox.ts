@@ -8,17 +8,17 @@ export interface OutboxOptions {
   conversationId: string
   signal: AbortSignal
   pending: Map<string, Pending>
-  /** Called before each sending; what it returns is called with the message as it was sent. */
+  /** Called before a message is sent. The function that it returns is called with the sent message. */
   sending (): (message: Message) => void
   changed (): void
-  /** Without a connection, what can't be sent waits for the next one. */
+  /** Whether the stream is reconnecting. Messages that could not be sent wait for it. */
   connecting (): boolean
 }
 
-/** The user's messages on their way: one at a time, so that they stand in the order they were written in. */
+/** Sends the user's messages one at a time, so that they keep the order in which they were written. */
 export function createOutbox ({ client, conversationId, signal, pending, sending, changed, connecting }: OutboxOptions) {
   let busy = false
-  /** How often the stream has been connected: each time is a reason to try again. */
+  /** How often the stream has connected. Each connection is a reason to try again. */
   let connections = 0
 
   function set (entry: Pending, change: Partial<Pending>): void {
@@ -41,10 +41,10 @@ export function createOutbox ({ client, conversationId, signal, pending, sending
         sent(message)
       } catch (thrown) {
         if (signal.aborted) break
-        if (!pending.has(clientId)) continue // it has arrived, as the stream told
+        if (!pending.has(clientId)) continue // The stream has already delivered this message
         if (thrown instanceof ChatError && isTransient(thrown)) {
           if (connections !== then) continue
-          if (connecting()) break // the next connection flushes again
+          if (connecting()) break // The next connection flushes again
         }
         set(entry, { status: 'failed', error: thrown as Error })
       }

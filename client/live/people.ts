@@ -3,26 +3,29 @@ import type { Profile } from '../../schemas/users.js'
 import { createRecent } from '../base/recent.js'
 import type { StreamEvent } from '../options.js'
 
-/** People remembered. Who was seen least recently is forgotten first, and shown by the name that came with what is shown. */
+/** The most people whose names are kept. Others are shown by the name that came with the message or conversation. */
 const CAPACITY = 5000
 
-/** A name; the picture only where it was told, too. */
+/** A name, and an avatar if it is known. */
 type Seen = Pick<Profile, 'userId' | 'displayName'> & Partial<Pick<Profile, 'avatar'>>
 
-/** The newest name and picture of everybody, for all that is shown of them, however long ago it was loaded. */
+/** The newest name and avatar of each person, which also apply to messages and conversations that were loaded earlier. */
 export interface People {
-  /** Grows when somebody's name or picture is another than before. */
+  /** Increases when somebody's name or avatar changes. */
   readonly version: number
-  /** To be called before a fetch, for `learn`. */
+  /** Call it before a fetch, and pass the result to `learn`. */
   mark (): number
-  /** Takes a name as the newest; one that was fetched only where none was heard after `since`. */
+  /** Stores a name as the newest. With `since`, the name was fetched, and one that an event brought after `since` stays. */
   learn (person: Seen, since?: number): void
+  /** Stores the names of a conversation that was fetched. */
   learnFrom (conversation: Conversation, since: number): void
+  /** Stores the names in an event. */
   hear (event: StreamEvent): void
-  /** The same object where nothing about it is new. */
+  /** A person with the newest name and avatar. The same object if they did not change. */
   name<P extends Seen> (person: P): P
+  /** A conversation whose participants and last sender have their newest names. The same object if none changed. */
   nameAll (conversation: Conversation): Conversation
-  /** Calls back when the version has grown. @returns a function that ends it */
+  /** Calls back when the version has increased. @returns a function that ends it */
   follow (changed: () => void): () => void
 }
 

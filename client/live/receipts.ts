@@ -1,18 +1,18 @@
 import { createRecent } from '../base/recent.js'
 import type { ChatClient } from '../client.js'
 
-/** Conversations whose marks are remembered. */
+/** The most conversations whose watermarks are kept. */
 const CAPACITY = 1000
 
-/** The caller's marks, sent as few times as possible: the highest of each conversation, one call at a time. */
+/** The user's receipts, in as few calls as possible: only the highest of each conversation, one call at a time. */
 export interface Receipts {
-  /** The message, and all before it, has reached this device. */
+  /** A message, and all messages before it, have reached this device. */
   delivered (message: { conversationId: string, id: string, seq: number }): void
   /** Everything up to `seq` has been read. */
   read (conversationId: string, seq: number): void
-  /** The numbers of a conversation's messages begin anew, or of all. */
+  /** The `seq` of a conversation starts again, or with null that of all conversations. */
   forget (conversationId: string | null): void
-  /** Sends what could not be sent. */
+  /** Sends the receipts that could not be sent. */
   retry (): void
   close (): void
 }
@@ -44,7 +44,7 @@ export function createReceipts (client: ChatClient): Receipts {
     if (marks.busy) return
     marks.busy = true
     try {
-      // A piece of the stream is handed on at once: wait for its last message.
+      // All events of one chunk of the stream are dispatched together: wait for the last message among them.
       await Promise.resolve()
       while (!signal.aborted) {
         const { readSeq, delivered } = marks
@@ -57,7 +57,7 @@ export function createReceipts (client: ChatClient): Receipts {
         } else break
       }
     } catch {
-      // The next mark, or the next connection, makes up for it.
+      // The next receipt, or the next connection, includes this one.
     } finally {
       marks.busy = false
     }

@@ -18,56 +18,57 @@ import { onWake } from '../stream/wake.js'
 
 export interface SessionOptions {
   /**
-   * One stream for all tabs of the user, where the browser has Web Locks and BroadcastChannel: HTTP/1.1 allows six
-   * connections to a server, whatever the number of tabs. Default: true.
+   * Whether all tabs of the user share one stream, if the browser has Web Locks and BroadcastChannel. With HTTP/1.1, all
+   * tabs together have only six connections to a server. Default: true.
    */
   shareTabs?: boolean | TabPlatform | undefined
-  /** Whose session it is, for telling tabs of different users apart. Default: the `sub` of the token. */
+  /** The user of the session, so that tabs of different users share nothing. Default: the `sub` of the token. */
   userId?: string | undefined
-  /** Tell the server that messages have been delivered as soon as they are received. Default: true. */
+  /** Whether to report messages as delivered when they arrive. Default: true. */
   markDelivered?: boolean | undefined
-  /** What a listener threw, and events that could not be read. What ends the session is in its snapshot. */
+  /** Called with what a listener threw and with `BAD_EVENT`. The error that ends the session is in its snapshot. */
   onError?: ((error: Error) => void) | undefined
 }
 
 export interface SessionSnapshot {
-  /** `closed` with an `error` when the stream has ended for good; see `reconnect`. */
+  /** The state of the stream. It is `closed` with an `error` if the stream ended for good; see `reconnect`. */
   status: StreamState
-  /** The caller's id, as soon as it is known. */
+  /** The user's id, or null until it is known. */
   userId: string | null
-  /** The caller, as soon as known. */
+  /** The user, or null until they are known. */
   user: User | null
-  /** What it waits for while `waiting`. */
+  /** The next reconnect while the status is `waiting`, else null. */
   reconnect: Reconnect | null
-  /** Why it is closed. */
+  /** Why the stream ended for good. */
   error: Error | null
 }
 
-/** To be written `(...[type, data, id])`, so that the type of `data` follows from `type`. */
+/** Write its parameters as `(...[type, data, id])`, so that the type of `data` follows from `type`. */
 export type SessionListener = (...event: StreamEvent) => void
 
-/** What a user's devices show: one stream of all their conversations, from which the live states below it are fed. */
+/** A signed-in user: one stream of all their conversations, which feeds every live state. */
 export interface ChatSession extends Store<SessionSnapshot> {
   readonly client: ChatClient
   readonly receipts: Receipts
-  /** The newest names and pictures. */
+  /** The newest names and avatars. */
   readonly people: People
-  /** Hears every event of the stream, once and in order. @returns a function that ends it */
+  /** Calls back for every event of the stream, once and in order. @returns a function that ends it */
   listen (listener: SessionListener): () => void
-  /** Who is known to be typing in a conversation. */
+  /** The users who are typing in a conversation. */
   typing (conversationId: string): readonly Typist[]
-  /** Opens the stream again, from where it was, after it ended with an error. Ends a wait for the next reconnect. */
+  /** Reconnects without delay. If the stream ended with an error, opens it again and resumes it. */
   reconnect (): void
-  /** Ends the stream, and with it every live state. */
+  /** Ends the stream and closes every live state. */
   close (): void
   readonly closed: boolean
 }
 
-/** The server says when typing has lapsed. Where that got lost, it isn't believed for longer. */
+/** The server reports when typing lapses. If that event is lost, typing ends here after this time. */
 const TYPING_LIFE_MS = 60_000
-/** Typists remembered. */
+/** The most typing users that are kept. */
 const TYPISTS = 1000
 
+/** Starts a session: opens the stream of all conversations. Close it when the user signs out. */
 export function createSession (client: ChatClient, options: SessionOptions = {}): ChatSession {
   const { shareTabs = true, markDelivered = true } = options
   const tabs = shareTabs === true ? tabPlatform() : shareTabs === false ? null : shareTabs
@@ -84,16 +85,16 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   let reconnect: Reconnect | null = null
   let error: Error | null = null
   let status: StreamState = 'connecting'
-  /** Who types, for live states that are opened later. */
+  /** The users who are typing, for live states that are opened later. */
   const typing = createRecent<{ data: ChatEvents['typing'], since: number }>(TYPISTS)
   const keyOf = (conversationId: string, userId: string) => JSON.stringify([conversationId, userId])
-  /** Counts openings: what an earlier one still says is not heard. */
+  /** Counts openings, so that a call that an earlier one left behind has no effect. */
   let opening = 0
 
   function report (thrown: unknown): void {
     try {
       options.onError?.(thrown as Error)
-    } catch {} // there is nobody left to tell
+    } catch {} // An error of the error handler has nowhere to go
   }
 
   const store = createStore<SessionSnapshot>(() => ({ status, userId, user: user && people.name(user), reconnect, error }))
@@ -126,7 +127,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       receipts.delivered(data)
     }
     for (const listener of [...listeners]) {
-      if (!listeners.has(listener)) continue // taken off by one before it
+      if (!listeners.has(listener)) continue // An earlier listener removed it
       try {
         listener(...event)
       } catch (thrown) {
@@ -135,7 +136,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
     }
   }
 
-  /** One tab's word is enough. */
+  /** Whether this tab reports deliveries: only one tab needs to. */
   const leads = () => subscription === undefined || !('leads' in subscription) || subscription.leads
 
   async function introduce (): Promise<void> {
@@ -145,7 +146,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       userId = user.userId
       people.learn(user, since)
       store.changed()
-    } catch {} // the next connection tries again
+    } catch {} // The next connection tries again
   }
 
   async function open (): Promise<void> {
@@ -183,7 +184,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
     if (status === 'closed' && !abort.signal.aborted) void open()
   }
 
-  // Ten attempts are soon used up while a laptop sleeps. Somebody who comes back finds it connecting, not given up.
+  // A sleeping laptop soon uses up its attempts. A user who returns should find the page connecting, not given up.
   const stopWaking = onWake(() => { if (error instanceof ChatError && error.code === 'GAVE_UP') reopen() }, client.options.appState)
   void open()
 
@@ -215,7 +216,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       status = 'closed'
       typing.clear()
       store.changed()
-      void Promise.resolve().then(store.close) // the live states hear of it
+      void Promise.resolve().then(store.close) // Later, so that the live states are notified first
     },
     get closed () { return abort.signal.aborted }
   }

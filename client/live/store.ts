@@ -1,17 +1,18 @@
-/** State that a user interface can follow; React takes it as it is (`useSyncExternalStore`). */
+/** State that a user interface can follow. It fits React's `useSyncExternalStore`. */
 export interface Store<T> {
-  /** Calls back after changes, once for all that came together. @returns a function that ends it */
+  /** Calls back after changes, once for all changes that came together. @returns a function that ends it */
   subscribe (listener: () => void): () => void
-  /** The state now. Immutable: the same object until something changes, and parts that didn't change stay the same. */
+  /** The current state, which is immutable: the same object until something changes. Its unchanged parts stay the same, too. */
   getSnapshot (): T
 }
 
 export interface MutableStore<T> extends Store<T> {
-  /** Says that the next snapshot must be built anew. */
+  /** Marks the snapshot as stale and notifies the listeners. */
   changed (): void
   close (): void
 }
 
+/** Makes a store whose snapshots `build` makes, at most one for each change. */
 export function createStore<T> (build: () => T): MutableStore<T> {
   const listeners = new Set<() => void>()
   let snapshot: T
@@ -23,18 +24,18 @@ export function createStore<T> (build: () => T): MutableStore<T> {
     scheduled = false
     if (closed) return
     for (const listener of [...listeners]) {
-      if (!listeners.has(listener)) continue // taken off by one before it
+      if (!listeners.has(listener)) continue // An earlier listener removed it
       try {
         listener()
       } catch (error) {
-        queueMicrotask(() => { throw error }) // uncaught, as it was; the others hear all the same
+        queueMicrotask(() => { throw error }) // Stays uncaught, but the other listeners are called
       }
     }
   }
 
   return {
     subscribe (listener) {
-      // Wrapped, so that one function subscribed twice is called, and taken off, twice.
+      // Wrapped, so that a function that subscribes twice is called twice, and each subscription is removed by itself.
       const entry = () => listener()
       listeners.add(entry)
       return () => { listeners.delete(entry) }
@@ -50,7 +51,7 @@ export function createStore<T> (build: () => T): MutableStore<T> {
       stale = true
       if (scheduled || closed) return
       scheduled = true
-      // A piece of the stream is handed on at once: after it, one call for all its events.
+      // All events of one chunk of the stream are dispatched together: notify once after them.
       void Promise.resolve().then(notify)
     },
     close () {

@@ -3,16 +3,16 @@ import type { User } from '../../schemas/users.js'
 import { higherStatus, laterMessage } from './marks.js'
 import type { People } from './people.js'
 
-/** A message as a user interface shows it: one of the conversation's, or one of the user's own on its way there. */
+/** A message for a user interface: one of the conversation, or one that the user is sending. */
 export type ChatMessage = Omit<Message, 'seq' | 'status'> & {
-  /** The same from the moment of sending on: for lists that want a stable key. */
+  /** A stable key for lists: it does not change when the message has been sent. */
   key: string
-  /** Null until it has been sent. */
+  /** Null until the message has been sent. */
   seq: number | null
   status: MessageStatus | 'sending' | 'failed'
-  /** Sent by the user, from whatever device. */
+  /** Whether the user sent it, from any device. */
   own: boolean
-  /** Why it `failed`. */
+  /** Why it `failed`. Otherwise null. */
   error: Error | null
 }
 
@@ -25,28 +25,28 @@ export interface Pending {
   error: Error | null
 }
 
-/** A conversation's messages in order, the user's own unsent ones at the end. */
+/** The loaded messages of a conversation in order, followed by the user's unsent ones. */
 export interface Timeline {
   readonly oldestSeq: number | null
   readonly newestSeq: number | null
   readonly newest: Message | undefined
   find (messageId: string): Message | undefined
-  /** To be called before a fetch or a call, for `take`. */
+  /** Call it before a request, and pass the result to `take` or `replace`. */
   mark (): number
   /**
-   * Takes what an event told; one from before `from` isn't added. The stream is in order, so what it tells counts for
-   * more than what an answer told.
+   * Takes the message of an event. A message below `from` is not added. Events arrive in order, so they take precedence
+   * over responses.
    */
   hear (type: 'message' | 'messageUpdated' | 'messageDeleted', message: Message, from?: number): void
-  /** Takes an answer's messages, save those before `from` and what was heard of since the call was made. */
+  /** Takes the messages of a response, except those below `from` and those that an event changed after `since`. */
   take (messages: readonly Message[], since: number, from?: number): void
-  /** Forgets all but the pending ones, and what was heard since, first. */
+  /** Takes the messages of a response in place of all others, except pending ones and those that events changed after `since`. */
   replace (messages: readonly Message[], since: number): void
-  /** Lets the status of the user's messages grow, `from` exclusive and `to` inclusive. */
+  /** Raises the status of the user's own messages after `from`, up to and including `to`. */
   raise (from: number, to: number, statusAt: (seq: number) => MessageStatus): void
-  /** Others' messages after `seq` that have not been deleted. */
+  /** The number of other users' messages after `seq` that are not deleted. */
   countAfter (seq: number): number
-  /** The newest message of somebody else. */
+  /** The newest message of another user. */
   newestOfOthers (): Message | undefined
   pending: Map<string, Pending>
   view (): readonly ChatMessage[]
@@ -54,10 +54,10 @@ export interface Timeline {
 
 export function createTimeline (conversationId: string, me: () => { userId: string | null, user: User | null }, people: People): Timeline {
   const byId = new Map<string, Message>()
-  /** When each message was heard of last, counted. */
+  /** The count of events when an event last changed the message. */
   const heardAt = new WeakMap<Message, number>()
   const pending = new Map<string, Pending>()
-  /** What was shown for an object, so that it is shown by the same one again. */
+  /** The view of each object, so that an unchanged message keeps the same one. */
   const shown = new WeakMap<Message | Pending, ChatMessage>()
   let sorted: Message[] = []
   let heard = 0
@@ -136,7 +136,7 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     hear (type, message, from = 0) {
       const known = byId.get(message.id)
       if (known === undefined && message.seq < from) return
-      // Its creation tells nothing new of a message that is known.
+      // A `message` event tells nothing new about a message that is already known.
       if (known !== undefined) set(type === 'message' ? laterMessage(message, known) : laterMessage(known, message), ++heard)
       else set(message, ++heard)
       sort()

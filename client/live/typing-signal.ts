@@ -2,8 +2,8 @@ import { elapsedMs } from '../base/clock.js'
 import type { Timer } from '../base/platform.js'
 
 /**
- * The user's own typing: told at once, repeated every half lapse while it goes on, and ended when no key was pressed for
- * most of one.
+ * Sends the user's own typing: at once, then every half lapse while it continues. It ends when no key was pressed for 80 %
+ * of a lapse.
  */
 export function createTypingSignal (tell: (isTyping: boolean) => void, lapseMs: () => number) {
   let active = false
@@ -23,7 +23,7 @@ export function createTypingSignal (tell: (isTyping: boolean) => void, lapseMs: 
 
   return {
     set,
-    /** The server has ended it by itself: a message was sent. */
+    /** Typing ended without a call: the server ends it when a message is sent. */
     ended (): void {
       clearTimeout(timer)
       active = false

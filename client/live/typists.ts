@@ -7,10 +7,10 @@ export interface Typist {
   displayName: string
 }
 
-/** The server says when typing has lapsed; where that got lost, this much later it lapses here. */
+/** The server reports when typing lapses. If that event is lost, typing lapses here this much later. */
 const GRACE_MS = 2000
 
-/** Who is typing in a conversation. */
+/** The users who are typing in a conversation. */
 export function createTypists (changed: () => void, people: People) {
   const typists = new Map<string, { typist: Typist, timer: Timer }>()
   let view: readonly Typist[] = []

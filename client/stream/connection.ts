@@ -2,7 +2,7 @@ import type { ChatError } from '../base/errors.js'
 import type { DisconnectCause, StreamOptions } from '../options.js'
 import type { FetchLike } from '../base/platform.js'
 
-/** One connection to the stream, from the request to its end. */
+/** What a connection to the stream needs. */
 export interface ConnectionRequest {
   options: StreamOptions
   baseUrl: string
@@ -12,18 +12,18 @@ export interface ConnectionRequest {
 }
 
 export interface ConnectionHandlers {
-  /** Something came, if only a heartbeat. */
+  /** Something arrived, even if only a heartbeat. */
   onActivity (): void
-  /** The server's `retry:`. */
+  /** The server sent a `retry:` field. */
   onRetry (ms: number): void
   onEvent (type: string, data: string, id: string | null): void
-  /** Called once, last, and not after the connection was closed from this side. */
+  /** Called once, as the last call. Not called if the client itself closed the connection. */
   onEnd (cause: DisconnectCause, error: ChatError): void
 }
 
 /**
- * Opens a connection.
+ * Opens one connection to the stream, which is never reopened.
  *
- * @returns a function that closes it; no handler is called any more
+ * @returns a function that closes it; no handler is called afterwards
  */
 export type OpenConnection = (request: ConnectionRequest, handlers: ConnectionHandlers) => () => void

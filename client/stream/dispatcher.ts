@@ -4,23 +4,23 @@ import type { StreamCallbacks, StreamEvent } from '../options.js'
 import { createSequenceGuard } from './sequence-guard.js'
 import type { StreamSink } from './stream.js'
 
-/** Hands what a stream brings on to callbacks: each event once, and nothing after `close`. */
+/** Passes what a stream receives to the callbacks: each event once, and nothing after `close`. */
 export interface Dispatcher extends StreamSink {
   readonly closed: boolean
-  /** The numbers of events that it has handed on say nothing about those that come. */
+  /** Forgets which events have been passed on: those that follow may have lower numbers. */
   forget (): void
   close (): void
 }
 
 const callbackOf = <T extends EventType>(type: T) => `on${type.charAt(0).toUpperCase()}${type.slice(1)}` as `on${Capitalize<T>}`
 
-/** `cleanUp` is called before the stream's end is told. */
+/** Makes a dispatcher. `cleanUp` is called before `onError` reports the end of the stream. */
 export function createDispatcher (callbacks: StreamCallbacks, lastEventId: string | null | undefined, cleanUp: () => void): Dispatcher {
   const guard = createSequenceGuard()
   let position = lastEventId ?? null
   let closed = false
 
-  /** Calls unless closed; what the call throws goes to onError, what onError throws nowhere. */
+  /** Calls a callback unless closed. What it throws is passed to `onError`; what `onError` throws is dropped. */
   function call<A extends unknown[]> (callback: ((...args: A) => unknown) | undefined, ...args: A): void {
     if (closed || callback === undefined) return
     const failed = (error: unknown) => { if (callback !== callbacks.onError as unknown) report(error) }
@@ -39,7 +39,7 @@ export function createDispatcher (callbacks: StreamCallbacks, lastEventId: strin
   function callNamed ([type, data]: StreamEvent): void {
     if (type === 'statusUpdate') call(callbacks.onStatusUpdate, data.messageId, data.status, data)
     else if (type === 'connected') call(callbacks.onConnect, data)
-    // How a stream ended is told by `disconnect` below, also where the server said nothing.
+    // `disconnect` below reports how a stream ended, even if the server gave no reason.
     else if (type !== 'disconnect' && eventNames.includes(type)) call(callbacks[callbackOf(type)] as (event: typeof data) => void, data)
   }
 
@@ -54,7 +54,7 @@ export function createDispatcher (callbacks: StreamCallbacks, lastEventId: strin
       }
       const id = event[2]
       if (id === null || id === position) return
-      // Only now: a position ahead of what was handed on would lose the difference in a crash.
+      // After the callbacks: an event id ahead of the callbacks would lose events in a crash.
       position = id
       call(callbacks.onLastEventId, id)
     },

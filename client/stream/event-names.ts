@@ -1,8 +1,8 @@
 import type { EventType } from '../../schemas/events.js'
 
 /**
- * The events of the catalogue. An `EventSource` has to be asked for each by name, and only these have callbacks: a
- * server's `error` must not call `onError`. A missing one does not compile.
+ * The events of the catalogue. An `EventSource` needs a listener for each name, and only these have callbacks: an event
+ * named `error` must not call `onError`. A missing name does not compile.
  */
 export const eventNames = /* @__PURE__ */ Object.keys({
   connected: 0,

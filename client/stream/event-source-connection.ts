@@ -6,8 +6,8 @@ import { eventNames } from './event-names.js'
 import type { EventSourceEvent, EventSourceLike } from '../base/platform.js'
 
 /**
- * The stream through an `EventSource`. Its own reconnecting is never used: it comes back to the same URL, whose ticket is
- * used up, and knows no backoff. The position goes into the URL, because it can't be relied on to send the header.
+ * Reads the stream through an `EventSource`. Its own reconnection is not used: it has no backoff, and it opens the same URL,
+ * whose ticket has been used up. The event id is sent in the URL, because not every implementation sends the header.
  */
 export const openEventSourceConnection: OpenConnection = (request, handlers) => {
   const { options: { EventSource, conversationId, echo, eventSourceHeaders }, baseUrl, token, lastEventId } = request
@@ -32,12 +32,12 @@ export const openEventSourceConnection: OpenConnection = (request, handlers) => 
     if (closed || EventSource === undefined) return
     const query = queryOf({ conversationId, echo: echo === true ? true : null, lastEventId, ...credential })
     const opened = source = new EventSource(`${baseUrl}/api/sse${query}`, eventSourceHeaders === true
-      // The last two are react-native-sse's: without polling it would hide that the server closed the stream.
+      // The last two are for react-native-sse: without an interval it does not report that the server closed the stream.
       ? { headers: { Authorization: `Bearer ${token}` }, pollingInterval: 1000, timeoutBeforeConnection: 0 }
       : {})
     let opens = 0
     let connected = false
-    // An EventSource repeats the last id on events that have none.
+    // An `EventSource` repeats the last event id on events that have none.
     let lastId = lastEventId
 
     const reopened = () => end('ended', new ChatError('STREAM_ENDED', 'The server closed the stream'))
@@ -63,11 +63,14 @@ export const openEventSourceConnection: OpenConnection = (request, handlers) => 
     }
   }
 
-  /** A status without the service's own body may be a proxy's, and most tell nothing: the service is asked then. */
+  /**
+   * The error of a lost connection. Most implementations report no status, and a status without the service's body may be a
+   * proxy's: then the service is asked.
+   */
   async function whyOf (event: EventSourceEvent | undefined, connected: boolean): Promise<ChatError> {
     const status = event?.xhrStatus ?? event?.code
     if (typeof status === 'number' && status >= 400) {
-      // Polyfills put the answer's body into the message.
+      // Polyfills pass the body of the response as the message.
       const error = await errorOf({ status, headers: { get: () => null }, json: async () => JSON.parse(event?.message ?? '') })
       if (!isForeign(error)) return error
     }
@@ -79,8 +82,8 @@ export const openEventSourceConnection: OpenConnection = (request, handlers) => 
 }
 
 /**
- * What goes into the URL, where a header can't be sent: a ticket that opens one stream within 30 s, so that no token stands
- * in access logs; the token itself only where the server has no tickets.
+ * The credential for the URL, if a header cannot be sent: a ticket that opens one stream within 30 s, so that access logs
+ * contain no token. It is the token itself only if the server has no tickets.
  */
 async function credentialOf (
   { fetch, baseUrl, token, options: { conversationId } }: ConnectionRequest,
@@ -98,7 +101,7 @@ async function credentialOf (
   return { ticket }
 }
 
-/** Why a connection was refused, which an EventSource doesn't tell: by asking for what the stream is about. */
+/** Finds out why a connection was refused, which an `EventSource` does not report, by requesting what the stream is about. */
 async function reasonOf ({ fetch, baseUrl, token, options: { conversationId } }: ConnectionRequest, signal: AbortSignal): Promise<ChatError> {
   if (fetch !== undefined) {
     const path = conversationId === undefined ? 'me' : `conversations/${encodeURIComponent(conversationId)}`

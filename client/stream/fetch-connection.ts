@@ -4,7 +4,7 @@ import { ChatError, errorOf, networkError } from '../base/errors.js'
 import { discard, exchange, readAll, readerOf } from '../base/exchange.js'
 import { createEventParser } from './parser.js'
 
-/** The stream through a `fetch` whose body can be read while it comes. Token and position go into headers. */
+/** Reads the stream through a `fetch` with a streaming body. The token and the event id are sent in headers. */
 export const openFetchConnection: OpenConnection = ({ options, baseUrl, fetch, token, lastEventId }, handlers) => {
   const abort = new AbortController()
   const { signal } = abort
@@ -18,7 +18,7 @@ export const openFetchConnection: OpenConnection = ({ options, baseUrl, fetch, t
       method: 'GET',
       headers,
       signal,
-      // Else a browser may hold a second tab's request back until the first one's answer could be cached.
+      // Otherwise a browser may delay the request of a second tab, to see whether the first response can be cached.
       cache: 'no-store'
     })
     if (response.status !== 200) throw await errorOf(response, signal)

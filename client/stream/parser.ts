@@ -1,4 +1,4 @@
-/** The longest event, in characters: a server that never ends one must not fill the memory here. */
+/** The longest event, in characters. An event that never ends must not fill the client's memory. */
 const MAX_EVENT = 2 ** 20
 
 export interface ParserHandlers {
@@ -8,20 +8,20 @@ export interface ParserHandlers {
 }
 
 /**
- * Parses text/event-stream (HTML Standard, 9.2.6) from bytes, in whatever pieces they come. An event is handed on as soon
- * as its last byte is there. Linear in what comes, and written here because a library weighs as much as the whole stream.
+ * Parses `text/event-stream` (HTML Standard, 9.2.6) from chunks of bytes of any size. An event is passed on as soon as its
+ * last byte has arrived. It takes linear time. Why it is not a library: docs/decisions/0014-client-parser.md.
  *
- * @returns a function that takes the next piece; it throws when an event is longer than a megabyte
+ * @returns a function that takes the next chunk; it throws if an event is longer than 2²⁰ characters
  */
 export function createEventParser (handlers: ParserHandlers): (bytes: Uint8Array) => void {
-  const decoder = new TextDecoder() // takes the one byte order mark off
+  const decoder = new TextDecoder() // Strips one byte order mark
   let afterReturn = false
-  /** Pieces of a line that has not ended yet. */
+  /** The parts of a line that has not ended yet. */
   let pieces: string[] = []
   let data: string[] = []
   let type = ''
   let id: string | undefined
-  /** Characters of the data, and of the line, that have not ended yet. */
+  /** The lengths of the unfinished event's data and of the unfinished line, in characters. */
   let dataLength = 0
   let lineLength = 0
 
@@ -48,7 +48,7 @@ export function createEventParser (handlers: ParserHandlers): (bytes: Uint8Array
   return (bytes) => {
     const text = decoder.decode(bytes, { stream: true })
     if (text === '') return
-    // LF after a CR at the end of the last piece belongs to the same line end.
+    // An LF after a CR that ended the last chunk belongs to the same line end.
     const lines = (afterReturn && text[0] === '\n' ? text.slice(1) : text).split(/\r\n|\r|\n/)
     afterReturn = text.endsWith('\r')
     const rest = lines.pop() ?? ''

@@ -4,22 +4,22 @@ import { authorized, jsonOf } from '../base/exchange.js'
 import { LONGEST_TIMEOUT_MS, type FetchLike, type Timer } from '../base/platform.js'
 import { resolveToken, type TokenSource } from '../base/token.js'
 
-/** How long before its token's end a stream gets the next one: a minute, or a fifth of a shorter life. */
+/** How long before its expiry a token is renewed: one minute, or a fifth of a shorter lifetime. */
 const LEAD_MS = 60_000
 
 export interface RenewalOptions {
-  /** Where the stream's token is renewed. */
+  /** The URL that renews the token of the stream. */
   url: string
   fetch: FetchLike
   tokenSource: TokenSource
   expiresAt: string
-  /** The server's clock, now. How long a token lives is measured from here; neither clock is asked again. */
+  /** The server's time when the stream opened. The lifetime is measured from it, so the client's wall clock does not matter. */
   serverTime: string
 }
 
 /**
- * Hands a running stream a fresh token shortly before its own expires, again and again. Where that fails the stream ends
- * with its token and is opened anew, so failures need no handling here.
+ * Gives a running stream a fresh token shortly before the last one expires. If that fails, the stream ends with its token
+ * and is opened again, so failures need no handling here.
  *
  * @returns a function that stops it
  */

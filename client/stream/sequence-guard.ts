@@ -1,12 +1,12 @@
 import { createRecent } from '../base/recent.js'
 import type { StreamEvent } from '../options.js'
 
-/** Conversations remembered; the one that was quiet for longest is forgotten first. */
+/** The most conversations that are remembered. The one without events for the longest time is forgotten first. */
 const CAPACITY = 5000
 
 /**
- * Tells repeated events. Resuming a stream of all conversations may bring an event twice; its `eventSeq`, counted in each
- * conversation's log, gives it away.
+ * Recognises repeated events. A resumed stream of all conversations may send an event twice. Its `eventSeq`, which counts
+ * the events of each conversation, identifies it.
  */
 export function createSequenceGuard (capacity = CAPACITY): { isNew (event: StreamEvent): boolean, forget (): void } {
   const seen = createRecent<number>(capacity)
@@ -14,7 +14,7 @@ export function createSequenceGuard (capacity = CAPACITY): { isNew (event: Strea
     forget: () => { seen.clear() },
     isNew ([type, data]) {
       if (type === 'reset' && data.reason !== 'pruned') {
-        // Another log than the one that was counted: its numbers begin anew.
+        // The numbers of another log start again.
         if (data.conversationId === null) seen.clear()
         else seen.delete(data.conversationId)
       }

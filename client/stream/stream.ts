@@ -11,29 +11,29 @@ import { keepRenewed } from './renewal.js'
 import { resolveToken } from '../base/token.js'
 import { onWake } from './wake.js'
 
-/** Where the server doesn't tell its own. */
+/** The interval of heartbeats if the server does not name its own. */
 const HEARTBEAT_MS = 30_000
-/** A stream silent for this many heartbeats is dead. */
+/** A stream on which nothing arrived for this many heartbeats counts as dead. */
 const SILENT_HEARTBEATS = 2.5
 /**
- * A stream that lasted this long was a good one, and the backoff begins anew. One that was shorter counts as no attempt,
- * having been connected, but lets the waits grow: a server that accepts and drops at once isn't hammered.
+ * After a stream that lasted this long, the backoff starts again. A shorter one resets the number of attempts, because it
+ * was connected, but the delays keep growing: a server that drops every stream at once is not flooded with requests.
  */
 const LASTED_MS = 5000
-/** A connection that has had no answer for this long is given up when somebody looks. */
+/** A connection without a response for this long is opened again when the page becomes visible. */
 const HANGS_MS = 5000
 
 /**
- * Where a stream's news go. The stream is in its new state before any of these is called, and each call may do anything to
- * it, closing it included.
+ * What a stream reports to. The stream is in its new state before it calls any of these, and each of them may do anything
+ * to the stream, such as close it.
  */
 export interface StreamSink {
-  /** Where the next connection resumes. */
+  /** The event id at which the next connection resumes. */
   readonly position: string | null
   event (...event: StreamEvent): void
   disconnect (reason: DisconnectCause): void
   reconnecting (reconnect: Reconnect): void
-  /** Something was wrong, but the stream goes on. */
+  /** Something went wrong, but the stream continues. */
   error (error: unknown): void
   /** The stream has ended for good. */
   failed (error: ChatError): void
@@ -41,7 +41,7 @@ export interface StreamSink {
 
 export interface Stream {
   readonly state: StreamState
-  /** Doesn't wait any longer than the server asked to, and doesn't trust a stream that has long been silent. */
+  /** Reconnects without delay, except for one that the server asked for, and drops a connection that has gone silent. */
   wake (): void
   close (): void
 }
@@ -50,22 +50,22 @@ export interface Stream {
 interface Loss {
   cause: DisconnectCause
   error: ChatError
-  /** What the server said about coming back, where it said something. */
+  /** Whether the server said not to return. Undefined if it said nothing. */
   final?: boolean
-  /** The event in which it said so. */
+  /** The `disconnect` event that said so. */
   event?: StreamEvent
-  /** Somebody is waiting. */
+  /** Whether to reconnect without backoff, because a user is waiting. */
   urgent?: boolean
 }
 
 /**
- * A stream that outlives its connections: reconnects with backoff, resumes at the sink's position, renews its token,
- * notices silence. Gives up after `maxAttempts` reconnects in a row, or at once where coming back can't help.
+ * A stream that outlives its connections. It reconnects with backoff, resumes at the sink's event id, renews its token and
+ * detects silence. It gives up after `maxAttempts` reconnects in a row, or at once if another attempt cannot help.
  */
 export function openStream (options: StreamOptions, sink: StreamSink): Stream {
   const { maxAttempts = 10, backoffBaseMs = 1000, backoffCapMs = 30_000, connectTimeoutMs = 30_000, token: tokenSource } = options
   const baseUrl = baseUrlOf(options)
-  // Called as a method, a browser's own fetch refuses.
+  // A browser's own `fetch` throws if it is called as a method.
   const given = options.fetch ?? platform.fetch
   const fetch: FetchLike | undefined = given && ((url, init) => given(url, init))
   const openConnection = options.EventSource === undefined ? openFetchConnection : openEventSourceConnection
@@ -73,16 +73,16 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
   let state: StreamState = 'connecting'
   /** Reconnects since the last `connected`. */
   let attempt = 0
-  /** Losses since a stream that lasted. */
+  /** Losses since the last stream that lasted. */
   let losses = 0
-  /** The last token was refused, and a fresh one is asked for. */
+  /** Whether the last token was rejected, and whether to ask for a fresh one. */
   let refused = false
   let fresh = false
 
   let closeConnection: (() => void) | undefined
   let stopRenewal: (() => void) | undefined
   let timer: Timer | undefined
-  /** Counts connections, so that what belongs to an earlier one is recognised. */
+  /** Counts connections, so that callbacks of an earlier one are recognised. */
   let run = 0
   let token = ''
   let connectedAt: number | undefined
@@ -90,9 +90,9 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
   let silenceMs = connectTimeoutMs
   let deadAfterMs = Infinity
   let lastActivity = 0
-  /** When the platform last said that there is no network. */
+  /** When the platform last reported that it is offline. */
   let offlineAt = -Infinity
-  /** The wait for the next reconnect, and when the server wants to see us again; no waking before. */
+  /** The delay of the next reconnect, and the time before which the server does not want it. */
   let delayMs = 0
   let notBefore = 0
 
@@ -118,7 +118,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     const current = run
     retryMs = null
     expect()
-    await null // whoever opens a stream has it before anything of theirs is called
+    await null // No callback runs before `openStream` has returned
     if (current !== run) return
     try {
       token = await resolveToken(tokenSource, fresh)
@@ -136,14 +136,14 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     })
   }
 
-  /** The token, and then the connection, have so long to come. */
+  /** Starts the time limit of the token, and then that of the connection. */
   function expect (): void {
     silenceMs = connectTimeoutMs
     lastActivity = elapsedMs()
     watch()
   }
 
-  /** Ends a connection on which nothing came for too long. One timer, moved on when it finds that something did. */
+  /** Ends a connection on which nothing arrived for too long. There is one timer, which starts again if something did. */
   function watch (): void {
     clearTimeout(timer)
     if (silenceMs === Infinity) return
@@ -165,7 +165,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     if (typeof data !== 'object' || data === null) {
       return sink.error(new ChatError('BAD_EVENT', `The data of ${type} is no JSON object`))
     }
-    const event = [type, data, id] as StreamEvent // the server keeps to the catalogue
+    const event = [type, data, id] as StreamEvent // The server keeps to the catalogue
     if (event[0] === 'disconnect') {
       const { reason, retryAfterMs } = event[1]
       const message = reason === 'removed' ? 'The user is no longer a participant' : `The server ended the stream: ${reason}`
@@ -183,7 +183,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     attempt = 0
     refused = fresh = false
     deadAfterMs = heartbeatMs > 0 ? heartbeatMs * SILENT_HEARTBEATS : Infinity
-    // An EventSource shows no heartbeats.
+    // An `EventSource` does not show heartbeats.
     silenceMs = options.EventSource === undefined ? deadAfterMs : Infinity
     watch()
     stopRenewal?.()
@@ -194,7 +194,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     }
   }
 
-  /** Goes into the next state, and only then tells. What a callback does about it ends the telling. */
+  /** Enters the next state, then calls back. If a callback changes the state, the remaining ones are not called. */
   function lost ({ cause, error, final, event, urgent = false }: Loss): void {
     const lasted = connectedAt !== undefined && elapsedMs() - connectedAt >= LASTED_MS
     const tell = connectedAt !== undefined || final !== undefined
@@ -211,7 +211,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
     } else {
       if (lasted) losses = 0
       const ownMs = backoff(losses, backoffBaseMs, backoffCapMs)
-      // What the server asks for is jittered already. That alone counts the first time; later, it isn't trusted to be enough.
+      // The server's delay is already jittered. It replaces the backoff the first time; later, the longer of both counts.
       delayMs = hintMs === null ? ownMs : losses === 0 ? hintMs : Math.max(hintMs, ownMs)
       notBefore = elapsedMs() + (hintMs ?? 0)
       attempt++
@@ -237,7 +237,7 @@ export function openStream (options: StreamOptions, sink: StreamSink): Stream {
   function wake (online = false): void {
     const silentMs = elapsedMs() - lastActivity
     if (state === 'waiting') wait(Math.ceil(Math.max(0, notBefore - elapsedMs())))
-    // What was sent over a network that is gone gets no answer.
+    // A request that was sent over a lost network gets no response.
     else if (state === 'connecting' && retryMs === null && (online || silentMs >= HANGS_MS)) void connect()
     else if (state === 'connected' && (silentMs >= deadAfterMs || (online && lastActivity <= offlineAt))) lost({ ...silence(), urgent: true })
   }

@@ -4,12 +4,12 @@ import type { SubscribeOptions, Subscription } from '../options.js'
 import { openStream } from './stream.js'
 
 /**
- * Follows one conversation, or with no `conversationId` all of the user's. Reconnects and resumes by itself; every event
- * is handed on once and in order.
+ * Follows one conversation, or without a `conversationId` all conversations of the user. The subscription reconnects and
+ * resumes by itself. Callbacks receive every event once and in order.
  *
- * It ends for good, with a `ChatError` to `onError`, when the token is refused twice (401), the conversation isn't there
- * or not the user's (404), the user is removed from it (`REMOVED`), or `maxAttempts` reconnects in a row come to nothing
- * (`GAVE_UP`).
+ * The subscription ends for good, with a `ChatError` passed to `onError`, if the token is rejected twice (401), if the
+ * conversation does not exist or the user is not a participant (404), if the user is removed from it (`REMOVED`), or if
+ * `maxAttempts` reconnects in a row fail (`GAVE_UP`).
  */
 export function subscribeToSSE (options: SubscribeOptions): Subscription {
   const { signal } = options

@@ -1,10 +1,10 @@
 import { platform, type AppStateLike } from '../base/platform.js'
 
 /**
- * Calls back when waiting has become pointless: the network is back (`online` is true), the page is looked at again, the
- * app has come to the front.
+ * Calls back when a stream should reconnect without delay: the network is back (`online` is true), the page has become
+ * visible, or the app has come to the foreground.
  *
- * @returns a function that takes all listeners off
+ * @returns a function that removes all listeners
  */
 export function onWake (wake: (online: boolean) => void, appState?: AppStateLike): () => void {
   const { document } = platform

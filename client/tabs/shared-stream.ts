@@ -11,47 +11,47 @@ import { openStream, type Stream } from '../stream/stream.js'
 import { createFrameLog, type Frame, type Place, type Signal, type TabMessage, type TabPlatform } from './tabs.js'
 import { onWake } from '../stream/wake.js'
 
-/** How long a leader may take to answer before it counts as gone; browsers freeze tabs that nobody looks at. */
+/** How long a leader may take to answer before it counts as gone. Browsers freeze tabs in the background. */
 const PATIENCE_MS = 4000
-/** How often a tab makes sure that its leader is alive. */
+/** How often a tab checks that its leader is alive. */
 const CHECK_MS = 30_000
 
 /**
- * What a tab is to the others:
+ * The role of a tab:
  *
- *                 pageshow                      the lock is given, or taken
+ *                 pageshow                     the lock is granted, or stolen
  *     suspended ────────────▶ following ──────────────────────────────────────▶ leading
  *         ▲                    │     ▲        another tab leads, or has          │   │
- *         │                    │     └──────── taken the lock ──────────────────┘   │
+ *         │                    │     └──────── stolen the lock ─────────────────┘   │
  *         └────── pagehide ────┴─────────────────────────────────────────────────────┘
  *
- * All of them go to `closed` by `unsubscribe`; `leading` also when its stream has ended for good. Where there are no locks
- * or channels, a tab goes from `suspended` to `leading` at once, and leads nobody.
+ * `unsubscribe` leads from every role to `closed`, and so does the final end of the stream from `leading`. Without locks or
+ * channels, a tab goes from `suspended` to `leading` at once, and leads no other tab.
  */
 type Role =
   | { name: 'suspended' }
-  /** In line for the lock. While `patience` runs, a hello is out: what comes before its answer will be in it. */
+  /** Waits for the lock. While `patience` runs, a `hello` is unanswered: its answer will include the frames before it. */
   | { name: 'following', patience: Timer | undefined }
-  /** Holds the lock and the stream. `base` is where its term follows on. */
+  /** Holds the lock and the stream. `base` is the last frame before its term. */
   | { name: 'leading', stream: Stream, base: Place | null }
   | { name: 'closed' }
 
 export interface SharedSubscribeOptions extends SubscribeOptions {
-  /** Whose stream it is: tabs of different users share nothing. */
+  /** The user of the stream. Tabs of different users share nothing. */
   userId: string
   tabs: TabPlatform
   patienceMs?: number
 }
 
 export interface SharedSubscription extends Subscription {
-  /** This tab holds the stream. */
+  /** Whether this tab holds the stream. */
   readonly leads: boolean
 }
 
 /**
- * `subscribeToSSE` for many tabs of one browser with one stream between them: the tab that holds a lock reads it and tells
- * the others. When that tab goes, the next one takes over and resumes where it had got to. Every tab gets every event once
- * and in order; one that was asleep for too long gets a `reset`.
+ * `subscribeToSSE` for the tabs of one browser, which share one stream. The tab that holds a lock is the leader: it reads
+ * the stream and forwards it to the others. When it closes, the next tab becomes the leader and resumes the stream where
+ * that tab was. Every tab receives every event once and in order. A tab that was frozen for too long receives a `reset`.
  */
 export function subscribeShared (options: SharedSubscribeOptions): SharedSubscription {
   const { tabs, userId, signal, patienceMs = PATIENCE_MS } = options
@@ -62,22 +62,22 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
 
   let state: StreamState = 'connecting'
   let connected: ChatEvents['connected'] | null = null
-  /** What this tab has got to. */
+  /** The last frame that this tab has applied. */
   let seen: Place | null = null
-  /** When a leader was last heard of. */
+  /** When this tab last heard from a leader. */
   let heardAt = -Infinity
   let terms = 0
 
   let role: Role = { name: 'suspended' }
-  /** Ends this tab's term, or its place in the queue for the lock. */
+  /** Releases the lock, or stops waiting for it. */
   let leave = () => {}
 
-  /** Null where there are no locks or channels to be had: every tab for itself. */
+  /** Null if there are no locks or channels. Each tab then has a stream of its own. */
   let channel = openChannel()
 
   const post = (message: TabMessage) => channel?.postMessage(message)
 
-  /** Where a page may store nothing, a browser has channels and locks, and refuses them. */
+  /** A browser that allows a page no storage has channels and locks, but throws when they are used. */
   function openChannel (): BroadcastChannelLike | null {
     try {
       return new tabs.BroadcastChannel(name)
@@ -86,7 +86,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     }
   }
 
-  // what every tab does
+  // Every tab
 
   function apply ({ signal: told, state: after, ...place }: Frame): void {
     seen = place
@@ -108,15 +108,15 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       if (role.name === 'leading') role.stream.wake()
     } else if (message.kind === 'hello') {
       if (role.name === 'leading') welcome(role.base, message.tab, message.seen)
-      // If nobody answers, better a tab takes over that knows where the stream was.
+      // If no leader answers, a tab that knows where the stream was should take over.
       else if (elapsedMs() - heardAt > patienceMs) hello()
     } else if (message.kind === 'lead') {
-      // Whoever says so has the lock, if need be taken from this tab while it was asleep.
+      // The sender has the lock. It may have stolen it from this tab while this tab was frozen.
       if (role.name === 'leading') stepDown()
       heard()
       follow(message)
     } else if (role.name !== 'following') {
-      // a predecessor's last words
+      // A former leader's last message
     } else if (message.kind === 'frame') {
       heard()
       const { frame } = message
@@ -129,7 +129,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     }
   }
 
-  // what followers do
+  // A follower
 
   function hello (): void {
     if (role.name !== 'following' || role.patience !== undefined) return
@@ -148,7 +148,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   }
 
   function follow ({ term, after, state: leaders }: TabMessage & { kind: 'lead' }): void {
-    // A tab that has seen more than its new leader will see that again; its dispatcher drops it.
+    // A tab that has seen more than its new leader receives the difference again, and its dispatcher drops it.
     const upToDate = seen === null || (seen.term === after?.term && seen.n >= after.n)
     if (!upToDate) return hello()
     seen = { term, n: 0 }
@@ -165,14 +165,14 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       return
     }
     const fresh = before === null && dispatcher.position === null
-    // What this tab has missed may have been a reset.
+    // The missed frames may have included a reset.
     dispatcher.forget()
     if (data !== null && leaders === 'connected') dispatcher.event('connected', { ...data, resumed: !fresh }, fresh ? position : null)
-    // Where this tab was can't be joined to where the leader is.
+    // The leader no longer has the frames between this tab's last one and its own.
     if (!fresh) dispatcher.event('reset', { conversationId: options.conversationId ?? null, reason: 'pruned' }, position)
   }
 
-  // what the leader does
+  // The leader
 
   function lead (): void {
     heard()
@@ -182,7 +182,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     state = 'connecting'
     const tell = (told: Signal) => {
       if (role.name !== 'leading' || role.stream !== stream || seen === null) return
-      // What ends this tab's stream for good is not the others' end.
+      // The final end of this tab's stream does not end the other tabs' streams.
       const frame = { term, n: seen.n + 1, signal: told, state: stream.state === 'closed' ? 'connecting' as const : stream.state }
       post({ kind: 'frame', frame })
       apply(frame)
@@ -197,7 +197,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
         tell({ reconnecting: { attempt, delayMs, code, statusCode, message } })
       },
       error: dispatcher.error,
-      // Only this tab's end: the next one may have a better token, and finds out for itself.
+      // Only this tab ends: the next leader may have a better token, and finds out for itself.
       failed: dispatcher.failed
     })
     role = { name: 'leading', stream, base }
@@ -206,7 +206,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
   function welcome (base: Place | null, to: string, from: Place | null): void {
     if (seen === null) return
     const start = { term: seen.term, n: 0 }
-    // A tab that had heard more of the last leader than this one hears the difference again, and drops it.
+    // A tab that heard more of the former leader than this one did receives the difference again, and drops it.
     const place = from !== null && from.term === base?.term && from.n >= base.n ? start : from
     const missed = place === null || (place.term === seen.term && place.n === seen.n) ? [] : log.after(place)
     post({ kind: 'welcome', to, at: seen, state, connected, position: dispatcher.position, missed })
@@ -217,9 +217,9 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     queue(false)
   }
 
-  // the lock
+  // The lock
 
-  /** Waits for the lock, or takes it from a leader that doesn't answer. */
+  /** Waits for the lock, or steals it from a leader that does not answer. */
   function queue (steal: boolean): void {
     leave()
     const abort = new AbortController()
@@ -236,15 +236,15 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
       else resolve()
     })
     tabs.locks.request(name, steal ? { steal } : { signal: abort.signal }, held).catch(() => {
-      if (!mine()) return // given up by itself
-      if (role.name === 'leading') return stepDown() // stolen while this tab slept
+      if (!mine()) return // This tab left the queue
+      if (role.name === 'leading') return stepDown() // Stolen while this tab slept
       channel?.close()
       channel = null
       lead()
     })
   }
 
-  /** Leaves its role, and the lock or its place in line, for one without a stream. */
+  /** Enters a role without a stream: closes the stream and releases the lock. */
   function become (next: Exclude<Role, { name: 'leading' }>): void {
     heard()
     if (role.name === 'leading') role.stream.close()
@@ -260,7 +260,7 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     hello()
   }
 
-  /** A page put aside must not keep the stream from the others; it may come back as it was. */
+  /** A page in the back/forward cache must not keep the stream from other tabs. It may be shown again later. */
   const suspend = () => { become({ name: 'suspended' }) }
 
   const resume = () => { if (role.name === 'suspended') start() }
@@ -285,7 +285,9 @@ export function subscribeShared (options: SharedSubscribeOptions): SharedSubscri
     channel = null
   }
 
-  channel?.addEventListener('message', ({ data }) => { if (role.name !== 'suspended' && role.name !== 'closed' && channel !== null) receive(data as TabMessage) })
+  channel?.addEventListener('message', ({ data }) => {
+    if (role.name !== 'suspended' && role.name !== 'closed' && channel !== null) receive(data as TabMessage)
+  })
   const checking = setInterval(check, CHECK_MS)
   const stopWaking = onWake(check, options.appState)
   platform.addEventListener?.('pagehide', suspend)

@@ -1,6 +1,6 @@
 import { platform } from '../base/platform.js'
 
-/** The `sub` of a JWT, unverified; null when it is none. */
+/** The `sub` of a JWT, which is not verified. Null if the token is not a JWT or has no `sub`. */
 export function subjectOf (token: string): string | null {
   try {
     const payload = token.split('.')[1]?.replace(/-/g, '+').replace(/_/g, '/') ?? ''

@@ -2,13 +2,13 @@ import type { ChatEvents } from '../../schemas/events.js'
 import type { DisconnectCause, StreamEvent, StreamState } from '../options.js'
 import { platform, type BroadcastChannelConstructor, type LockManagerLike } from '../base/platform.js'
 
-/** What tabs need to share a stream: locks to agree on a leader, a channel to hear what it receives. */
+/** What tabs need to share a stream: locks to agree on a leader, and a channel to receive its frames. */
 export interface TabPlatform {
   locks: LockManagerLike
   BroadcastChannel: BroadcastChannelConstructor
 }
 
-/** The browser's, where it has both. */
+/** The locks and channels of the browser, or null if it does not have both. */
 export function tabPlatform (): TabPlatform | null {
   const { navigator, BroadcastChannel, document } = platform
   return document !== undefined && navigator?.locks !== undefined && BroadcastChannel !== undefined
@@ -16,13 +16,13 @@ export function tabPlatform (): TabPlatform | null {
     : null
 }
 
-/** What the leader's stream told. Errors can't be sent whole. */
+/** What the leader's stream reported. A channel cannot carry errors whole, so a reconnect has their parts. */
 export type Signal =
   | { event: StreamEvent }
   | { disconnect: DisconnectCause }
   | { reconnecting: { attempt: number, delayMs: number, code: string, statusCode: number, message: string } }
 
-/** A place in what leaders have told: the n-th frame of a term, which is one leader's time in office. */
+/** Identifies a frame: the n-th of a term. A term is the time during which one tab leads. */
 export interface Place {
   term: string
   n: number
@@ -30,21 +30,21 @@ export interface Place {
 
 export interface Frame extends Place {
   signal: Signal
-  /** The stream's, after it. */
+  /** The state of the stream after the signal. */
   state: StreamState
 }
 
-/** What tabs say to each other. */
+/** The messages between tabs. */
 export type TabMessage =
-  /** The leader received something. */
+  /** From the leader: its stream reported something. */
   | { kind: 'frame', frame: Frame }
-  /** A new leader, and what it had seen of its predecessor. */
+  /** From a new leader: its term begins, after the last frame that it has seen. */
   | { kind: 'lead', term: string, after: Place | null, state: StreamState }
-  /** Is anybody leading? This is what I have seen. */
+  /** From a follower: asks whether there is a leader, and names the last frame that it has seen. */
   | { kind: 'hello', tab: string, seen: Place | null }
-  /** Somebody doesn't want to wait for the next reconnect. */
+  /** From a follower: asks the leader to reconnect without delay. */
   | { kind: 'wake' }
-  /** The answer: where the leader is, and what the asking tab has missed; null where that isn't known any more. */
+  /** The answer to a `hello`: the leader's last frame, and those that the tab missed. Null if they are no longer known. */
   | {
     kind: 'welcome'
     to: string
@@ -55,10 +55,10 @@ export type TabMessage =
     missed: Frame[] | null
   }
 
-/** Frames kept for tabs that missed some. */
+/** The number of frames that are kept for tabs that missed some. */
 const CAPACITY = 500
 
-/** The last frames, of this term and the ones before. */
+/** Keeps the last frames, of this term and of earlier ones. */
 export function createFrameLog (capacity = CAPACITY) {
   let frames: Frame[] = []
   return {
@@ -66,7 +66,7 @@ export function createFrameLog (capacity = CAPACITY) {
       frames.push(frame)
       if (frames.length > capacity * 2) frames = frames.slice(-capacity)
     },
-    /** What followed `seen`; null when that can't be told. `seen` at the start of a term is followed by its first frame. */
+    /** The frames after `seen`, or null if they are no longer known. If `n` is 0, `seen` is the start of a term. */
     after (seen: Place): Frame[] | null {
       const index = frames.findIndex(({ term, n }) => term === seen.term && n === seen.n)
       if (index >= 0) return frames.slice(index + 1)
