@@ -33,8 +33,8 @@ export default [
     }
   },
   {
-    // One style of comments and lines. To follow, when their words have been revised: store, test, web.
-    files: ['*.{js,ts}', '{bench,chat,client,examples,hub,plugins,routes,schemas,scripts}/**/*.{js,ts,tsx}', 'test/examples.test.ts'],
+    // One style of comments and lines. To follow, when their words have been revised: store, test.
+    files: ['*.{js,ts}', '{bench,chat,client,examples,hub,plugins,routes,schemas,scripts,web}/**/*.{js,ts,tsx}', 'test/examples.test.ts'],
     rules: {
       'capitalized-comments': ['error', 'always', { ignoreInlineComments: true, ignoreConsecutiveComments: true, ignorePattern: 'npm |nginx|nchan' }],
       '@stylistic/max-len': ['error', { code: 150, ignoreUrls: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }]

@@ -9,14 +9,14 @@ import { forget, onSignedOutElsewhere, remember, remembered, type SignedIn } fro
 import { signInBy } from './service.js'
 import { SignIn, signInWith } from './sign-in.js'
 
-/** Nobody signed in, somebody, or the two of the trial. */
+/** The page: the sign-in, one user's chat, or the two chats of the trial. */
 export function App (): JSX.Element {
   const [signedIn, setSignedIn] = useState(remembered)
   const [notice, setNotice] = useState<string | null>(null)
   const [asking, setAsking] = useState(signInBy === 'host')
   const { people, conversationId } = signedIn
   const [first, second] = people
-  /** Who was here before. */
+  /** The user who was signed in before. */
   const left = useRef<string | undefined>(undefined)
 
   function enter (next: SignedIn): void {
@@ -26,13 +26,13 @@ export function App (): JSX.Element {
     setSignedIn(next)
   }
 
-  /** By choice, or with a reason; then the same person finds everything as it was. */
+  /** Signs out. With a reason, it is not the user's choice: if they return, they find everything as it was. */
   function leave (why: string | null): void {
     forget(signedIn)
     left.current = first?.userId
     if (why === null) {
       clearAddress()
-      // Not before the chat is closed, which keeps what was not sent.
+      // After the chat has closed, which stores unsent messages as drafts.
       setTimeout(forgetDrafts, 0, people)
     }
     setNotice(why)
@@ -68,7 +68,7 @@ function Alone ({ signedIn: { people: [person] }, onLeave }: Props): JSX.Element
   )
 }
 
-/** Two people side by side; where there is no room for both, one at a time. */
+/** Two people side by side, or one at a time on a narrow screen. */
 function Trial ({ signedIn, onLeave }: Props): JSX.Element {
   const { people, conversationId = null } = signedIn
   const [shown, setShown] = useState(0)

@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { PeopleIcon } from './icons.js'
 
-/** One of eight colours, always the same for the same id. */
+/** One of eight colours. It is always the same for the same id. */
 export function tintOf (id: string): number {
   let hash = 2_166_136_261 // FNV-1a
   for (const letter of id) hash = Math.imul(hash ^ letter.codePointAt(0)!, 16_777_619)
@@ -18,7 +18,7 @@ function initialsOf (name: string): string {
 interface Props {
   id: string
   name: string
-  /** Shown when it can be loaded. */
+  /** Shown instead of the initials, if it can be loaded. */
   picture?: string | null | undefined
   group?: boolean
   online?: boolean

@@ -3,7 +3,7 @@ import { ChatError, type ChatSession } from '../client/index.js'
 import { useConnected, useStore } from './hooks.js'
 import { sentenceOf } from './words.js'
 
-/** Says that the stream is lost; silent while all is well, and about what mends itself at once. */
+/** Shows that the stream is lost, unless it reconnects at once. */
 export function Banner ({ session }: { session: ChatSession }): JSX.Element {
   const { status, error, reconnect } = useStore(session)
   const connected = useConnected(session)

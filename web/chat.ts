@@ -7,32 +7,32 @@ import { tokenOf, type Person } from './people.js'
 import { baseUrl } from './service.js'
 import { createWire, type Wire } from './wire.js'
 
-/** Somebody's chat: the stream, the list, the conversations that were opened, and what goes over the wire. */
+/** A user's chat: the stream, the list, the open conversations, and what goes over the wire. */
 export interface Chat {
   client: ChatClient
   session: ChatSession
   list: LiveConversationList
   wire: Wire
   notes: Store<Notes>
-  /** Texts that were begun, by conversation; they outlive a sign-in that expires. */
+  /** Unfinished texts by conversation. They survive a token that expires. */
   drafts: Map<string, string>
-  /** The live state of a conversation that comes into view. */
+  /** The live state of a conversation that is now shown. */
   enter (conversationId: string): LiveConversation
-  /** It has gone out of view. */
+  /** The conversation is no longer shown. */
   leave (conversationId: string): void
-  /** Whether there is something that was not sent yet. */
+  /** Whether there are messages that have not been sent yet. */
   readonly unsent: boolean
   close (): void
 }
 
 const draftsOf = new Map<string, Map<string, string>>()
 
-/** Who signs out leaves nothing. */
+/** Removes the drafts of people who sign out. */
 export function forgetDrafts (people: readonly Person[]): void {
   for (const { userId } of people) draftsOf.delete(userId)
 }
 
-/** Conversations kept open out of view, so that coming back finds them as they were. */
+/** The number of hidden conversations that stay open, so that a user who returns finds them as they were. */
 const KEPT = 8
 
 export function openChat (person: Person): Chat {
@@ -41,7 +41,7 @@ export function openChat (person: Person): Chat {
   const session = createSession(client, { userId: person.userId, onError: (error) => { console.error(error) } })
   session.listen(wire.event)
   const list = openConversationList(session)
-  /** The longest out of view first. */
+  /** In the order in which they were last shown. */
   const conversations = new Map<string, LiveConversation>()
   const hasUnsent = (live: LiveConversation) => live.getSnapshot().messages.some(({ seq }) => seq === null)
   const drafts = draftsOf.get(person.userId) ?? new Map<string, string>()
@@ -67,7 +67,7 @@ export function openChat (person: Person): Chat {
       for (const [oldId, live] of conversations) {
         const { status, removed } = live.getSnapshot()
         const useless = live === left && (removed || status === 'failed')
-        // Closing would forget what still waits to be sent.
+        // Closing it would drop its unsent messages.
         if ((spare-- <= 0 && !useless) || hasUnsent(live)) continue
         live.close()
         conversations.delete(oldId)

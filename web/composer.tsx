@@ -4,7 +4,7 @@ import type { ChatMessage, LiveConversation } from '../client/index.js'
 import { CloseIcon, EditIcon, SendIcon } from './icons.js'
 import { sentenceOf } from './words.js'
 
-/** Code points of a message, at most. */
+/** The longest message, in code points. */
 const MAX_LENGTH = 4000
 
 interface Props {
@@ -13,13 +13,13 @@ interface Props {
   field: RefObject<HTMLTextAreaElement | null>
   disabled: boolean
   title: string
-  /** A message that is being changed, instead of a new one written. */
+  /** The message that is being edited. Null while a new one is written. */
   editing: ChatMessage | null
   onEdited: () => void
   onEditLast: () => void
 }
 
-/** The field below a conversation. Enter sends; on a touch screen it begins a new line. */
+/** The field for a message. Enter sends it; on a touch screen, Enter begins a new line. */
 export function Composer ({ live, drafts, field, disabled, title, editing, onEdited, onEditLast }: Props): JSX.Element {
   const id = useId()
   const [text, setText] = useState(drafts.get(live.conversationId) ?? '')
@@ -32,7 +32,7 @@ export function Composer ({ live, drafts, field, disabled, title, editing, onEdi
     setText(editing === null ? drafts.get(live.conversationId) ?? '' : editing.text)
   }, [editing?.id])
 
-  // Where the browser doesn't do it by itself, the field grows with its text.
+  // The field grows with its text. Some browsers do it by themselves.
   useLayoutEffect(() => {
     if (CSS.supports('field-sizing', 'content') || field.current === null) return
     field.current.style.height = 'auto'
@@ -102,7 +102,10 @@ export function Composer ({ live, drafts, field, disabled, title, editing, onEdi
           onBlur={() => { live.setTyping(false) }} onKeyDown={onKeyDown}
         />
         {tooLong > -300 && <span class={`length${tooLong > 0 ? ' is-over' : ''}`} id={`${id}-length`}>{-tooLong}</span>}
-        <button type='submit' class='send-button' aria-label={editing === null ? 'Send' : 'Save'} title={editing === null ? 'Send' : 'Save'} disabled={!sendable}>
+        <button
+          type='submit' class='send-button' disabled={!sendable}
+          aria-label={editing === null ? 'Send' : 'Save'} title={editing === null ? 'Send' : 'Save'}
+        >
           <SendIcon />
         </button>
       </div>

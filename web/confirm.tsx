@@ -11,7 +11,7 @@ interface Props {
   onClose: () => void
 }
 
-/** Asks before something that can't be undone. */
+/** Asks before an action that cannot be undone. */
 export function Confirm ({ title, text, action, onConfirm, onClose }: Props): JSX.Element {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)

@@ -22,7 +22,7 @@ interface Props {
   onWire: () => void
 }
 
-/** One conversation: who is there, what was said, and what one says. */
+/** One conversation: its participants, its messages, and the field for a new one. */
 export function ConversationView ({ chat, conversationId, me, select, known, wireShown, onWire }: Props): JSX.Element {
   const live = useMemo(() => chat.enter(conversationId), [chat, conversationId])
   useEffect(() => () => { chat.leave(conversationId) }, [chat, conversationId])
@@ -37,7 +37,7 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
   const field = useRef<HTMLTextAreaElement>(null)
   const heading = useRef<HTMLHeadingElement>(null)
 
-  // On a phone, a field that takes the focus brings up the keyboard.
+  // On a phone, a field with the focus would open the keyboard.
   useEffect(() => {
     if (matchMedia('(hover: hover)').matches) field.current?.focus()
     else heading.current?.focus()
@@ -59,14 +59,20 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
       <header class='conversation-head'>
         <button type='button' class='icon-button back-button' aria-label='All conversations' onClick={() => { select(null) }}><BackIcon /></button>
         {conversation !== null && (
-          <Avatar id={other?.userId ?? conversationId} name={title} picture={other?.avatar} group={isGroup} online={connected && other?.isOnline === true} />
+          <Avatar
+            id={other?.userId ?? conversationId} name={title} picture={other?.avatar} group={isGroup}
+            online={connected && other?.isOnline === true}
+          />
         )}
         <div class='conversation-title'>
           <h2 ref={heading} tabIndex={-1} dir='auto'>{title}</h2>
           {conversation !== null && <p>{removed ? 'You are not in this group any more' : whoIsThere(conversation, me, connected, now)}</p>}
         </div>
         {isGroup && !removed && (
-          <button type='button' class='icon-button' aria-label='Who is in this group' title='Who is in this group' onClick={() => { setMembersShown(true) }}>
+          <button
+            type='button' class='icon-button' aria-label='Who is in this group' title='Who is in this group'
+            onClick={() => { setMembersShown(true) }}
+          >
             <PeopleIcon />
           </button>
         )}
@@ -92,7 +98,10 @@ export function ConversationView ({ chat, conversationId, me, select, known, wir
       />
 
       {membersShown && loaded !== null && !removed && (
-        <Members client={chat.client} conversation={loaded} userId={me} connected={connected} known={known} onClose={() => { setMembersShown(false) }} />
+        <Members
+          client={chat.client} conversation={loaded} userId={me} connected={connected} known={known}
+          onClose={() => { setMembersShown(false) }}
+        />
       )}
       {deleting !== null && (
         <Confirm

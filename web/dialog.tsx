@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { CloseIcon } from './icons.js'
 
-/** A modal dialog. It takes the focus, keeps it, and gives it back. */
+/** A modal dialog. It keeps the focus, and returns it when it closes. */
 export function Dialog ({ title, onClose, children }: { title: string, onClose: () => void, children: ComponentChildren }): JSX.Element {
   const id = useId()
   const ref = useRef<HTMLDialogElement>(null)

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks'
 import type { ChatSession, Store } from '../client/index.js'
 
-/** The state of a store, now and after every change. */
+/** The state of a store. The component renders again after every change. */
 export function useStore<T> (store: Store<T>): T {
   const [, render] = useReducer((count: number) => count + 1, 0)
   const snapshot = store.getSnapshot()
@@ -12,7 +12,7 @@ export function useStore<T> (store: Store<T>): T {
   return snapshot
 }
 
-/** The time, every half minute. */
+/** The time, updated every half minute. */
 export function useNow (): Date {
   const [now, setNow] = useState(() => new Date())
   useEffect(() => {
@@ -22,7 +22,7 @@ export function useNow (): Date {
   return now
 }
 
-/** True once `value` has been true for so long. */
+/** True once `value` has been true for `ms` milliseconds. */
 export function useLasting (value: boolean, ms: number): boolean {
   const [lasting, setLasting] = useState(false)
   useEffect(() => {
@@ -33,15 +33,15 @@ export function useLasting (value: boolean, ms: number): boolean {
   return value && lasting
 }
 
-/** So long a stream may take to come back before it counts as lost, in milliseconds. */
+/** How long a stream may take to reconnect before it counts as lost, in milliseconds. */
 const BLINK_MS = 800
 
-/** Whether the stream tells what happens: without it, nobody is known to be online. Short losses don't count. */
+/** Whether the stream is connected: without it, nobody is known to be online. Short interruptions do not count. */
 export function useConnected (session: ChatSession): boolean {
   return !useLasting(useStore(session).status !== 'connected', BLINK_MS)
 }
 
-/** Whether the page is in front. */
+/** Whether the page is visible. */
 export function useVisible (): boolean {
   const [visible, setVisible] = useState(document.visibilityState === 'visible')
   useEffect(() => {
@@ -54,7 +54,7 @@ export function useVisible (): boolean {
 
 export type Select = (conversationId: string | null) => void
 
-/** What is selected, in the address: going back goes back to the list, and a reload comes back to the conversation. */
+/** The selected conversation, kept in the address: the back button leads to the list, and a reload to the conversation. */
 export function useSelectedInAddress (): [string | null, Select] {
   const read = () => {
     try {
@@ -76,7 +76,7 @@ export function useSelectedInAddress (): [string | null, Select] {
       if (within) return history.back()
       history.replaceState(null, '', location.pathname + location.search)
     } else {
-      // One step from the list to a conversation, however many are looked at.
+      // The history has one step from the list to a conversation, however many the user visits.
       if (within) history.replaceState('within', '', `#/${encodeURIComponent(id)}`)
       else history.pushState('within', '', `#/${encodeURIComponent(id)}`)
     }

@@ -9,7 +9,12 @@ export const CloseIcon = () => <Icon><path d='M6 6l12 12M18 6L6 18' /></Icon>
 export const ComposeIcon = () => <Icon><path d='M12 20h8M4 20l1-4.5L16.2 4.3a1.5 1.5 0 0 1 2.1 0l1.4 1.4a1.5 1.5 0 0 1 0 2.1L8.5 19z' /></Icon>
 export const WireIcon = () => <Icon><path d='M8 7l-5 5 5 5M16 7l5 5-5 5M13.5 5l-3 14' /></Icon>
 export const MoreIcon = () => <Icon><circle cx='5' cy='12' r='.6' /><circle cx='12' cy='12' r='.6' /><circle cx='19' cy='12' r='.6' /></Icon>
-export const PeopleIcon = () => <Icon><circle cx='9' cy='8.5' r='3.5' /><path d='M2.5 19.5c.6-3.4 3.2-5.5 6.5-5.5s5.9 2.1 6.5 5.5M15.5 5.3a3.5 3.5 0 0 1 0 6.4M17.5 14.5c2.2.6 3.6 2.4 4 5' /></Icon>
+export const PeopleIcon = () => (
+  <Icon>
+    <circle cx='9' cy='8.5' r='3.5' />
+    <path d='M2.5 19.5c.6-3.4 3.2-5.5 6.5-5.5s5.9 2.1 6.5 5.5M15.5 5.3a3.5 3.5 0 0 1 0 6.4M17.5 14.5c2.2.6 3.6 2.4 4 5' />
+  </Icon>
+)
 export const SendIcon = () => <Icon><path d='M12 19V5M6 11l6-6 6 6' /></Icon>
 export const DownIcon = () => <Icon><path d='M12 5v14M6 13l6 6 6-6' /></Icon>
 export const EditIcon = () => <Icon><path d='M4 20l1-4.5L16.2 4.3a1.5 1.5 0 0 1 2.1 0l1.4 1.4a1.5 1.5 0 0 1 0 2.1L8.5 19z' /></Icon>
@@ -21,7 +26,10 @@ export function Mark (): JSX.Element {
   return (
     <svg class='mark' viewBox='0 0 64 64' aria-hidden='true' focusable='false'>
       <rect class='mark-ground' width='64' height='64' rx='16' />
-      <path class='mark-bubble' d='M32 13c11.6 0 20 7.6 20 17.4s-8.4 17.4-20 17.4c-2 0-3.9-.2-5.7-.6L15.8 52l2.2-9.3C14.3 39.6 12 35.3 12 30.4 12 20.6 20.4 13 32 13z' />
+      <path
+        class='mark-bubble'
+        d='M32 13c11.6 0 20 7.6 20 17.4s-8.4 17.4-20 17.4c-2 0-3.9-.2-5.7-.6L15.8 52l2.2-9.3C14.3 39.6 12 35.3 12 30.4 12 20.6 20.4 13 32 13z'
+      />
       <path class='mark-ticks' d='m20.5 30.8 5.4 5.4 10.2-11.4M32.3 35.4l1 .9L43.5 24.8' />
     </svg>
   )
@@ -29,7 +37,7 @@ export function Mark (): JSX.Element {
 
 const tickWords = { sending: 'Sending', failed: 'Not sent', sent: 'Sent', delivered: 'Delivered', read: 'Read' } as const
 
-/** How far one's own message has come: a clock, ✓, ✓✓, and ✓✓ in colour. */
+/** The status of one's own message: a clock while it is sent, then ✓, ✓✓, and ✓✓ in colour. */
 export function Ticks ({ status }: { status: keyof typeof tickWords }): JSX.Element {
   return (
     <span class={`ticks is-${status}`} title={tickWords[status]}>

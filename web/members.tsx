@@ -21,7 +21,7 @@ interface Props {
 const ranks = { owner: 0, admin: 1, member: 2 } as const
 const byRank = (a: Participant, b: Participant) => ranks[a.role] - ranks[b.role] || a.displayName.localeCompare(b.displayName)
 
-/** Who is in a group, and what one may do about it. */
+/** The participants of a group, with the actions that the user may take. */
 export function Members ({ client, conversation, userId, connected, known, onClose }: Props): JSX.Element {
   const now = useNow()
   const [added, setAdded] = useState<string[]>([])
@@ -48,7 +48,10 @@ export function Members ({ client, conversation, userId, connected, known, onClo
     const items: MenuItem[] = []
     if (role === 'owner') {
       const next = person.role === 'admin' ? 'member' : 'admin'
-      items.push({ label: next === 'admin' ? 'Make admin' : 'No longer admin', onSelect: () => { void act(() => client.setRole(id, person.userId, next)) } })
+      items.push({
+        label: next === 'admin' ? 'Make admin' : 'No longer admin',
+        onSelect: () => { void act(() => client.setRole(id, person.userId, next)) }
+      })
     }
     items.push({ label: 'Remove from the group', danger: true, onSelect: () => { void act(() => client.removeParticipant(id, person.userId)) } })
     return items
@@ -61,7 +64,10 @@ export function Members ({ client, conversation, userId, connected, known, onClo
           const items = itemsFor(person)
           return (
             <li key={person.userId} class='member'>
-              <Avatar id={person.userId} name={person.displayName} picture={person.avatar} online={connected && (person.isOnline || person.userId === userId)} />
+              <Avatar
+                id={person.userId} name={person.displayName} picture={person.avatar}
+                online={connected && (person.isOnline || person.userId === userId)}
+              />
               <span class='member-name'>
                 <b>{person.displayName}{person.userId === userId && <span class='optional'>you</span>}</b>
                 <small>{presenceOf({ ...person, isOnline: person.isOnline || person.userId === userId }, connected, now)}</small>

@@ -3,13 +3,13 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 
 export interface MenuItem {
   label: string
-  /** Makes it one that can be checked. */
+  /** Makes it a menu item with a check mark. */
   checked?: boolean
   danger?: boolean
   onSelect: () => void
 }
 
-/** A button that opens a menu: arrows move, Escape and a click elsewhere close. */
+/** A button that opens a menu. The arrow keys move in it; Escape or a click elsewhere closes it. */
 export function Menu ({ label, items, children }: { label: string, items: readonly MenuItem[], children: ComponentChildren }): JSX.Element {
   const id = useId()
   const [open, setOpen] = useState(false)

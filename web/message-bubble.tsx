@@ -11,9 +11,9 @@ interface Props {
   message: ChatMessage
   live: LiveConversation
   isGroup: boolean
-  /** The one that the keyboard is at. */
+  /** Whether the keyboard has selected it. */
   current: boolean
-  /** Of those that follow each other and look like one. */
+  /** Whether it is the first, or the last, of a run of messages that are drawn as one group. */
   first: boolean
   last: boolean
   onEdit: (message: ChatMessage) => void
@@ -51,7 +51,11 @@ function bubble ({ message, live, isGroup, current, first, last, onEdit, onDelet
         {own && seq !== null && !deleted && (
           <span class='message-actions'>
             <button type='button' aria-label='Edit' title='Edit' tabIndex={current ? 0 : -1} onClick={() => { onEdit(message) }}><EditIcon /></button>
-            <button type='button' aria-label='Delete' title='Delete' tabIndex={current ? 0 : -1} onClick={() => { onDelete(message) }}><DeleteIcon /></button>
+            <button
+              type='button' aria-label='Delete' title='Delete' tabIndex={current ? 0 : -1} onClick={() => { onDelete(message) }}
+            >
+              <DeleteIcon />
+            </button>
           </span>
         )}
       </div>

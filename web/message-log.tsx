@@ -11,7 +11,7 @@ import { listNames } from './words.js'
 interface Props {
   live: LiveConversation
   typing: readonly Typist[]
-  /** Who came and went, in order. */
+  /** Who joined and left, in order. */
   notes?: readonly Note[] | undefined
   title: string
   now: Date
@@ -19,16 +19,16 @@ interface Props {
   onDelete: (message: ChatMessage) => void
 }
 
-/** So near to the end counts as at it, in pixels. */
+/** Within this distance of the end, the log counts as scrolled to it, in pixels. */
 const NEAR = 80
-/** So long a silence ends a group of messages, in milliseconds. */
+/** A pause of this length ends a group of messages, in milliseconds. */
 const PAUSE_MS = 5 * 60_000
 
 const none: readonly Note[] = []
 
 /**
- * The messages of a conversation. It stays at the end while it is there, stays put while older ones come in above, and
- * marks as read what is really seen.
+ * The messages of a conversation. A log that is scrolled to its end stays there, otherwise it does not move when older
+ * messages appear above. Messages are marked as read when they are really seen.
  */
 export function MessageLog ({ live, typing, notes = none, title, now, onEdit, onDelete }: Props): JSX.Element {
   const { status, conversation, messages, hasOlder, loadingOlder, unreadCount } = useStore(live)
@@ -42,11 +42,11 @@ export function MessageLog ({ live, typing, notes = none, title, now, onEdit, on
   const isGroup = conversation?.type === 'group'
   const ready = status === 'ready'
 
-  // Where the unread ones began when one came here.
+  // The first message that was unread when the conversation was opened.
   const firstUnread = useRef<string | null>(null)
   if (ready) firstUnread.current ??= unreadCount === 0 ? '' : messages.filter(({ own }) => !own).at(-unreadCount)?.key ?? ''
 
-  // the place
+  // Scrolling
 
   const place = useRef({ atEnd: true, height: 0, first: '' })
   const toEnd = (behavior: ScrollBehavior) => { scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior }) }
@@ -62,7 +62,7 @@ export function MessageLog ({ live, typing, notes = none, title, now, onEdit, on
     place.current = { ...before, height: box.scrollHeight, first }
   }, [messages, typing, notes])
 
-  // A keyboard that comes up, a line that is added to the field: the end stays the end.
+  // Stay at the end when a keyboard opens, or the field grows by a line.
   useEffect(() => {
     const box = scroller.current!
     const observer = new ResizeObserver(() => { if (place.current.atEnd) box.scrollTop = box.scrollHeight })
@@ -86,17 +86,17 @@ export function MessageLog ({ live, typing, notes = none, title, now, onEdit, on
     return () => { observer.disconnect() }
   }, [ready, hasOlder, messages[0]?.key])
 
-  // what was seen
+  // Marking as read
 
   useEffect(() => { if (visible && endSeen && ready) live.markRead() }, [visible, endSeen, ready, messages])
 
-  // who came and went, where it happened between the messages
+  // Who joined and left, between the messages
 
   const noted = useMemo(() => {
     const before = new Map<string, Note[]>()
     for (const note of notes) {
       const next = messages.find(({ seq, createdAt }) => seq === null || createdAt > note.timestamp)
-      if (hasOlder && next === messages[0]) continue // further up than what is loaded
+      if (hasOlder && next === messages[0]) continue // It may belong before messages that are not loaded
       const key = next?.key ?? ''
       before.set(key, [...before.get(key) ?? [], note])
     }
@@ -105,7 +105,7 @@ export function MessageLog ({ live, typing, notes = none, title, now, onEdit, on
   const notesBefore = (key: string, condition = (_note: Note) => true) =>
     noted.get(key)?.filter(condition).map((note) => <p key={note.key} class='note' dir='auto'>{note.text}</p>)
 
-  // by keyboard, from message to message
+  // Moving from message to message by keyboard
 
   const ownKeys = useMemo(() => messages.filter(isChangeable).map(({ key }) => key), [messages])
 
@@ -147,7 +147,10 @@ export function MessageLog ({ live, typing, notes = none, title, now, onEdit, on
               <MessageBubble
                 key={message.key} message={message} live={live} isGroup={isGroup} current={current === message.key}
                 first={newDay || unread || noted.has(message.key) || !belongs(before, message)}
-                last={after === undefined || after.key === firstUnread.current || noted.has(after.key) || dayOf(after.createdAt) !== dayOf(message.createdAt) || !belongs(message, after)}
+                last={
+                  after === undefined || after.key === firstUnread.current || noted.has(after.key) ||
+                  dayOf(after.createdAt) !== dayOf(message.createdAt) || !belongs(message, after)
+                }
                 onEdit={onEdit} onDelete={onDelete}
               />
             ]
@@ -174,6 +177,6 @@ export function MessageLog ({ live, typing, notes = none, title, now, onEdit, on
 
 export const isChangeable = ({ own, seq, deletedAt }: ChatMessage): boolean => own && seq !== null && deletedAt === null
 
-/** Whether two messages that follow each other look like one. */
+/** Whether two consecutive messages belong to one group. */
 const belongs = (a: ChatMessage, b: ChatMessage): boolean =>
   a.senderId === b.senderId && Date.parse(b.createdAt) - Date.parse(a.createdAt) < PAUSE_MS

@@ -8,13 +8,13 @@ import { sentenceOf } from './words.js'
 interface Props {
   client: ChatClient
   userId: string
-  /** Ids of people one has talked with. */
+  /** The ids of people in the user's conversations. */
   known: readonly string[]
   onClose: () => void
   onMade: (conversationId: string) => void
 }
 
-/** Begins a conversation with somebody, or a group. */
+/** Starts a conversation with one person, or a group. */
 export function NewChat ({ client, userId, known, onClose, onMade }: Props): JSX.Element {
   const id = useId()
   const [type, setType] = useState<'direct' | 'group'>('direct')
@@ -76,7 +76,10 @@ export function NewChat ({ client, userId, known, onClose, onMade }: Props): JSX
                 <label for={`${id}-title`}>Name of the group <span class='optional'>optional</span></label>
                 <input id={`${id}-title`} value={title} maxLength={200} autocomplete='off' onInput={({ currentTarget }) => { setTitle(currentTarget.value) }} />
               </div>
-              <PeopleField label='People' hint='User ids, each followed by Enter or a comma.' people={people} onChange={setPeople} text={text} onText={setText} known={known} />
+              <PeopleField
+                label='People' hint='User ids, each followed by Enter or a comma.'
+                people={people} onChange={setPeople} text={text} onText={setText} known={known}
+              />
             </>
             )}
 

@@ -8,7 +8,7 @@ interface Props {
   me: string
 }
 
-/** Reads new messages out to who can't see them. */
+/** Announces new messages to users of screen readers. */
 export function NewsForReaders ({ chat: { session }, selected, me }: Props): JSX.Element {
   const [news, setNews] = useState('')
   useEffect(() => session.listen((...[type, data]) => {

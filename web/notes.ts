@@ -1,6 +1,6 @@
 import type { ChatSession, Store } from '../client/index.js'
 
-/** What happened in a group besides what was said. */
+/** A line in a group's history that is not a message. */
 export interface Note {
   key: string
   timestamp: string
@@ -11,7 +11,7 @@ export type Notes = ReadonlyMap<string, readonly Note[]>
 
 const KEPT = 100
 
-/** Writes down who comes and goes, by conversation, as the stream tells it: the history has only messages. */
+/** Collects who joins and leaves, by conversation, from the events of the stream. The server's history has only messages. */
 export function createNotes (session: ChatSession): Store<Notes> {
   const listeners = new Set<() => void>()
   let notes: Notes = new Map()
@@ -23,7 +23,7 @@ export function createNotes (session: ChatSession): Store<Notes> {
     const is = me ? 'You are' : `${displayName} is`
     const text = type === 'participantJoined'
       ? `${me ? 'You' : displayName} joined`
-      : type === 'participantLeft' // by themselves or not, which isn't told
+      : type === 'participantLeft' // The event does not say whether they left or were removed
         ? `${is} no longer in the group`
         : { owner: `${is} the owner now`, admin: `${is} an admin now`, member: `${is} no longer an admin` }[role]
     const note = { key: `note ${eventSeq}`, timestamp, text }

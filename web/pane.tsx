@@ -13,7 +13,7 @@ import { WireDrawer } from './wire-drawer.js'
 
 interface Props {
   person: Person
-  /** The conversation that is looked at. */
+  /** The selected conversation. */
   selected: string | null
   select: Select
   onUnread: (count: number) => void
@@ -21,7 +21,7 @@ interface Props {
   canSignOut: boolean
 }
 
-/** Somebody's chat: their conversations, the one they look at, and what goes over the wire. */
+/** A user's chat: their conversations, the selected one, and what goes over the wire. */
 export function Pane (props: Props): JSX.Element {
   const { person } = props
   const [chat, setChat] = useState<Chat | null>(null)
@@ -66,7 +66,12 @@ function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, ch
           />
           {selected === null
             ? <p class='nothing-selected'>Choose a conversation, or start a new one.</p>
-            : <ConversationView key={selected} chat={chat} conversationId={selected} me={me} select={select} known={known} wireShown={wireShown} onWire={toggleWire} />}
+            : (
+              <ConversationView
+                key={selected} chat={chat} conversationId={selected} me={me} select={select} known={known}
+                wireShown={wireShown} onWire={toggleWire}
+              />
+              )}
         </div>
         {wireShown && <WireDrawer wire={wire} onClose={toggleWire} />}
       </div>

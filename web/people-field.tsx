@@ -7,22 +7,22 @@ interface Props {
   hint: string
   people: readonly string[]
   onChange: (people: string[]) => void
-  /** What is written and no chip yet; see `withText`. */
+  /** The text that is not a chip yet; see `withText`. */
   text: string
   onText: (text: string) => void
-  /** Ids to propose. */
+  /** User ids to suggest. */
   known: readonly string[]
 }
 
-/** The people chosen, those who are only written included: a button that is pressed means them, too. */
+/** The chosen people, including those in the text: a user who presses the button means them, too. */
 export function withText (people: readonly string[], text: string): string[] {
   return [...new Set([...people, ...text.split(',').map((name) => name.trim()).filter((name) => name !== '')])]
 }
 
-/** For the button that ends such a field: the field isn't left by pressing it, and nothing moves under the pointer. */
+/** For the button next to such a field: pressing it keeps the focus in the field, so that nothing moves under the pointer. */
 export const keepFocus = (event: PointerEvent): void => { event.preventDefault() }
 
-/** A field for several user ids: each becomes a chip at Enter, at a comma, or when the field is left. */
+/** A field for several user ids. Enter, a comma, or leaving the field makes a chip of each. */
 export function PeopleField ({ label, hint, people, onChange, text, onText, known }: Props): JSX.Element {
   const id = useId()
   const field = useRef<HTMLInputElement>(null)

@@ -1,22 +1,22 @@
 import { baseUrl } from './service.js'
 
-/** Somebody signed in. */
+/** A user who is signed in. */
 export interface Person {
   userId: string
   displayName: string
-  /** Empty where the host says who it is. */
+  /** Empty if the host app identifies the user. */
   token: string
 }
 
-/** Who is signed in here: nobody, one, or the two of the trial and the conversation they have. */
+/** The users who are signed in: none, one, or the two of the trial with their conversation. */
 export interface SignedIn {
   people: Person[]
   conversationId?: string | undefined
 }
 
 /**
- * Kept twice: for this tab, so that two tabs can be two people, each through every reload; and for the browser, so that
- * a new tab is whoever signed in last.
+ * The key under which they are stored, twice: for this tab, so that two tabs can be two people and each survives a reload;
+ * and for the browser, so that a new tab belongs to whoever signed in last.
  */
 const key = `fastify-sse-chat ${new URL(baseUrl).pathname}`
 const nobody: SignedIn = { people: [] }
@@ -26,7 +26,7 @@ function read (storage: 'sessionStorage' | 'localStorage'): SignedIn | null {
     const kept = JSON.parse(window[storage].getItem(key) ?? 'null') as SignedIn | null
     return Array.isArray(kept?.people) ? kept : null
   } catch {
-    return null // storage may be off
+    return null // Storage may be disabled
   }
 }
 
@@ -35,7 +35,7 @@ function write (storage: 'sessionStorage' | 'localStorage', signedIn: SignedIn |
     if (signedIn === null) window[storage].removeItem(key)
     else window[storage].setItem(key, JSON.stringify(signedIn))
   } catch {
-    // Then it lasts as long as the page. Where there is no room, what was kept before must not count for new.
+    // Without storage, the sign-in lasts as long as the page. If storage is full, an old sign-in must not take its place.
     try { window[storage].removeItem(key) } catch {}
   }
 }
@@ -59,7 +59,7 @@ export function forget ({ people }: SignedIn): void {
   if (first !== undefined && has(read('localStorage'), first.userId)) write('localStorage', null)
 }
 
-/** The newest token of somebody: another tab may have signed in again. */
+/** The user's newest token: another tab may have signed in again. */
 export function tokenOf ({ userId, token }: Person): string {
   for (const storage of ['localStorage', 'sessionStorage'] as const) {
     const found = read(storage)?.people.find((person) => person.userId === userId)
@@ -68,7 +68,7 @@ export function tokenOf ({ userId, token }: Person): string {
   return token
 }
 
-/** Calls back when somebody has signed out in another tab. @returns a function that ends it */
+/** Calls back when the user has signed out in another tab. @returns a function that ends it */
 export function onSignedOutElsewhere (userId: string, callback: () => void): () => void {
   const listener = (event: StorageEvent) => {
     if (event.key !== key || event.newValue !== null) return

@@ -6,7 +6,7 @@ const onlyEmoji = /^(?:\p{Extended_Pictographic}[\p{Emoji_Modifier}\uFE0F]*(?:\u
 
 export const isEmoji = (text: string): boolean => text.length <= 40 && onlyEmoji.test(text)
 
-/** A text with its web addresses as links. It is never HTML: every piece becomes a text node. */
+/** A text with links for its web addresses. It is never parsed as HTML: every part becomes a text node. */
 export function RichText ({ text }: { text: string }): JSX.Element {
   const pieces: ComponentChildren[] = []
   let end = 0

@@ -18,11 +18,11 @@ interface Props {
   onNew: () => void
   wireShown: boolean
   onWire: () => void
-  /** Null where one can't sign out here. */
+  /** Signs the user out. Null if the page cannot do that. */
   onLeave: (() => void) | null
 }
 
-/** Who one is, and one's conversations. */
+/** The user, and the list of their conversations. */
 export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onWire, onLeave }: Props): JSX.Element {
   const { client, session, list } = chat
   const { user } = useStore(session)
@@ -33,7 +33,7 @@ export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onW
   const name = user?.displayName ?? person.displayName
   const buttons = useRef<HTMLUListElement>(null)
 
-  // Who has an open stream and is still not online has chosen to hide.
+  // A user with an open stream who is not online has chosen to hide.
   useEffect(() => { if (user !== null) setHidden(!user.isOnline) }, [user])
 
   const items: MenuItem[] = [{
@@ -46,7 +46,7 @@ export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onW
   }]
   if (onLeave !== null) items.push({ label: 'Sign out', onSelect: onLeave })
 
-  // Back from a conversation, the focus is where it was.
+  // After a conversation is left, the focus returns to its item.
   const before = useRef(selected)
   useEffect(() => {
     if (selected === null && before.current !== null) {
@@ -81,7 +81,10 @@ export function Sidebar ({ chat, person, selected, select, onNew, wireShown, onW
           <ul ref={buttons} onKeyDown={onKeyDown}>
             {conversations.map((conversation) => (
               <li key={conversation.id}>
-                <ListItem conversation={conversation} me={person.userId} connected={connected} selected={conversation.id === selected} now={now} select={select} />
+                <ListItem
+                  conversation={conversation} me={person.userId} connected={connected} selected={conversation.id === selected}
+                  now={now} select={select}
+                />
               </li>
             ))}
           </ul>

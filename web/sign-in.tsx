@@ -8,7 +8,7 @@ import { startTrial } from './trial.js'
 import { sentenceOf } from './words.js'
 
 interface Props {
-  /** Why one is here again. */
+  /** Why the user was signed out, or null. */
   notice: string | null
   onSignedIn: (signedIn: SignedIn) => void
 }
@@ -17,7 +17,7 @@ export function SignIn ({ notice, onSignedIn }: Props): JSX.Element {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(notice)
 
-  /** One thing at a time; what goes wrong is shown. */
+  /** Runs one sign-in at a time, and shows its error. */
   async function attempt (signIn: () => Promise<SignedIn>): Promise<void> {
     if (busy) return
     setBusy(true)
@@ -169,7 +169,7 @@ function HostForm ({ busy, problem, attempt }: FormProps): JSX.Element {
   )
 }
 
-/** @throws ChatError when the service doesn't accept the token */
+/** Signs in with a token. @throws ChatError if the service does not accept it */
 export async function signInWith (token: string): Promise<SignedIn> {
   const { userId, displayName } = await createChatClient({ baseUrl, token, maxRetries: 1 }).me()
   return { people: [{ userId, displayName, token }] }

@@ -8,14 +8,14 @@ const exact = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle
 
 const startOfDay = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate())
 
-/** Days from `date` to `now`, by the calendar. */
+/** Calendar days from `date` to `now`. */
 const daysAgo = (date: Date, now: Date) => Math.round((startOfDay(now).getTime() - startOfDay(date).getTime()) / 86_400_000)
 
 export const timeOfDay = (iso: string): string => clock.format(new Date(iso))
 export const exactTime = (iso: string): string => exact.format(new Date(iso))
 export const dayOf = (iso: string): string => new Date(iso).toDateString()
 
-/** What stands between the messages of two days. */
+/** The name of a day, which separates its messages from those of the day before. */
 export function dayName (iso: string, now: Date): string {
   const date = new Date(iso)
   const days = daysAgo(date, now)
@@ -25,7 +25,7 @@ export function dayName (iso: string, now: Date): string {
   return (date.getFullYear() === now.getFullYear() ? longDate : fullDate).format(date)
 }
 
-/** As short as a list wants it. */
+/** A short time for a list. */
 export function shortTime (iso: string, now: Date): string {
   const date = new Date(iso)
   const days = daysAgo(date, now)

@@ -2,13 +2,13 @@ import { createChatClient } from '../client/index.js'
 import type { SignedIn } from './people.js'
 import { accounts, baseUrl } from './service.js'
 
-/** Random letters and digits that can't be taken for each other. */
+/** Random letters and digits, without those that look alike. */
 function random (length: number): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789'
   return Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => letters[byte % letters.length]).join('')
 }
 
-/** Makes two people and the conversation between them. Nobody needs their passwords again. */
+/** Creates two users and their conversation. Nobody needs their passwords again. */
 export async function startTrial (): Promise<SignedIn> {
   const tag = random(5)
   const sessions = await Promise.all(['Alice', 'Bob'].map(async (displayName) =>

@@ -6,7 +6,7 @@ import type { Wire, WireEntry } from './wire.js'
 
 const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false })
 
-/** The raw events with their ids, and the calls between them, as they come and go. */
+/** Shows the raw events with their ids, and the calls between them, as they happen. */
 export function WireDrawer ({ wire, onClose }: { wire: Wire, onClose: () => void }): JSX.Element {
   const entries = useStore(wire)
   const [eventsOnly, setEventsOnly] = useState(false)

@@ -1,6 +1,6 @@
 import type { FetchLike, Store } from '../client/index.js'
 
-/** What went over the wire: an event of the stream, or a call with its answer. */
+/** What went over the wire: an event of the stream, or a call with its response. */
 export type WireEntry = { n: number, at: Date } & (
   | { kind: 'event', type: string, id: string | null, data: unknown }
   | { kind: 'call', method: string, path: string, body: string | null, status: number | null, ms: number }
@@ -8,14 +8,14 @@ export type WireEntry = { n: number, at: Date } & (
 
 export interface Wire extends Store<readonly WireEntry[]> {
   event (type: string, data: unknown, id: string | null): void
-  /** The browser's own, written down. */
+  /** The browser's `fetch`, which records each call. */
   fetch: FetchLike
   clear (): void
 }
 
 const CAPACITY = 300
 
-/** Writes down the last events and calls, newest last. */
+/** Records the last events and calls, the newest last. */
 export function createWire (baseUrl: string): Wire {
   const listeners = new Set<() => void>()
   let entries: readonly WireEntry[] = []

@@ -1,11 +1,11 @@
 import { ChatError, type Conversation, type Participant } from '../client/index.js'
 import { lastSeen } from './time.js'
 
-/** The other one of a direct conversation. */
+/** The other participant of a direct conversation. */
 export const otherOf = ({ type, participants }: Conversation, userId: string | null): Participant | undefined =>
   type === 'direct' ? participants.find((participant) => participant.userId !== userId) : undefined
 
-/** "Bob", "Bob and Carol", "Bob, Carol and 2 others" */
+/** "Bob", "Bob and Carol" or "Bob, Carol and 2 others". */
 export function listNames (names: readonly string[]): string {
   const [first = '', second] = names
   if (second === undefined) return first
@@ -13,13 +13,13 @@ export function listNames (names: readonly string[]): string {
   return `${first}, ${second} and ${names.length === 3 ? names[2] : `${names.length - 2} others`}`
 }
 
-/** Whether somebody is there. */
+/** Whether a participant is online, or when they were last seen. */
 export function presenceOf ({ isOnline, lastSeen: seen }: Participant, connected: boolean, now: Date): string {
   if (!connected) return 'presence unknown'
   return isOnline ? 'online' : lastSeen(seen, now)
 }
 
-/** What stands below a conversation's name: who is there. */
+/** The line below a conversation's title: who takes part, and who is online. */
 export function whoIsThere (conversation: Conversation, userId: string | null, connected: boolean, now: Date): string {
   const other = otherOf(conversation, userId)
   if (other !== undefined) return presenceOf(other, connected, now)
@@ -47,7 +47,7 @@ const sentences: Record<string, string> = {
   GAVE_UP: 'The server can’t be reached.'
 }
 
-/** What went wrong, for people. */
+/** An error as a sentence for users. */
 export function sentenceOf (error: unknown): string {
   if (!(error instanceof ChatError)) return 'Something went wrong.'
   return sentences[error.code] ?? `${error.message.replace(/^body\//, '')}.`
