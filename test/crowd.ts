@@ -4,7 +4,7 @@ import type { Message } from '../schemas/messages.js'
 import { Rng } from './chaos/rng.js'
 import { connect, type EventReader, type StreamEvent } from './event-reader.js'
 
-/** How long everything has to arrive after the last call, in milliseconds. */
+/** How long everything may take to arrive after the last call, in milliseconds. */
 const SETTLE_MS = 30_000
 
 export interface CrowdOptions {
@@ -12,12 +12,12 @@ export interface CrowdOptions {
   tokenOf: (userId: string) => string
   users: number
   conversations: number
-  /** How long they go on, in milliseconds. */
+  /** How long the users act, in milliseconds. */
   ms: number
   seed: string | number
-  /** Between two calls of one user, in milliseconds. */
+  /** The pause between two calls of one user, in milliseconds. */
   pauseMs?: number
-  /** A stream breaks after so many events at most. Default 150. */
+  /** The most events after which a stream breaks. Default 150. */
   streakMax?: number
 }
 
@@ -26,22 +26,22 @@ export interface CrowdReport {
   messages: number
   events: number
   reconnects: number
-  /** What was missing, double, out of order or otherwise than the log says; one line each. */
+  /** Events that were lost, repeated, out of order or different from the log, one line for each. */
   problems: string[]
 }
 
 interface Room {
   id: string
   members: string[]
-  /** The position before the first message. */
+  /** The event id before the first message. */
   start: string
   messages: Message[]
 }
 
 /**
- * Many users in several conversations who write, change, mark and type at once over HTTP, on streams of one and of all
- * conversations that break and resume at random. Afterwards what every subscriber was told is compared with the log, and
- * that with the history.
+ * Many users in several conversations, who write, edit, mark and type at the same time over HTTP. Their streams, of one
+ * conversation or of all, break and resume at random. Afterwards, the events of every subscriber are compared with the
+ * log, and the log with the history.
  */
 export async function runCrowd (options: CrowdOptions): Promise<CrowdReport> {
   const crowd = new Crowd(options)
@@ -79,7 +79,7 @@ class Crowd {
     const { conversations } = this.#options
     await Promise.all(this.#users.map(async id => await this.#call(id, 'GET', '/api/chat/me')))
     for (let index = 0; index < conversations; index++) {
-      // everybody is in one at least, most in several
+      // Everybody is in at least one conversation, and most are in several.
       const members = this.#users.filter((_, user) => user % conversations === index || this.#rng.chance(0.25))
       const [owner, ...others] = members as [string, ...string[]]
       const { id } = await this.#call<{ id: string }>(owner, 'POST', '/api/chat/conversations', { type: 'group', participantIds: others })
@@ -118,7 +118,7 @@ class Crowd {
         if (pauseMs > 0) await sleep(rng.exponential(pauseMs))
       }
     }))
-    // a last message in each, which all can wait for
+    // A last message in each conversation, which all subscribers wait for.
     for (const room of this.#rooms) room.messages.push(await this.#send(room.members[0]!, room, 'the end'))
   }
 
@@ -166,7 +166,7 @@ class Crowd {
     }
     await Promise.all(this.#followers.map(async follower => {
       const expected = new Map([...logs].filter(([id]) => this.#covers(follower, id))
-        // one's own messages are spared
+        // A stream does not send the user's own messages.
         .map(([id, log]) => [id, log.filter(({ type, data }) => !(type === 'message' && data.senderId === follower.userId))]))
       const heard = await follower.finish(new Map([...expected].map(([id, events]) => [id, Number(events.at(-1)?.data.eventSeq ?? 0)])))
       for (const [id, events] of expected) this.#compareEvents(follower, id, events, heard.get(id) ?? [])
@@ -184,7 +184,7 @@ class Crowd {
     return conversationId === undefined ? this.#rooms.find(({ id }) => id === roomId)!.members.includes(userId) : conversationId === roomId
   }
 
-  /** The whole log of a conversation, as a stream that begins before its first message replays it. */
+  /** The whole log of a conversation, as a stream replays it that begins before the first message. */
   async #readLog ({ id, members, start }: Room): Promise<StreamEvent[]> {
     const reader = await this.#open(members[0]!, id, start, true)
     const events = await reader.until(({ data }) => data.text === 'the end', SETTLE_MS)
@@ -226,7 +226,7 @@ class Crowd {
         if (!same) this.#problems.push(`${name}: ${id} ${eventSeq} is ${type} here and ${next.type} in the log`)
         index++
       } else if (conversationId === undefined && eventSeq < Number(next?.data.eventSeq ?? Infinity)) {
-        // a resumed stream of all conversations may repeat
+        // A resumed stream of all conversations may repeat events.
         if (connection === 0) this.#problems.push(`${name}: ${id} ${eventSeq} twice`)
       } else {
         this.#problems.push(`${name}: ${id} ${eventSeq} where ${String(next?.data.eventSeq)} was to come`)
@@ -244,7 +244,7 @@ class Crowd {
 
 interface Heard { connection: number, event: StreamEvent }
 
-/** One subscriber: a stream that breaks at random and resumes after the last id it saw. */
+/** A subscriber whose stream breaks at random and resumes after the last event id. */
 class Follower {
   readonly userId: string
   readonly conversationId: string | undefined
@@ -275,11 +275,11 @@ class Follower {
     return `${this.userId} on ${this.conversationId ?? 'all'}`
   }
 
-  /** Everything heard, once it has come as far as these numbers. */
+  /** All events, once they include these numbers. */
   async finish (goals: Map<string, number>): Promise<Map<string, Heard[]>> {
     this.#goals = goals
     const timer = setTimeout(() => { void this.stop() }, SETTLE_MS)
-    // wakes it up
+    // Wakes it up
     await this.#reader?.close()
     await this.#running
     clearTimeout(timer)
@@ -296,7 +296,7 @@ class Follower {
     let lastEventId: string | undefined
     for (let connection = 0; !this.#stopped && !this.#done; connection++) {
       const reader = this.#reader = await this.#connect(lastEventId)
-      // once it is to finish, it stays until it has all
+      // Once it is to finish, it stays open until it has received everything.
       const streak = this.#goals === undefined ? this.#rng.integer(1, this.#streakMax) : Infinity
       try {
         for (let seen = 0; seen < streak && !this.#done; seen++) {
@@ -311,7 +311,7 @@ class Follower {
           list.push({ connection, event })
         }
       } catch {
-        // it was closed, or nothing came for long: resume
+        // The stream was closed, or nothing arrived for a long time: resume it.
       }
       if (!this.#done) this.reconnects++
       await reader.close()
@@ -324,7 +324,7 @@ class Follower {
   }
 }
 
-/** One call with a JSON body. */
+/** A call with a JSON body. */
 export async function send (agent: Agent, url: string, method: string, token: string, body?: object): Promise<{ status: number, text: string }> {
   return await new Promise((resolve, reject) => {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body))

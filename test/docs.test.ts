@@ -28,7 +28,7 @@ await t.test('the README\'s tour with curl', { skip: has('curl') && has('bash') 
 
   const tour = codeOf(read('README.md'), 'A tour with curl')
     .replaceAll('localhost:3000', `127.0.0.1:${port}`)
-    // what the background curl shows goes to a file, and the next step waits until it follows
+    // The output of the background curl goes to a file. The next step waits until the stream is connected.
     .replace(/ &$/m, ' > stream & until grep -q connected stream; do sleep 0.05; done')
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `${tour}
     until grep -q statusUpdate stream; do sleep 0.05; done; kill %1; echo; cat stream`], { cwd: folder })

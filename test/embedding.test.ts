@@ -15,7 +15,7 @@ import { openEvents } from './event-reader.js'
 
 const HOST_SECRET = 'the host\'s own secret, which is another one'
 
-/** A host with plugins, routes, CORS and errors of its own. */
+/** A host app with plugins, routes, CORS and an error handler of its own. */
 async function host (t: Test, order: 'host first' | 'chat first', options: Partial<ChatAppOptions> = {}, server: FastifyServerOptions = {}): Promise<FastifyInstance> {
   const store = await throwAwayStore()
   const app = Fastify(server)

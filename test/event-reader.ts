@@ -1,7 +1,7 @@
 import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { Test } from 'tap'
 
-/** One event of a stream, as a conforming parser dispatches it; `id` is what the event itself carried. */
+/** An event of a stream, as a conforming parser dispatches it. `id` is null if this event had none. */
 export interface StreamEvent<Data = Record<string, unknown>> {
   type: string
   data: Data
@@ -11,18 +11,18 @@ export interface StreamEvent<Data = Record<string, unknown>> {
 /** How long a test waits for an event before it fails, in milliseconds. */
 const PATIENCE_MS = 15_000
 
-/** Reads an event stream (HTML Living Standard, 9.2.6) off a real socket, and keeps all of it. */
+/** Reads an event stream (HTML Living Standard, 9.2.6) from a real socket, and keeps everything that arrives. */
 export class EventReader {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   /** All events so far. */
   readonly events: StreamEvent[] = []
   readonly comments: string[] = []
-  /** The last `retry:`. */
+  /** The last `retry:` field. */
   retry: number | undefined
   /** Every byte, as text. */
   raw = ''
-  /** Resolves when the stream is over, whoever ended it. */
+  /** Resolves when the stream is over, whichever side ended it. */
   readonly ended: Promise<void>
 
   readonly #response: IncomingMessage
@@ -37,7 +37,7 @@ export class EventReader {
     this.ended = this.#read()
   }
 
-  /** Takes nothing more off the socket until `resume`. */
+  /** Stops reading from the socket until `resume`. */
   pause (): void {
     this.#response.pause()
   }
@@ -46,18 +46,18 @@ export class EventReader {
     this.#response.resume()
   }
 
-  /** The last `id` of what was read by `next` and the like: where a client would resume. */
+  /** The last event id that `next` and similar methods have returned: a client would resume there. */
   get lastEventId (): string | undefined {
     return this.events.slice(0, this.#taken).findLast(({ id }) => id !== undefined)?.id
   }
 
-  /** The next event; with a type the next of that type, whatever comes before it. */
+  /** The next event. With a type, the next event of that type; earlier ones are skipped. */
   async next<Data = Record<string, unknown>> (type?: string): Promise<StreamEvent<Data>> {
     const passed = await this.until(event => type === undefined || event.type === type)
     return passed.at(-1) as StreamEvent<Data>
   }
 
-  /** The next events, up to and with the first that fits. */
+  /** The next events, up to and including the first that matches. */
   async until (fits: (event: StreamEvent) => boolean, patience = PATIENCE_MS): Promise<StreamEvent[]> {
     const from = this.#taken
     const deadline = performance.now() + patience
@@ -74,20 +74,20 @@ export class EventReader {
     }
   }
 
-  /** The next so many events. */
+  /** The next `count` events. */
   async take (count: number): Promise<StreamEvent[]> {
     let seen = 0
     return await this.until(() => ++seen === count)
   }
 
-  /** The next so many of those that the log keeps, whatever else comes between. */
+  /** The next `count` durable events, whatever else arrives between them. */
   async durable (count: number): Promise<StreamEvent[]> {
     let seen = 0
     const passed = await this.until(({ data }) => data.eventSeq !== undefined && ++seen === count)
     return passed.filter(({ data }) => data.eventSeq !== undefined)
   }
 
-  /** Resolves when the raw text fits. */
+  /** Resolves when the raw text matches. */
   async untilRaw (fits: (raw: string) => boolean): Promise<string> {
     const deadline = performance.now() + PATIENCE_MS
     while (!fits(this.raw)) {
@@ -97,14 +97,14 @@ export class EventReader {
     return this.raw
   }
 
-  /** Everything that came and has not been read yet. */
+  /** Everything that has arrived and was not returned yet. */
   rest (): StreamEvent[] {
     const rest = this.events.slice(this.#taken)
     this.#taken = this.events.length
     return rest
   }
 
-  /** Goes away, as a client does. */
+  /** Disconnects, as a client does. */
   async close (): Promise<void> {
     this.#response.destroy()
     await this.ended
@@ -134,7 +134,7 @@ export class EventReader {
       for (const line of lines) this.#line(line)
       this.#announce()
     })
-    // cut off, or given up
+    // The connection was cut, or the test closed it.
     response.on('error', () => {})
     await new Promise<void>(resolve => { response.once('close', resolve) })
     this.#over = true
@@ -171,14 +171,14 @@ export class EventReader {
   }
 }
 
-/** Opens a stream; it is given up after the test. */
+/** Opens a stream, which is closed after the test. */
 export async function openEvents (t: Test, url: string, headers: Record<string, string> = {}): Promise<EventReader> {
   const reader = await connect(url, headers)
   t.teardown(async () => { await reader.close() })
   return reader
 }
 
-/** Opens a stream that the caller closes. On a connection of its own: nothing is left when it is over. */
+/** Opens a stream that the caller closes. It has its own connection, so nothing remains when it is over. */
 export async function connect (url: string, headers: Record<string, string> = {}): Promise<EventReader> {
   return await new Promise((resolve, reject) => {
     get(url, { headers, agent: false }, response => { resolve(new EventReader(response)) }).once('error', reject)

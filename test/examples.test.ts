@@ -10,7 +10,7 @@ import { openEvents } from './event-reader.js'
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
 
-/** Runs an example, as its first lines say, until the test ends. @returns the address that it listens on */
+/** Runs an example as its first lines say, until the test ends. @returns the address that it listens on */
 async function run (t: Test, name: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'chat-example-'))
   const child = spawn(process.execPath, ['--import=tsx', join(examples, name)], {

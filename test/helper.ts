@@ -17,16 +17,16 @@ import { openEvents, type EventReader } from './event-reader.js'
 export const SECRET = 'a secret for tests only, 32 bytes or more'
 
 export interface BuildOptions {
-  /** The chat's own options; the database is a throw-away one unless named here. */
+  /** Options of the chat. The database is a throw-away one unless it is named here. */
   chat?: Partial<ChatAppOptions>
   corsOrigins?: string[]
-  /** Where the log's lines go. Default: nowhere. */
+  /** Receives the lines of the log. Default: they are dropped. */
   log?: Writable
-  /** Milliseconds that a request may take to come in. */
+  /** How long a request may take to arrive, in milliseconds. */
   requestTimeout?: number
 }
 
-/** The standalone server's app with the chat on a throw-away database, closed after the test. */
+/** The app of the standalone server, with the chat on a throw-away database. It is closed after the test. */
 export async function build (t: Test, { chat = {}, corsOrigins = [], log, requestTimeout }: BuildOptions = {}): Promise<FastifyInstance> {
   const store = chat.databaseUrl === undefined ? await throwAwayStore() : undefined
   const app = await buildServer(
@@ -59,8 +59,8 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log, reques
 type StoreOptions = Pick<ChatAppOptions, 'databaseUrl' | 'databaseSchema'> & { redisUrl?: string }
 
 /**
- * Where the tests of the API keep their data, decided here and nowhere else: a SQLite file of their own; with
- * TEST_CHAT_DATABASE_URL a PostgreSQL schema of their own. TEST_CHAT_REDIS_URL names the bus.
+ * The database and bus of the API's tests, chosen here and nowhere else: a SQLite file of its own, or with
+ * TEST_CHAT_DATABASE_URL a PostgreSQL schema of its own. TEST_CHAT_REDIS_URL names the bus.
  */
 export async function throwAwayStore (): Promise<{ options: StoreOptions, remove: () => Promise<void> }> {
   const { TEST_CHAT_DATABASE_URL: databaseUrl, TEST_CHAT_REDIS_URL: redisUrl } = process.env
@@ -87,13 +87,13 @@ export async function throwAwayStore (): Promise<{ options: StoreOptions, remove
 // ---- tokens, made without the code under test
 
 export interface TokenOptions {
-  /** Text for HS…, a private key for the others. */
+  /** A text for HS256 and the like, a private key for other algorithms. */
   key?: string | KeyObject
   alg?: string
   header?: Record<string, unknown>
 }
 
-/** A JWT (RFC 7519) with these claims; it expires in an hour unless `exp` says otherwise (undefined: never). */
+/** A JWT (RFC 7519) with these claims. It expires in an hour unless `exp` says otherwise; undefined means never. */
 export function token (claims: Record<string, unknown>, { key = SECRET, alg = 'HS256', header = {} }: TokenOptions = {}): string {
   const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
   const exp = Math.floor(Date.now() / 1000) + 3600
@@ -111,7 +111,7 @@ function signatureOf (content: string, alg: string, key: string | KeyObject): Bu
 
 // ---- users
 
-/** What a call was answered; the body as the test expects it. */
+/** The response to a call, with the body as the test expects it. */
 export interface Answer<Body = Record<string, unknown>> {
   status: number
   body: Body
@@ -120,14 +120,14 @@ export interface Answer<Body = Record<string, unknown>> {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** Calls the app in process; a body goes as JSON. */
+/** Calls the app without a socket. A body is sent as JSON. */
 export async function call<Body = Record<string, unknown>> (app: FastifyInstance, method: Method, url: string, options: Pick<InjectOptions, 'headers' | 'payload'> = {}): Promise<Answer<Body>> {
   const { statusCode, headers, payload } = await app.inject({ method, url, ...options })
   const isJson = String(headers['content-type']).startsWith('application/json')
   return { status: statusCode, headers, body: (isJson ? JSON.parse(payload) : payload) as Body }
 }
 
-/** A user of the app, with a token of their own. */
+/** A user of the app, with a token. */
 export class User {
   readonly id: string
   readonly app: FastifyInstance
@@ -146,14 +146,14 @@ export class User {
     })
   }
 
-  /** The body of an answer that has to be a success. */
+  /** The body of a response, which must be a success. */
   async ok<Body = Record<string, unknown>> (method: Method, url: string, body?: unknown): Promise<Body> {
     const answer = await this.call<Body>(method, url, body)
     if (answer.status >= 300) throw new Error(`${method} ${url}: ${answer.status} ${JSON.stringify(answer.body)}`)
     return answer.body
   }
 
-  /** Makes the user known. */
+  /** Makes the user known to the service. */
   async arrive (): Promise<this> {
     await this.ok('GET', '/api/chat/me')
     return this
@@ -163,13 +163,13 @@ export class User {
     return await this.ok('POST', '/api/chat/messages', { conversationId, text, ...more })
   }
 
-  /** The id of the direct conversation with somebody. */
+  /** The id of the direct conversation with another user. */
   async direct (other: User): Promise<string> {
     await other.arrive()
     return (await this.ok<Conversation>('POST', '/api/chat/conversations', { type: 'direct', userId: other.id })).id
   }
 
-  /** The id of a new group with these others. */
+  /** The id of a new group with these other users. */
   async group (others: User[], title?: string): Promise<string> {
     for (const other of others) await other.arrive()
     return (await this.ok<Conversation>('POST', '/api/chat/conversations',
@@ -188,14 +188,14 @@ export class User {
     await this.ok('POST', '/api/chat/typing', { conversationId, isTyping })
   }
 
-  /** Opens a stream over a real socket (the app has to listen) and waits for its `connected`. */
+  /** Opens a stream over a real socket, and waits for its `connected` event. The app must listen. */
   async stream (t: Test, query: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<EventReader> {
     const reader = await this.openStream(t, query, headers)
     await reader.next('connected')
     return reader
   }
 
-  /** As `stream`, with nothing read yet. */
+  /** Like `stream`, but nothing has been read yet. */
   async openStream (t: Test, query: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<EventReader> {
     const url = `${baseUrl(this.app)}/api/sse?${new URLSearchParams(query).toString()}`
     return await openEvents(t, url, { authorization: `Bearer ${this.token}`, ...headers })
@@ -205,10 +205,10 @@ export class User {
 export const user = (app: FastifyInstance, id: string, claims?: Record<string, unknown>, options?: TokenOptions): User =>
   new User(app, id, claims, options)
 
-/** Several at once. */
+/** Several users at once. */
 export const users = (app: FastifyInstance, ...ids: string[]): User[] => ids.map(id => user(app, id))
 
-/** Opens a port on loopback; needed for streams. */
+/** Listens on a loopback port, which streams need. */
 export async function listen (app: FastifyInstance): Promise<string> {
   return await app.listen({ host: '127.0.0.1', port: 0 })
 }
@@ -232,16 +232,17 @@ export const uniqueId = (prefix = 'u'): string => `${prefix}${randomUUID().repla
 // ---- time
 
 export interface Travel {
-  /** Lets so many milliseconds pass at once, and what they bring happen. */
+  /** Lets this many milliseconds pass at once, and waits for what they cause. */
   advance(ms: number): Promise<void>
 }
 
-/** Less than a node's lease lasts after it was renewed. */
+/** Shorter than a node's lease lasts after it was renewed. */
 const STEP_MS = 8000
 
 /**
- * The process's clocks, which the test moves forward, with the timers that keep no process alive: the server's; the
- * database server's goes with them. In steps, so that leases are renewed on the way as ever.
+ * The clocks of the process, which the test moves forward together with the timers that do not keep the process alive:
+ * the server's. The clock of the database server moves with them. Time passes in steps, so that leases are renewed on
+ * the way.
  */
 export function travel (t: Test): Travel {
   const now = Date.now
@@ -281,7 +282,7 @@ export function travel (t: Test): Travel {
           clearTimeout(timer)
           ring()
         }
-        // for what the server does then
+        // Gives the server time to react.
         await new Promise(resolve => set(resolve, 70))
       }
     }

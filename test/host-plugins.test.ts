@@ -8,7 +8,7 @@ import chat, { type ChatAppOptions } from '../index.js'
 import { openEvents } from './event-reader.js'
 import { baseUrl, listen, SECRET, throwAwayStore, token, user } from './helper.js'
 
-/** A host with the chat below /chat; `before` and `after` are what it does itself. */
+/** A host app with the chat below /chat. `before` and `after` are the host's own plugins. */
 async function host (t: Test, parts: { before?: (app: FastifyInstance) => Promise<void>, after?: (app: FastifyInstance) => Promise<void>, chat?: Partial<ChatAppOptions>, server?: FastifyServerOptions }): Promise<FastifyInstance> {
   const store = await throwAwayStore()
   const app = Fastify(parts.server ?? {})
@@ -86,7 +86,7 @@ test('a token in a URL never shows in the host\'s log', async (t) => {
   await stream.close()
   for (const path of ['/chat/api/chat/me', '/chat/api/chat/conversations/x', '/chat/api/sse?conversationId=nope&a=']) await app.inject(`${path}?token=${secret}`)
   await app.inject({ url: '/chat/api/chat/me?token=x', headers: { authorization: `Bearer ${secret}x` } })
-  // what has no route, too
+  // Also for paths without a route.
   for (const path of ['/chat/api/nope', '/chat', '/chat/', '/chat/api/sse/a/b/c']) {
     for (const method of ['GET', 'POST', 'HEAD', 'OPTIONS'] as const) t.equal((await app.inject({ method, url: `${path}?token=${secret}` })).statusCode, 404)
   }

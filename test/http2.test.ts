@@ -6,7 +6,7 @@ import { test, type Test } from 'tap'
 import chat from '../index.js'
 import { baseUrl, SECRET, throwAwayStore, token } from './helper.js'
 
-/** A host that speaks HTTP/2, and a connection to it. */
+/** A host app that speaks HTTP/2, and a connection to it. */
 async function host (t: Test): Promise<{ app: FastifyInstance, session: ClientHttp2Session }> {
   const store = await throwAwayStore()
   const app = Fastify({ http2: true }) as unknown as FastifyInstance
@@ -57,7 +57,7 @@ test('a request over HTTP/2 that is given up leaves no stream', async (t) => {
     setTimeout(() => { stream.close(8) }, count / 2)
     await once(stream, 'close')
   }))
-  // the server has read all that came before, and those who were given up leave
+  // The server has read everything before this, and the streams that were given up are closed.
   await once(ask(session, 'bob'), 'response')
   for (let tries = 0; app.hub.streamCount > 1 && tries < 250; tries++) await sleep(20)
   t.equal(app.hub.streamCount, 1)

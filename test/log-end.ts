@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import { requirePostgres } from './postgres.js'
 
-/** What a promoted replica that lacks the newest transactions looks like to the nodes: done to the database under them, in one transaction. */
+/** Makes the database look to the nodes like a promoted replica that lacks the newest transactions, in one transaction. */
 const LOSE = [
   'UPDATE chat_meta SET position = position - $count',
   'DELETE FROM chat_events WHERE position > (SELECT position FROM chat_meta)',
@@ -17,7 +17,7 @@ const LOSE = [
      position = (SELECT max(e.position) FROM chat_events e WHERE e.conversation = num)`
 ]
 
-/** Past the nodes: statements in one transaction. */
+/** Runs statements in one transaction, without the nodes. */
 export type Run = (...statements: string[]) => Promise<void>
 
 export const loseLast = async (run: Run, count: number): Promise<void> => { await run(...LOSE.map(sql => sql.replace('$count', String(count)))) }

@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs'
 const root = new URL('./', import.meta.url)
 
 /**
- * Runs all suites of these folders in this process, one after the other: a process for each file costs more than most of
- * the tests. Each of them can be run by itself, too.
+ * Runs all suites of these folders in this process, one after the other: starting a process for each file takes longer
+ * than most of the tests. Each suite can also be run on its own.
  */
 export async function runSuites (...folders: string[]): Promise<void> {
   for (const folder of folders) {
@@ -15,8 +15,8 @@ export async function runSuites (...folders: string[]): Promise<void> {
 }
 
 /**
- * Runs the API's suites in an environment: the same tests, word for word, on each database and bus (see `throwAwayStore`
- * in test/helper.ts).
+ * Runs the API's suites in an environment: the same tests on each database and bus (see `throwAwayStore` in
+ * test/helper.ts).
  */
 export async function runApiSuites (env: Record<string, string>): Promise<void> {
   Object.assign(process.env, env)

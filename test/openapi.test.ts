@@ -22,7 +22,7 @@ interface Document {
   'x-errors': { answer: object, codes: Record<string, { status: number, message: string }> }
 }
 
-/** The contract's table. */
+/** The table of the contract. */
 const routes = [
   'POST /api/chat/messages', 'PUT /api/chat/messages/{id}/status', 'PATCH /api/chat/messages/{id}', 'DELETE /api/chat/messages/{id}', 'POST /api/chat/typing',
   'PUT /api/chat/status/online', 'GET /api/sse', 'GET /api/chat/me', 'POST /api/chat/conversations', 'GET /api/chat/conversations',
@@ -30,7 +30,7 @@ const routes = [
   'DELETE /api/chat/conversations/{id}/participants/{userId}', 'GET /api/chat/conversations/{id}/messages', 'PUT /api/chat/conversations/{id}/read',
   'GET /health/live', 'GET /health/ready', 'POST /api/auth/register', 'POST /api/auth/login', 'POST /api/sse/tickets', 'POST /api/sse/{streamId}/token'
 ]
-/** They need no token. */
+/** Operations that need no token. */
 const open = ['GET /health/live', 'GET /health/ready', 'POST /api/auth/register', 'POST /api/auth/login']
 
 test('the document lists every route, with its schemas', async (t) => {
@@ -62,7 +62,7 @@ test('the document lists every route, with its schemas', async (t) => {
   schemas.push(...Object.entries(document['x-events']))
   t.ok(ajv.getSchema('Error'), 'the shape of an error')
   for (const [name, schema] of schemas) {
-    // a reference within the document is looked up in it
+    // A reference within the document is looked up in it.
     const rooted = JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"document#/')) as object
     t.doesNotThrow(() => ajv.compile(rooted), `${name}: a valid schema`)
   }

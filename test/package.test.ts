@@ -11,10 +11,10 @@ import { requirePostgres, skipWithoutPostgres } from './postgres.js'
 
 const root = new URL('../', import.meta.url)
 
-/** How a block of a document begins that isn't TypeScript. Everything else has to compile. */
+/** The beginnings of blocks in documents that are not TypeScript. Every other block must compile. */
 const OTHER_LANGUAGES = /^(npm |node |npx |curl |json=|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z]+ --)/
 
-/** What samples may use without having made it: a sample that is a fragment takes these from the text around it. */
+/** Names that samples may use without declaring them: a sample that is a fragment takes them from the surrounding text. */
 const PRELUDE = `
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ChatAppOptions } from 'fastify-sse-chat'
@@ -30,7 +30,7 @@ declare global {
 
 interface Sample { name: string, code: string }
 
-/** The blocks of a document that are TypeScript: fenced as `ts`, `tsx`, `js` …, or indented by four spaces. */
+/** The TypeScript blocks of a document: fenced as `ts`, `tsx`, `js` and so on, or indented by four spaces. */
 function samplesOf (file: string): Sample[] {
   const blocks: Array<{ line: number, language: string, lines: string[] }> = []
   let open: typeof blocks[number] | undefined
@@ -57,7 +57,7 @@ function samplesOf (file: string): Sample[] {
     .map(({ line, lines }) => ({ name: `${file}:${line}`, code: lines.join('\n') }))
 }
 
-/** TypeScript's complaints about the samples, as a host's project has them checked. */
+/** The errors that TypeScript finds in the samples, checked as in a host's project. */
 async function check (folder: string, module: string, moduleResolution: string): Promise<string> {
   const config = join(folder, `tsconfig.${module}.json`)
   writeFileSync(config, JSON.stringify({
@@ -80,7 +80,7 @@ await t.test('every sample of the documents compiles against the package', async
   writeFileSync(join(folder, 'samples', 'prelude.d.ts'), PRELUDE)
   const nameOf = ({ name }: Sample): string => `${name.replace(/[^\w]/g, '-')}.tsx`
   for (const sample of samples) writeFileSync(join(folder, 'samples', nameOf(sample)), `${sample.code}\nexport {}\n`)
-  // what shows that the check would find something
+  // Proves that the check would find a mistake.
   writeFileSync(join(folder, 'samples', 'wrong.ts'), "import { hubPlugin } from 'fastify-sse-chat'\nvoid app.register(hubPlugin, { heartbeatMs: 'soon' })\napp.chat.sendMessage('alice', { text: 7 })\n")
 
   writeFileSync(join(folder, 'samples', 'decorators.ts'), `import { authPlugin, databasePlugin, type Bus, type Chat, type ChatEvents, type Database, type Hub, type Sink } from 'fastify-sse-chat'
@@ -109,7 +109,7 @@ await app.register(databasePlugin, { url: 'file:x.db' })
   }
 })
 
-/** Loading these fails, as where they aren't installed. `unbuilt` is better-sqlite3 without its binary. */
+/** Packages that fail to load, as if they were not installed. `unbuilt` is better-sqlite3 without its binary. */
 const HOOKS = `
 import Module, { register } from 'node:module'
 const absent = process.env.ABSENT.split(',')
@@ -132,7 +132,7 @@ register('data:text/javascript,' + encodeURIComponent(\`
 \`))
 `
 
-/** Starts an app with each of these options where some packages are absent, and gets its readiness. */
+/** Starts an app with each of these options without some packages, and returns its readiness. */
 const HOST = `
 import Fastify from 'fastify'
 import chat from 'fastify-sse-chat'

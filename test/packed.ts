@@ -11,8 +11,9 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('../', import.meta.url))
 
 /**
- * A folder in which the package is installed as from the registry: what `npm pack` puts into its tarball, built from the
- * sources as they are, and its dependencies beside it. Nothing else of this repository can be imported there.
+ * A folder in which the package is installed as from the registry: the files that `npm pack` puts into its tarball,
+ * built from the current sources, with its dependencies beside it. Nothing else of this repository can be imported
+ * there.
  */
 export async function installPacked (t: Test): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'chat-packed-'))
@@ -20,7 +21,7 @@ export async function installPacked (t: Test): Promise<string> {
   const source = join(folder, 'source')
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[], dependencies: Record<string, string> }
 
-  // the page isn't built: it is nothing to import
+  // The page is not built: it cannot be imported.
   await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--sourceMap', 'false', '--inlineSources', 'false', '--outDir', join(source, 'dist')], { cwd: root })
   for (const provider of ['sqlite', 'postgresql']) {
     const migrations = join('prisma', provider, 'migrations')
@@ -38,7 +39,7 @@ export async function installPacked (t: Test): Promise<string> {
   mkdirSync(modules)
   cpSync(join(folder, 'package'), join(modules, 'fastify-sse-chat'), { recursive: true })
   for (const name of Object.keys(manifest.dependencies)) link(name, join(root, 'node_modules', name))
-  // what a host has of its own
+  // Packages that belong to a host.
   for (const name of ['react', '@types/react', '@types/node']) link(name, join(root, 'node_modules', name))
   return folder
 }

@@ -6,7 +6,7 @@ const candidates = process.env['TEST_DATABASE_URL'] !== undefined
 
 let found: Promise<string | undefined> | undefined
 
-/** The URL of a PostgreSQL that answers and may be used by tests: TEST_DATABASE_URL, else `test` on the usual port. */
+/** The URL of a PostgreSQL that answers and that tests may use: TEST_DATABASE_URL, else the database `test` on the usual port. */
 export function findPostgres (): Promise<string | undefined> {
   found ??= firstThatAnswers()
   return found
@@ -25,14 +25,14 @@ async function firstThatAnswers (): Promise<string | undefined> {
 }
 
 /**
- * For tap's `skip` option: why tests on PostgreSQL can't run, or false. With CI=true they run nonetheless, and fail.
+ * For tap's `skip` option: why tests on PostgreSQL cannot run, or false. With CI=true they run anyway, and fail.
  */
 export async function skipWithoutPostgres (): Promise<string | false> {
   if (await findPostgres() !== undefined || process.env['CI'] === 'true') return false
   return 'no PostgreSQL answers (set TEST_DATABASE_URL)'
 }
 
-/** The URL, in a test that `skipWithoutPostgres` let run. */
+/** The URL, in a test that `skipWithoutPostgres` did not skip. */
 export async function requirePostgres (): Promise<string> {
   const url = await findPostgres()
   if (url === undefined) throw new Error('No PostgreSQL answers, and CI=true asks for one: set TEST_DATABASE_URL')

@@ -4,7 +4,7 @@ const url = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 
 let found: Promise<string | undefined> | undefined
 
-/** The URL of a Redis (or Valkey) that answers and may be used by tests: TEST_REDIS_URL, else the usual port. */
+/** The URL of a Redis (or Valkey) that answers and that tests may use: TEST_REDIS_URL, else the usual port. */
 export function findRedis (): Promise<string | undefined> {
   found ??= ifItAnswers()
   return found
@@ -24,13 +24,13 @@ async function ifItAnswers (): Promise<string | undefined> {
   }
 }
 
-/** For tap's `skip` option: why tests on Redis can't run, or false. With CI=true they run nonetheless, and fail. */
+/** For tap's `skip` option: why tests on Redis cannot run, or false. With CI=true they run anyway, and fail. */
 export async function skipWithoutRedis (): Promise<string | false> {
   if (await findRedis() !== undefined || process.env['CI'] === 'true') return false
   return 'no Redis answers (set TEST_REDIS_URL)'
 }
 
-/** The URL, in a test that `skipWithoutRedis` let run. */
+/** The URL, in a test that `skipWithoutRedis` did not skip. */
 export async function requireRedis (): Promise<string> {
   const answering = await findRedis()
   if (answering === undefined) throw new Error('No Redis answers, and CI=true asks for one: set TEST_REDIS_URL')

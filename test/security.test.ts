@@ -27,7 +27,7 @@ import { BATCH_MAX, WAITING_MAX } from '../store/writer.js'
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
-/** The rows of a table of docs/security.md, without its head. */
+/** The rows of a table in docs/security.md, without its head. */
 function tableOf (heading: string): string[][] {
   const section = read('docs/security.md').split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
   return section.split('\n').filter(line => line.startsWith('|')).slice(2).map(line => line.split('|').slice(1, -1).map(cell => cell.trim()))
@@ -77,7 +77,7 @@ t.test('each bound in docs/security.md is the code\'s', async t => {
   }, '.env.example names the defaults')
 })
 
-/** What holds several things: a field of a class, a constant of a module, and in a plugin, which lives as long as the app, any constant. */
+/** Collections: fields of a class, constants of a module, and all constants of a plugin, which live as long as the app. */
 function heldIn (file: string): string[] {
   const any = file.startsWith('plugins/') || file.startsWith('routes/')
   const indent = any ? ' *' : ''

@@ -152,12 +152,12 @@ await t.test('SIGTERM: streams are told, requests in flight finish, and it is go
   const streams = await Promise.all(Array.from({ length: 5 }, async () => await openEvents(t, `${server.origin}/api/sse`, bob)))
   for (const stream of streams) await stream.next('connected')
 
-  // a request whose body is still on its way
+  // A request whose body is still arriving.
   const { hostname, port } = new URL(server.origin)
   const socket = connect(Number(port), hostname)
   const body = JSON.stringify({ conversationId, text: 'in flight' })
   socket.write(`POST /api/chat/messages HTTP/1.1\r\nHost: x\r\nAuthorization: ${alice.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`)
-  // the server has it
+  // The server has received it.
   await once(socket, 'data')
   socket.write(body.slice(0, 10))
   let answer = ''

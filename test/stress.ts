@@ -8,8 +8,8 @@ import { mint } from './chaos/token.js'
 import { runCrowd, send } from './crowd.js'
 
 /**
- * `npm run stress -- --seconds 60 --users 50 --conversations 20`: the crowd of the stress test for longer, against the
- * server as a process of its own, and what a message costs it. DATABASE_URL and REDIS_URL are passed on.
+ * `npm run stress -- --seconds 60 --users 50 --conversations 20`: runs the crowd of the stress test for longer, against
+ * the server in its own process, and measures the cost of a message. DATABASE_URL and REDIS_URL are passed on.
  */
 const { values } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 })
 const [seconds, users, conversations, pauseMs, connections] = [values.seconds, values.users, values.conversations, values.pause, values.connections].map(Number) as [number, number, number, number, number]
 
-/** Messages through POST for so many seconds, as fast as so many connections can. */
+/** Sends messages with POST for this many seconds, as fast as this many connections can. */
 async function measureMessages (server: ServerProcess, seconds: number): Promise<{ messages: number, cpuMicros: number, seconds: number }> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const [ann, ben] = [mint('ann'), mint('ben')]

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 
-/** Why there is no browser to test in; false where there is one. With CI=true there has to be. */
+/** Why there is no browser to test with, or false if there is one. With CI=true the tests need one and fail without it. */
 export const noBrowser: string | false = executablePath !== undefined || process.env.CI === 'true' ? false : 'no chromium is installed'
 
 export async function launch (t: Test): Promise<Browser> {
@@ -22,13 +22,13 @@ export async function launch (t: Test): Promise<Browser> {
   return browser
 }
 
-/** A page, and what its console and its policy complained about. */
+/** A page, with the problems that its console and its content security policy reported. */
 export interface Tab {
   page: Page
   problems: string[]
 }
 
-/** A browser profile of its own: tabs of one share storage and connections. */
+/** A browser profile of its own. Its tabs share storage and connections. */
 export async function profile (t: Test, browser: Browser, baseURL: string, options: BrowserContextOptions = {}): Promise<() => Promise<Tab>> {
   const context = await browser.newContext({ baseURL, locale: 'en-GB', viewport: { width: 1100, height: 700 }, ...options })
   context.setDefaultTimeout(20_000)
@@ -45,9 +45,9 @@ export async function profile (t: Test, browser: Browser, baseURL: string, optio
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe finds wrong with the page as it is, one line each. */
+/** The accessibility problems that axe finds in the page, one line for each. */
 export async function findings (page: Page): Promise<string[]> {
-  // half-way through a fade, any colour is too pale
+  // Half-way through a fade, every colour has too little contrast.
   await page.evaluate(`Promise.allSettled(document.getAnimations()
     .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity)
     .map(({ finished }) => finished))`)

@@ -5,7 +5,7 @@ import { serverProcess } from '../client/server-process.js'
 import { baseUrl, buildListening, token } from '../helper.js'
 import { findings, launch, noBrowser, profile, type Tab } from './browser.js'
 
-// The page in a real browser, against the real server in a process of its own.
+// The page in a real browser, against a real server in its own process.
 
 const CONNECTION_LOST = /net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|NETWORK_)/
 
@@ -26,7 +26,7 @@ async function call<T> (account: Account, method: string, path: string, body?: u
 }
 
 let count = 0
-/** Somebody whom the server knows. */
+/** A user who is known to the server. */
 async function arrive (displayName: string): Promise<Account> {
   const userId = `${displayName.toLowerCase()}-${++count}`
   const account = { userId, displayName, token: token({ sub: userId, name: displayName }) }
@@ -40,7 +40,7 @@ async function converse (a: Account, b: Account): Promise<string> {
 
 const send = async (from: Account, conversationId: string, text: string) => await call(from, 'POST', '/api/chat/messages', { conversationId, text })
 
-/** Opens the page as somebody who is signed in already, at a conversation or at the list. */
+/** Opens the page for a user who is already signed in, at a conversation or at the list. */
 async function enter (tab: Tab, { userId, displayName, token }: Account, conversationId?: string): Promise<Page> {
   const { page } = tab
   const signedIn = JSON.stringify({ people: [{ userId, displayName, token }] })
@@ -54,7 +54,7 @@ const field = (place: Page | Locator) => place.getByRole('textbox', { name: /^Me
 const log = (place: Page | Locator) => place.getByRole('log')
 const bubble = (place: Page | Locator, text: string) => place.locator('.message').filter({ hasText: text })
 
-/** Types on until it shows: on a busy machine it may have lapsed before somebody looks. */
+/** Types until the page shows it: on a busy machine, typing may lapse before anybody looks. */
 async function typeUntil (place: Page | Locator, shown: Locator): Promise<void> {
   for (let tries = 10; ; tries--) {
     await field(place).pressSequentially('x')
@@ -146,7 +146,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await keyboard.type('nobody at all')
     await keyboard.press('Enter')
     await page.getByRole('alert').getByText('Nobody here has the id').waitFor()
-    problems.splice(0) // the browser reports the 422
+    problems.splice(0) // The browser reports the 422
     await keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
     t.equal(await focused(), 'New conversation', 'the focus is back where it was')
@@ -193,7 +193,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     const message = bubble(a, 'Are you there?')
     await message.getByText('Sent', { exact: true }).waitFor()
 
-    // Bob on a phone: the list first
+    // Bob uses a phone, which shows the list first.
     const b = await enter(bobTab, bob)
     const item = b.getByRole('button', { name: /Alice/ })
     await item.getByText('Are you there?').waitFor()
@@ -248,7 +248,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await member('Carol').getByRole('button').click()
     await a.getByRole('menuitem', { name: 'Remove from the group' }).click()
     await member('Carol').waitFor({ state: 'detached' })
-    await members.getByLabel('Add people').fill(dave.userId) // no Enter: the button means what is written
+    await members.getByLabel('Add people').fill(dave.userId) // No Enter: the button includes the text that is not a chip yet
     await members.getByRole('button', { name: 'Add', exact: true }).click()
     await member('Dave').waitFor()
     t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
@@ -288,7 +288,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
       const tab = await (await profile(t, browser, server.baseUrl, { viewport }))()
       const page = await enter(tab, alice, id)
       await bubble(page, 'مرحبا').waitFor()
-      // what is cut off is out of reach, though the document is no wider for it
+      // A part that is cut off is out of reach, although the document does not become wider.
       t.strictSame(await page.evaluate(`[...document.querySelectorAll('.message .bubble, .composer, .conversation-head button')]
         .filter((element) => element.getBoundingClientRect().right > innerWidth).map(({ className }) => className)`), [], 'all is in view')
       await page.getByRole('button', { name: 'Who is in this group' }).click()
@@ -297,7 +297,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
       await page.getByRole('button', { name: 'Close' }).click()
       if (viewport.width < 500) await page.getByRole('button', { name: 'All conversations' }).click()
       t.strictSame(await page.evaluate(`[document.querySelector('.item-preview [dir=auto]')]
-        .map((text) => [getComputedStyle(text).direction, text.clientWidth > 0])`), [['rtl', true]], 'a cut text keeps its beginning') // an inline box has no width
+        .map((text) => [getComputedStyle(text).direction, text.clientWidth > 0])`), [['rtl', true]], 'a cut text keeps its beginning') // An inline box has no width
       t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false)
       t.strictSame(tab.problems, [])
     }
@@ -349,14 +349,14 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     for (let i = 1; i <= 12; i++) {
       if (i === 4) await server.kill()
       if (i === 9) restarted = server.start()
-      await Promise.all([write(a, `Alice ${i}.`), write(b, `Bob ${i}.`)]) // the full stop: a time follows
+      await Promise.all([write(a, `Alice ${i}.`), write(b, `Bob ${i}.`)]) // The full stop separates the text from the time that follows it
       written.push(`Alice ${i}.`, `Bob ${i}.`)
       if (i === 8) await Promise.all([a, b].map(async (page) => { await page.locator('.banner').getByText('What you write is sent when it is back.').waitFor() }))
     }
     t.equal(await a.locator('.conversation-title').getByText('presence unknown').count(), 1, 'nobody is known to be online')
     t.equal(await a.locator('.online-dot').count(), 0)
     await restarted
-    for (const page of [a, b]) await page.evaluate('dispatchEvent(new Event("online"))') // ends the wait before the next try
+    for (const page of [a, b]) await page.evaluate('dispatchEvent(new Event("online"))') // Reconnects without waiting
     for (const page of [a, b]) {
       await page.locator('.banner').waitFor({ state: 'detached', timeout: 20_000 })
       for (const text of ['Alice 12.', 'Bob 12.']) await bubble(page, text).waitFor()
@@ -423,7 +423,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await bubble(page, 'Can you hear me?').waitFor()
     t.strictSame(tab.problems, [])
 
-    // no room: what was kept before doesn't count for what can't be kept now
+    // Without room in storage, an earlier sign-in must not take the place of the new one.
     const full = await (await profile(t, browser, server.baseUrl))()
     await full.page.addInitScript(`
       const kept = (people) => ['fastify-sse-chat /', JSON.stringify({ people })]
@@ -450,7 +450,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await Promise.all(pages.map(async (page) => { await bubble(page, 'To all seven').waitFor() }))
     await write(pages[6]!, 'From the seventh')
     await Promise.all(pages.map(async (page) => { await bubble(page, 'From the seventh').waitFor() }))
-    // whichever holds the stream, another takes over
+    // Whichever tab holds the stream, another one takes over.
     await Promise.all(pages.slice(0, 6).map(async (page) => { await page.close() }))
     await send(bob, conversationId, 'To the last one')
     await bubble(pages[6]!, 'To the last one').waitFor()
@@ -468,7 +468,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     const { page, problems } = await (await profile(t, browser, baseUrl(app)))()
     await page.goto('/team/chat')
     await page.getByText('You have to be signed in at this site').waitFor()
-    problems.splice(0) // the browser reports the 401
+    problems.splice(0) // The browser reports the 401
     await page.context().addCookies([{ name: 'user', value: 'guest', url: baseUrl(app) }])
     await page.getByRole('button', { name: 'Try again' }).click()
     await page.getByText('No conversations yet.').waitFor()
@@ -485,7 +485,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await page.getByLabel('Token').fill('not a token')
     await page.getByRole('button', { name: 'Enter' }).click()
     await page.getByRole('alert').getByText('This token isn’t valid here.').waitFor()
-    problems.splice(0) // the browser reports the 401
+    problems.splice(0) // The browser reports the 401
     t.strictSame(await findings(page), [], 'axe finds nothing')
     await page.getByLabel('Token').fill(token({ sub: 'tess', name: 'Tess', exp: Math.floor(Date.now() / 1000) + 3600 }))
     await page.getByRole('button', { name: 'Enter' }).click()

@@ -5,20 +5,20 @@ import type { Rng } from './rng.js'
 
 export interface ActorOptions {
   userId: string
-  /** Groups whose participants this user puts in and out, and who they are. */
+  /** Groups whose participants this user adds and removes, and the users in question. */
   manages: ReadonlyArray<{ conversationId: string, volatile: readonly string[], steady: readonly string[] }>
   /** Groups that the user leaves now and then. */
   leaves: readonly string[]
   everybody: readonly string[]
-  /** Pause between two acts, on average, in milliseconds. */
+  /** The mean pause between two actions, in milliseconds. */
   pauseMs: number
 }
 
 const RANKS = ['sent', 'delivered', 'read']
-/** Characters of one to four bytes. */
+/** Characters of one to four bytes in UTF-8. */
 const LETTERS = ['a', 'é', '語', '🚀', ' ', '\n', '"', '\\', '\u2028']
 
-/** A user who does everything that users do, one thing after the other, each until it is answered. */
+/** A user who does everything that users do, one action after the other, each until it is answered. */
 export class Actor {
   readonly #options: ActorOptions
   readonly #api: Api
@@ -85,7 +85,7 @@ export class Actor {
     return await this.#api.call(this.#options.userId, method, path, body)
   }
 
-  /** As a participant; undefined when the answer is 404 and that can be. */
+  /** A call as a participant. Undefined if the response is 404 and that is possible. */
   async #within (conversationId: string, method: string, path: string, body: unknown, accepted: number[]): Promise<(Answer & { attempts: number }) | undefined> {
     const { epoch } = this.#model.membership(conversationId, this.#options.userId)
     const answer = await this.#call(method, path, body)
@@ -114,7 +114,7 @@ export class Actor {
       if (answer !== undefined) this.#confirm(message, answer.body)
       return answer
     }
-    // the same at the same moment, and again later
+    // The same message at the same moment, and again later.
     const answers = await Promise.all(this.#rng.chance(0.03) ? [post(), post()] : [post()])
     if (this.#rng.chance(0.03)) await post()
     if (answers.filter(answer => answer?.status === 201).length > 1) this.#problem(`${clientId} was made twice`)
@@ -144,7 +144,7 @@ export class Actor {
     message.finalTexts.add(text)
     const answer = await this.#within(conversationId, 'PATCH', `/api/chat/messages/${message.saved.id}`, { text }, [200])
     if (answer === undefined) return
-    // a copy of it may be on its way still, by a process that stands still
+    // A copy of the request may still be under way, in a process that is paused.
     if (answer.attempts > 1) message.lateTexts.add(text)
     message.finalTexts = new Set([text, ...message.lateTexts])
     if (answer.body.text !== text || answer.body.editedAt === null) this.#problem(`an edit was answered ${JSON.stringify(answer.body)}`)
@@ -198,7 +198,7 @@ export class Actor {
 
   // ---- history
 
-  /** Reads the newest page: without a hole, and no status steps back. */
+  /** Reads the newest page, which must have no gap and no status that went back. */
   async #look (conversationId: string): Promise<void> {
     const answer = await this.#within(conversationId, 'GET', `/api/chat/conversations/${encodeURIComponent(conversationId)}/messages?limit=40`, undefined, [200])
     const messages = (answer?.body.messages ?? []) as Array<{ id: string, seq: number, status: string }>
@@ -217,7 +217,7 @@ export class Actor {
     const userId = this.#rng.pick(volatile)
     const path = `/api/chat/conversations/${encodeURIComponent(conversationId)}/participants`
     if (this.#model.beginChange(conversationId, userId, 'in')) {
-      // 404: an attempt whose answer was lost has done it
+      // 404: an attempt whose response was lost has done it.
       const { status, attempts, body } = await this.#call('DELETE', `${path}/${userId}`)
       if (status !== 204 && !(status === 404 && (attempts > 1 || this.#model.membership(conversationId, userId).doubtful))) this.#problem(`removing ${userId}: ${status} ${JSON.stringify(body)}`)
       this.#model.endChange(conversationId, userId, 'out', attempts)
@@ -253,7 +253,7 @@ export class Actor {
     this.#model.addConversation(String(body.id), [...new Set([userId, ...participantIds])])
   }
 
-  /** What isn't one's own is not there. */
+  /** Foreign conversations must not be found. */
   async #trespass (): Promise<void> {
     const { status } = await this.#call('POST', '/api/chat/messages', { conversationId: 'group_of_others', text: 'let me in' })
     if (status !== 404) this.#problem(`another's conversation: ${status}`)

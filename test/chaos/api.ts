@@ -8,10 +8,10 @@ export interface Answer {
   body: Record<string, unknown>
 }
 
-/** Longer than any answer may take: what takes longer is a finding. */
+/** Longer than any response may take: a response that takes longer is a finding. */
 const TIMEOUT_MS = 15_000
 
-/** One JSON request. @throws when the connection broke before the whole answer had come */
+/** A single JSON request. @throws when the connection broke before the whole response had arrived */
 export async function callOnce (port: number, method: string, path: string, { token, body, agent, headers = {} }: {
   token?: string, body?: unknown, agent?: Agent, headers?: Record<string, string>
 } = {}): Promise<Answer> {
@@ -50,24 +50,24 @@ export interface ApiCounters { calls: number, broken: number, unavailable: numbe
 /** Where a call goes. */
 export interface Hop {
   port: number
-  /** Whether the process behind it was stopped since an instant: it owed no answer then. */
+  /** Whether the process behind it was stopped since an instant. A stopped process owes no answer. */
   wasStoppedSince (instant: number): boolean
 }
 
-/** REST as a stubborn client does it: again until there is an answer that counts. */
+/** Calls the API like a persistent client, which retries until a response counts. */
 export class Api {
   readonly counters: ApiCounters = { calls: 0, broken: 0, unavailable: 0, slowestUnavailableMs: 0 }
   readonly #hop: () => Hop
   readonly #problem: (text: string) => void
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 12 })
 
-  /** `hop` is asked for each attempt: clients hop between nodes. */
+  /** `hop` is called for each attempt: clients change between nodes. */
   constructor (hop: () => Hop, problem: (text: string) => void) {
     this.#hop = hop
     this.#problem = problem
   }
 
-  /** Tries until the answer is neither a broken connection nor "try again". */
+  /** Retries until the response is neither a broken connection nor "try again". */
   async call (userId: string, method: string, path: string, body?: unknown): Promise<Answer & { attempts: number }> {
     for (let attempts = 1; ; attempts++) {
       const since = Date.now()

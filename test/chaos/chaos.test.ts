@@ -2,7 +2,7 @@ import t from 'tap'
 import { details, failure } from './report.js'
 import { runChaos } from './run.js'
 
-// A short run of `npm run chaos`: everything happens once, under a modest load.
+// A short run of `npm run chaos`: every fault happens once, under a modest load.
 await t.test('nothing lost, nothing twice, nothing stuck', { timeout: 150_000 }, async t => {
   const report = await runChaos({
     seed: 'npm test',

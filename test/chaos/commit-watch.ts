@@ -4,12 +4,13 @@ import type { HarnessDatabase } from './database.js'
 const EVERY_MS = 50
 
 /**
- * When transactions were committed, by the harness's own clock: the servers' clocks may be wrong, and so may be the times that
- * they write. It asks for the newest position again and again, so an instant is known as the stretch between two answers.
+ * Records when transactions were committed, by the clock of the harness: the servers' clocks may be wrong, and so may
+ * the times that they write. It queries the newest position again and again, so an instant is known as the interval
+ * between two answers.
  */
 export class CommitWatch {
   readonly #database: Pick<HarnessDatabase, 'position'>
-  /** Positions only grow. */
+  /** Positions only increase. */
   readonly #samples: Array<{ asked: number, answered: number, position: number }> = []
   readonly #stop = new AbortController()
   #watching: Promise<void> | undefined
@@ -44,7 +45,7 @@ export class CommitWatch {
       const position = await this.#database.position().catch(() => undefined)
       const last = this.#samples.at(-1)
       const sample = { asked, answered: Date.now(), position: position ?? last?.position ?? 0 }
-      // of the same position the first and the last sample are needed
+      // Of several samples with one position, only the first and the last are needed.
       if (position !== undefined && last?.position === position && this.#samples.at(-2)?.position === position) this.#samples[this.#samples.length - 1] = sample
       else if (position !== undefined) this.#samples.push(sample)
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {})

@@ -3,10 +3,10 @@ import { Agent } from 'node:http'
 import { callOnce } from './api.js'
 import { mint } from './token.js'
 
-/** Participants of a group are made known in steps of this. */
+/** The number of participants that are added to a group at once. */
 const STEP = 50
 
-/** Makes users `reader<from>` … known, and a group of them, which `writer` owns. */
+/** Creates the users `reader<from>` and following, and a group of them that `writer` owns. */
 export async function gather (port: number, to: number, from = 0): Promise<string> {
   const userIds = Array.from({ length: to - from }, (_, index) => `reader${from + index}`)
   for (let start = 0; start < userIds.length; start += STEP) {
@@ -17,7 +17,7 @@ export async function gather (port: number, to: number, from = 0): Promise<strin
   return String(body.id)
 }
 
-/** Sends so many messages at a steady rate, a few at the same time; says how many were acknowledged. */
+/** Sends this many messages at a steady rate, a few at the same time. @returns how many were acknowledged */
 export async function write (port: number, conversationId: string, { count, perSecond, bytes }: { count: number, perSecond: number, bytes: number }): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   const token = mint('writer')
@@ -37,14 +37,14 @@ export async function write (port: number, conversationId: string, { count, perS
   return acknowledged
 }
 
-/** Until it is acknowledged. */
+/** Retries until the message is acknowledged. */
 async function send (port: number, body: object, token: string, agent: Agent): Promise<void> {
   for (;;) {
     try {
       const { status } = await callOnce(port, 'POST', '/api/chat/messages', { token, body, agent })
       if (status < 300) return
     } catch {
-      // the server is away
+      // The server is unavailable.
     }
     await sleep(100)
   }

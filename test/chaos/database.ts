@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 
-/** A row of the event log, with the message it points at. */
+/** A row of the event log, with the message that it points at. */
 export interface LogRow {
   conversationId: string
   seq: number
@@ -27,7 +27,7 @@ export interface MessageRow {
 export interface ConversationRow { id: string, num: number, eventSeq: number, messageSeq: number }
 export interface ParticipantRow { conversationId: string, userId: string, joinedSeq: number, deliveredSeq: number, readSeq: number }
 
-/** All that the servers have written, read past them. */
+/** Everything that the servers have written, read directly from the database. */
 export interface Snapshot {
   identity: string
   conversations: ConversationRow[]
@@ -36,20 +36,20 @@ export interface Snapshot {
   log: LogRow[]
 }
 
-/** The servers' database as the harness sees it. */
+/** The servers' database, as the harness sees it. */
 export interface HarnessDatabase {
   snapshot(): Promise<Snapshot>
-  /** Rows of the log of transactions after this one, in commit order. */
+  /** Rows of the log after this position, in commit order. */
   logAfter(position: number): Promise<LogRow[]>
   /** Rows of streams that count as open. */
   openStreams(): Promise<number>
-  /** Number of the newest transaction in the log. */
+  /** The position of the newest transaction in the log. */
   position(): Promise<number>
   /** Keeps all writers out until it is released. */
   lock(): Promise<() => unknown>
-  /** Waits for the next commit (SQLite: blocking this process); false when none came in time. */
+  /** Waits for the next commit (on SQLite, this blocks the process). False if there was none in time. */
   waitForCommit(timeoutMs: number): Promise<boolean>
-  /** What is the run's own goes with it. */
+  /** Closes it, and drops what belongs to the run. */
   close(): Promise<void>
 }
 
@@ -72,7 +72,7 @@ const queries = {
 
 type Rows = Array<Record<string, unknown>>
 
-/** PostgreSQL's driver gives bigints as text. */
+/** The driver of PostgreSQL returns bigints as text. */
 const numbers = (rows: Rows, ...columns: string[]): never => rows.map(row =>
   ({ ...row, ...Object.fromEntries(columns.map(column => [column, row[column] === null ? null : Number(row[column])])) })) as never
 
@@ -92,7 +92,7 @@ export async function openHarnessDatabase (url: string): Promise<HarnessDatabase
   return url.startsWith('file:') ? openSqlite(url.slice('file:'.length).split('?')[0]!) : await openPostgres(url)
 }
 
-/** What is used here of the driver that Prisma's adapter brings. */
+/** The part of the driver of Prisma's adapter that is used here. */
 interface SqliteDriver {
   prepare(sql: string): { all(): Rows }
   exec(sql: string): void
@@ -121,7 +121,7 @@ export function openSqlite (file: string): HarnessDatabase {
   }
 }
 
-/** Takes SQLite's lock from outside, as a backup or a person at the shell would, once it is free; the result releases it. */
+/** Takes SQLite's lock from another process, like a backup or a person at the shell, once it is free. The result releases it. */
 export async function lockSqlite (file: string): Promise<() => void> {
   const holder = new Driver(file, { timeout: 0 })
   for (;;) {
@@ -139,16 +139,16 @@ export async function lockSqlite (file: string): Promise<() => void> {
   }
 }
 
-/** A schema of a run's own. */
+/** A schema that belongs to the run. */
 export function withSchema (url: string, schema: string): string {
   const own = new URL(url)
   own.searchParams.set('schema', schema)
   return own.href
 }
 
-/** How the harness's own sessions are told from the servers'. */
+/** The application name that distinguishes the harness's sessions from those of the servers. */
 export const HARNESS = 'chaos harness'
-/** Opened at the start and kept: while the database lets nobody in, there is no other. */
+/** Opened at the start and kept: while the database refuses connections, there is no other. */
 const SESSIONS = 6
 
 async function openPostgres (url: string): Promise<HarnessDatabase> {

@@ -10,31 +10,31 @@ import type { SmallDisk } from './small-disk.js'
 
 export type FaultKind = 'kill' | 'killAtCommit' | 'terminate' | 'pause' | 'lock' | 'databaseAway' | 'busAway' | 'readOnly' | 'noConnections' | 'fileAway' | 'diskFull' | 'clockJump'
 
-/** Something that befalls a process or the database. */
+/** A fault of a process or of the database. */
 export interface Fault {
   kind: FaultKind
-  /** After so many milliseconds in which the process was well: how long a start takes depends on the machine. */
+  /** The time during which the process was well before it, in milliseconds: the time that a start takes depends on the machine. */
   atMs: number
   node: number
-  /** How long it lasts, or how long the process stays away. Of a clock that jumps: how far it is off from then on. */
+  /** How long it lasts, or how long the process is away. For a clock jump: how far the clock is off from then on. */
   ms: number
 }
 
-/** How often each kind happens; 0 switches it off. */
+/** How often each kind of fault happens per minute; 0 disables it. */
 export interface Rates {
-  /** Half of them as soon as possible after a commit. */
+  /** Half of them happen as soon as possible after a commit. */
   killsPerMinute: number
   terminationsPerMinute: number
   pausesPerMinute: number
-  /** Somebody else holds the database's lock. */
+  /** Another process holds the database's lock. */
   locksPerMinute: number
   databaseAwaysPerMinute: number
   busAwaysPerMinute: number
-  /** PostgreSQL: sessions are ended, and new ones are read-only, as after a failover to a standby. */
+  /** PostgreSQL: sessions are ended and new ones are read-only, as after a failover to a standby. */
   readOnlysPerMinute: number
-  /** PostgreSQL: sessions are ended, and none is let in. */
+  /** PostgreSQL: sessions are ended and new ones are refused. */
   refusalsPerMinute: number
-  /** SQLite: the database's file is somewhere else for a while. */
+  /** SQLite: the file of the database is moved away for a while. */
   filesAwayPerMinute: number
   /** SQLite: the disk is full for a while. Needs root. */
   fullDisksPerMinute: number
@@ -44,15 +44,15 @@ export interface Rates {
 
 const SECONDS_30 = 30_000
 const HOUR = 3_600_000
-/** By how much clocks are wrong: each comes once before chance decides. */
+/** By how much clocks are wrong: each value is used once before they are drawn at random. */
 const OFFSETS = [-SECONDS_30, HOUR, -HOUR, SECONDS_30]
 
 const LONGEST_LOCK_MS = 8000
 const LONGEST_AWAY_MS = 10_000
-/** One among several nodes may be taken for dead, and come back. */
+/** One of several nodes may be taken for dead, and return. */
 const LONGEST_PAUSE_MS = 30_000
 
-/** What will happen, all of it drawn beforehand. Each kind happens at least once. */
+/** Draws all faults before the run starts. Each kind happens at least once. */
 export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Rates): Fault[] {
   const minutes = durationMs / 60_000
   const faults: Fault[] = []
@@ -70,10 +70,10 @@ export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Ra
   add('killAtCommit', rates.killsPerMinute / 2, away)
   add('terminate', rates.terminationsPerMinute, away)
   add('pause', rates.pausesPerMinute, () => rng.between(1000, longestPause))
-  // the first of them as long as it may be
+  // The first of them lasts as long as possible.
   const pause = faults.find(({ kind }) => kind === 'pause')
   if (pause !== undefined) pause.ms = longestPause
-  // short ones mostly
+  // Most of them are short.
   add('lock', rates.locksPerMinute, () => 100 + (longestLock - 100) * rng.next() ** 3)
   add('databaseAway', rates.databaseAwaysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
   add('busAway', rates.busAwaysPerMinute, () => 100 + (longestAway - 100) * rng.next() ** 2)
@@ -88,20 +88,20 @@ export function schedule (rng: Rng, durationMs: number, nodes: number, rates: Ra
 
 export interface Death { at: number, position: number, atCommit: boolean }
 
-/** What faults take hold of, as far as a run has it. */
+/** What the faults act on, as far as a run has it. */
 export interface Levers {
   /** Between the nodes and what they share. */
   database: Gate | undefined
   bus: Gate | undefined
   ownDatabase: OwnDatabase | undefined
-  /** SQLite's. */
+  /** For SQLite. */
   file: string | undefined
   disk: SmallDisk | undefined
-  /** Of the nodes. */
+  /** The wall clocks of the nodes. */
   clocks: ShiftedClock[]
 }
 
-/** Lets the schedule happen. */
+/** Carries out the schedule. */
 export class Faults {
   readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0, databaseAway: 0, busAway: 0, readOnly: 0, noConnections: 0, fileAway: 0, diskFull: 0, clockJump: 0 }
   readonly deaths: Death[] = []
@@ -110,7 +110,7 @@ export class Faults {
   readonly #database: HarnessDatabase
   readonly #levers: Levers
   readonly #problem: (text: string) => void
-  /** Troubles that a start can't get over: how many there are now, and how many there were. */
+  /** Faults that no start can overcome: how many there are now, and how many there were. */
   #refusing = 0
   #refused = 0
 
@@ -121,11 +121,11 @@ export class Faults {
     this.#problem = problem
   }
 
-  /** Resolves when all of it has happened, and every process was well for `durationMs`. */
+  /** Resolves when all faults have happened, and every process was well for `durationMs`. */
   async run (faults: readonly Fault[], durationMs: number): Promise<void> {
     await Promise.all(this.#servers.map(async (server, node) => {
       let wellMs = 0
-      // trouble of what all nodes share comes on top of what else happens
+      // Faults of what all nodes share happen at the same time as the others.
       let shared: Promise<void> = Promise.resolve()
       for (const fault of faults.filter(fault => fault.node === node)) {
         await sleep(fault.atMs - wellMs)
@@ -136,7 +136,7 @@ export class Faults {
         else if (fault.kind === 'busAway') shared = shared.then(async () => { await shutFor(this.#levers.bus, fault.ms) })
         else if (fault.kind === 'clockJump') this.#levers.clocks[node]!.set(fault.ms)
         else if (fault.kind === 'readOnly' || fault.kind === 'noConnections' || fault.kind === 'diskFull') shared = shared.then(async () => { await this.#refuse(fault.kind, fault.ms) })
-        // a process that starts meanwhile would make another
+        // A process that starts meanwhile would create another file.
         else if (fault.kind === 'fileAway') await (shared = shared.then(async () => { await this.#refuse('fileAway', fault.ms) }))
         else await this.#befall(server, fault)
       }
@@ -158,7 +158,7 @@ export class Faults {
   }
 
   async #kill (server: ServerProcess, atCommit: boolean): Promise<void> {
-    // the process is between the commit and what it tells of it, if we are quick enough
+    // If it is quick enough, the process is killed between a commit and its announcement.
     if (atCommit) await this.#database.waitForCommit(200)
     await server.kill()
     this.deaths.push({ at: Date.now(), position: await this.#database.position(), atCommit })
@@ -176,7 +176,7 @@ export class Faults {
       try {
         return await server.start()
       } catch (error) {
-        // it says why, and ends: whoever watches over it starts it again
+        // The process reports the reason and ends, and its supervisor starts it again.
         if (this.#refusing > 0 || this.#refused > refused) {
           attempt--
           await sleep(200)
@@ -188,7 +188,7 @@ export class Faults {
     }
   }
 
-  /** The database refuses, for reasons that are none of the server's. */
+  /** The database refuses to work, for reasons outside the server. */
   async #refuse (kind: FaultKind, ms: number): Promise<void> {
     this.#refusing++
     const end = await this.#beginRefusal(kind)

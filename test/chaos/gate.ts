@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
-/** Where a database or a bus is found. While the gate is shut, it is as if that had gone: what was open is reset, what comes is turned away. */
+/**
+ * A gate in front of a database or a bus. While it is shut, open connections are reset and new ones are refused, as if
+ * the server was gone.
+ */
 export class Gate {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -17,7 +20,7 @@ export class Gate {
       const outer = connect({ ...target, noDelay: true })
       for (const [socket, other] of [[inner, outer], [outer, inner]] as const) {
         this.#sockets.add(socket)
-        // the close follows
+        // The `close` event follows.
         socket.on('error', () => {})
         socket.once('close', () => {
           this.#sockets.delete(socket)
@@ -28,7 +31,7 @@ export class Gate {
     })
   }
 
-  /** Stands in front of what a URL names. */
+  /** Stands in front of the server that a URL names. */
   static async before (url: string, defaultPort: number): Promise<Gate> {
     const { hostname, port } = new URL(url)
     const server = createServer({ noDelay: true }).listen(0, '127.0.0.1')
@@ -49,7 +52,7 @@ export class Gate {
     for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
-  /** Resolves when so many have come in vain. */
+  /** Resolves when this many connections have been refused. */
   async turnedAway (count: number): Promise<void> {
     for (let left = count; left > 0; left--) await once(this.#server, 'turned away')
   }

@@ -5,11 +5,11 @@ export interface SentMessage {
   senderId: string
   /** All texts that it may have had. */
   texts: Set<string>
-  /** What it may be now: more than one while the outcome of a change is unknown. */
+  /** The texts that it may have now: more than one while the outcome of an edit is unknown. */
   finalTexts: Set<string>
-  /** Of edits that were asked for more than once. */
+  /** The texts of edits that were requested more than once. */
   lateTexts: Set<string>
-  /** From the answer; undefined: nobody has said that it is saved. */
+  /** From the response. Undefined until a response says that it is saved. */
   saved: { id: string, seq: number } | undefined
   deletedAt: number | undefined
 }
@@ -18,13 +18,13 @@ type State = 'in' | 'out' | 'changing'
 
 interface Membership {
   state: State
-  /** Changes with every change; the same before and after a request means that nothing happened in between. */
+  /** Changes with every change. If it is the same before and after a request, nothing happened in between. */
   epoch: number
-  /** A copy of a change may be on its way still, by a process that stands still: who is in can't be known any more. */
+  /** A copy of a change may still be under way, in a process that is paused: whether the user takes part cannot be known any more. */
   doubtful: boolean
 }
 
-/** What the harness has asked for and been promised: which users are where, what was saved, which marks were set. */
+/** What the harness has requested and been promised: who takes part where, what was saved, and which receipts were sent. */
 export class Model {
   readonly messages: SentMessage[] = []
   readonly #savedByConversation = new Map<string, SentMessage[]>()
@@ -53,13 +53,13 @@ export class Model {
     return this.#members.get(conversationId)?.get(userId) ?? { state: 'out', epoch: 0, doubtful: false }
   }
 
-  /** True when the user surely was a participant all the while since `epoch`. */
+  /** True if the user was certainly a participant all the time since `epoch`. */
   wasIn (conversationId: string, userId: string, epoch: number): boolean {
     const { state, epoch: now, doubtful } = this.membership(conversationId, userId)
     return state === 'in' && now === epoch && !doubtful
   }
 
-  /** Before a participant is removed or asked in; false when somebody else is at it. */
+  /** Call it before a participant is added or removed. False if another user is changing the same membership. */
   beginChange (conversationId: string, userId: string, from: 'in' | 'out'): boolean {
     const members = this.#members.get(conversationId)
     const membership = members?.get(userId) ?? { state: 'out' as State, epoch: 0, doubtful: false }

@@ -4,12 +4,12 @@ import type { LogRow, MessageRow, Snapshot } from './database.js'
 import type { Model, SentMessage } from './model.js'
 import { textKeyOf, type Received, type Subscriber } from './subscriber.js'
 
-/** A stretch of a conversation's log in which a user was a participant; the event that ended it is theirs, too. */
+/** A part of a conversation's log during which a user was a participant. The event that ended it belongs to the user, too. */
 interface Stay { from: number, to: number }
 
 const MEMBERSHIP = new Set(['participantJoined', 'participantLeft'])
 
-/** What history implies. Everything here follows from the event log as it stands at the end, and from what was promised. */
+/** Judges the run. Everything here follows from the event log as it is at the end, and from what was promised. */
 export class Oracle {
   readonly #snapshot: Snapshot
   readonly #model: Model
@@ -56,7 +56,7 @@ export class Oracle {
     }
   }
 
-  /** Everything acknowledged is there once, as it was last acknowledged; everything that is there was sent. */
+  /** Everything that was acknowledged exists once, as it was last acknowledged, and everything that exists was sent. */
   #judgeMessages (): void {
     const byClientId = new Map<string, MessageRow[]>()
     for (const row of this.#snapshot.messages) {
@@ -97,7 +97,7 @@ export class Oracle {
 
   // ---- subscribers
 
-  /** When a subscriber was in a conversation, by the log. */
+  /** When a subscriber took part in a conversation, by the log. */
   #stays (conversationId: string, userId: string): Stay[] {
     const stays: Stay[] = []
     let from: number | undefined
@@ -117,7 +117,7 @@ export class Oracle {
     return stays
   }
 
-  /** What a subscriber has to have got when all is quiet: the newest number of each conversation. */
+  /** What a subscriber must have received when all is quiet: the newest `eventSeq` of each conversation. */
   owed (subscriber: Subscriber): Map<string, number> {
     const { userId, conversationId, echo } = subscriber.options
     const owed = new Map<string, number>()
@@ -136,7 +136,7 @@ export class Oracle {
     return echo || row.type !== 'message' || row.userId !== userId
   }
 
-  /** None lost, none twice, none out of order, none after a removal, and each as it was. */
+  /** No event was lost, repeated, out of order or sent after a removal, and each was as in the log. */
   judgeSubscriber (subscriber: Subscriber): void {
     const problem = (text: string): void => { this.#problem(`${subscriber.name}: ${text}`) }
     const { conversationId } = subscriber.options
@@ -170,7 +170,7 @@ export class Oracle {
     const early = received.find(({ eventSeq }) => eventSeq <= after)
     if (early !== undefined) problem(`${id}: event ${early.eventSeq}, position ${log[early.eventSeq - 1]?.position}, on connection ${early.connection + 1}, although it began with ${subscriber.start}, after ${after}`)
 
-    // what happened while they were away may be read by who came back, and by nobody else
+    // Events during a user's absence may be read by a user who came back, and by nobody else.
     stays.forEach(({ to }, index) => {
       const back = stays[index + 1]
       const isBackAt = back === undefined ? Infinity : this.#commits.notBefore(log[back.from - 1]!.position)
@@ -189,7 +189,7 @@ export class Oracle {
     }
   }
 
-  /** Where in a subscriber's life something is missing. */
+  /** Describes where in a subscriber's stream something is missing. */
   #around (seq: number, id: string, received: Received[], subscriber: Subscriber): string {
     const before = received.findLast(({ eventSeq }) => eventSeq < seq)
     const next = received.find(({ eventSeq }) => eventSeq > seq)
@@ -216,7 +216,10 @@ export class Oracle {
     }
   }
 
-  /** No typing of a conversation one isn't in: neither behind one's removal on the stream, nor on a connection that was over before one came in. */
+  /**
+   * No typing of a conversation that the user is not in: neither after the removal on the same stream, nor on a
+   * connection that ended before the user joined.
+   */
   #judgeHeard ({ heard, received, openedAt, options: { userId } }: Subscriber, problem: (text: string) => void): void {
     for (const { conversationId, type, at, connection, behind } of heard) {
       if (type !== 'typing' || conversationId === undefined) continue

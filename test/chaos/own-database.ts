@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { HARNESS } from './database.js'
 
-/** A PostgreSQL database that a run makes for itself, so that it can be made to refuse. */
+/** A PostgreSQL database that a run creates for itself, so that it can be made to refuse. */
 export class OwnDatabase {
   readonly url: string
   readonly #name: string
@@ -14,7 +14,7 @@ export class OwnDatabase {
     this.#admin = admin
   }
 
-  /** Makes one on the server of this URL. Its role needs CREATEDB, and pg_signal_backend for others' sessions. */
+  /** Creates one on the server of this URL. Its role needs CREATEDB, and pg_signal_backend for the sessions of others. */
   static async create (serverUrl: string): Promise<OwnDatabase> {
     const name = `chaos_${randomBytes(6).toString('hex')}`
     const plain = new URL(serverUrl)
@@ -27,21 +27,24 @@ export class OwnDatabase {
     return new OwnDatabase(own.href, name, admin)
   }
 
-  /** As after a failover to a standby: everybody is thrown out, and sessions are read-only until the result is called. Those that were opened meanwhile stay so. */
+  /**
+   * Ends all sessions and makes new ones read-only until the result is called, as after a failover to a standby. Those
+   * that were opened meanwhile stay read-only.
+   */
   async makeReadOnly (): Promise<() => Promise<void>> {
     await this.#admin.query(`ALTER DATABASE ${this.#name} SET default_transaction_read_only = on`)
     await this.#throwOut()
     return async () => { await this.#admin.query(`ALTER DATABASE ${this.#name} RESET default_transaction_read_only`) }
   }
 
-  /** Everybody is thrown out, and nobody let in (SQLSTATE 55000) until the result is called. */
+  /** Ends all sessions and refuses new ones (SQLSTATE 55000) until the result is called. */
   async refuseConnections (): Promise<() => Promise<void>> {
     await this.#admin.query(`ALTER DATABASE ${this.#name} ALLOW_CONNECTIONS false`)
     await this.#throwOut()
     return async () => { await this.#admin.query(`ALTER DATABASE ${this.#name} ALLOW_CONNECTIONS true`) }
   }
 
-  /** All but the harness, which has to see what is going on. */
+  /** All sessions except those of the harness, which must see what happens. */
   async #throwOut (): Promise<void> {
     await this.#admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name <> $2', [this.#name, HARNESS])
   }

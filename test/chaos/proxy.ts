@@ -4,27 +4,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Rng } from './rng.js'
 
 export interface ProxyFaults {
-  /** A connection is cut once in so many milliseconds, on average. */
+  /** The mean time until a connection is cut, in milliseconds. */
   cutEveryMs: number
-  /** Of the pieces that pass: how many are held for a few milliseconds, how many for a second or so. */
+  /** The share of chunks that are delayed by a few milliseconds, and by about a second. */
   delays: number
   stalls: number
-  /** How many are passed on in pieces cut at any byte. */
+  /** The share of chunks that are passed on in pieces, cut at any byte. */
   splits: number
 }
 
 export interface ProxyCounters { connections: number, cuts: number, halfCloses: number, stalls: number, delays: number, splits: number }
 
-/** How long what was half closed stays so, in milliseconds. */
+/** How long a half-closed connection stays so, in milliseconds. */
 const HALF_CLOSED_MS = 1500
 
 /**
- * TCP between clients and a server, as bad as it gets: cuts (FIN or RST, also in the middle of an event), half-closed
- * connections, stalls, delays, and what was sent in one piece arriving in many.
+ * TCP between clients and a server, in the worst possible condition: cuts (FIN or RST, also in the middle of an event),
+ * half-closed connections, stalls, delays, and chunks that arrive in many pieces.
  */
 export class Proxy {
   readonly counters: ProxyCounters = { connections: 0, cuts: 0, halfCloses: 0, stalls: 0, delays: 0, splits: 0 }
-  /** Stays when it is closed: who comes then is refused. */
+  /** The port is kept when it is closed: connections are refused then. */
   readonly port: number
   readonly #server: Server
   readonly #target: number
@@ -42,7 +42,7 @@ export class Proxy {
     server.on('connection', client => { this.#link(client) })
   }
 
-  /** Calm at first. */
+  /** Does no harm at first. */
   static async listen (target: number, faults: ProxyFaults, rng: Rng): Promise<Proxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -53,7 +53,7 @@ export class Proxy {
     return this.#calm
   }
 
-  /** Begins to do harm, or stops it: what is held then passes. */
+  /** Starts to do harm, or stops: delayed chunks are then passed on. */
   set calm (calm: boolean) {
     this.#calm = calm
     for (const link of this.#links) {
@@ -62,7 +62,7 @@ export class Proxy {
     }
   }
 
-  /** Cuts all that is open. */
+  /** Cuts all open connections. */
   cutAll (): void {
     for (const link of this.#links) link.destroy()
   }
@@ -83,7 +83,7 @@ export class Proxy {
   }
 }
 
-/** One connection and its fate. */
+/** A connection, and how it will end. */
 class Link {
   readonly closed: Promise<unknown>
   readonly #client: Socket
@@ -106,7 +106,7 @@ class Link {
     this.#rng = rng
     this.closed = Promise.all([closeOf(client), closeOf(upstream)])
     for (const socket of [client, upstream]) {
-      // the close follows
+      // The `close` event follows.
       socket.on('error', () => {})
       socket.once('close', () => { this.destroy() })
     }
@@ -148,7 +148,7 @@ class Link {
     }
     counters.halfCloses++
     this.#half = true
-    // the other side isn't told, and goes on writing to nobody
+    // The other side is not told, and continues to write.
     if (kind === 'clientHalf') this.#client.end()
     else this.#upstream.end()
     this.#fate = setTimeout(() => { this.destroy() }, HALF_CLOSED_MS)

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 
 const ID_LINE = Buffer.from('\nid: ')
 const LINE_END = 10
-/** The end of what was read, to tell why a stream ended. */
+/** The last bytes that were read, which show why a stream ended. */
 const TAIL = 400
 
 export interface RawReaderOptions {
@@ -10,16 +10,16 @@ export interface RawReaderOptions {
   token: string
   conversationId: string
   lastEventId?: string
-  /** Told each time something has come. */
+  /** Called each time something has arrived. */
   onProgress?: () => void
 }
 
 /**
- * A subscriber of one conversation for crowds of thousands: looks at nothing but ids, on the bytes as they come, and sees
- * that the numbers in them have no gap, no repetition and one order.
+ * A subscriber of one conversation for crowds of thousands. It looks only at the ids in the bytes that arrive, and
+ * checks that their numbers have no gap, no repetition and the right order.
  */
 export class RawReader {
-  /** Number in the last id, and how many events came. */
+  /** The number in the last id, and the count of events. */
   seq = -1
   events = 0
   lastId: string | undefined
@@ -45,12 +45,12 @@ export class RawReader {
     })
   }
 
-  /** What the stream ended with. */
+  /** The end of the stream. */
   get tail (): string {
     return this.#tail
   }
 
-  /** Takes nothing more. */
+  /** Stops reading. */
   stopReading (): void {
     this.#socket.pause()
   }
@@ -69,7 +69,7 @@ export class RawReader {
       this.#take(text.toString('latin1', start + ID_LINE.length, end))
       from = end
     }
-    // an id that is cut, or the beginning of one
+    // An id that is cut, or the beginning of one.
     const cut = text.indexOf(ID_LINE, from)
     this.#rest = Buffer.from(text.subarray(cut === -1 ? Math.max(from, text.length - ID_LINE.length + 1) : cut))
     this.#options.onProgress?.()

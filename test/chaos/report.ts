@@ -1,18 +1,18 @@
 import type { ProxyCounters } from './proxy.js'
 import type { Fault, FaultKind } from './faults.js'
 
-/** What a run has done, and what it found. */
+/** What a run did, and what it found. */
 export interface Report {
   seed: string
   minutes: number
   nodes: number
   faults: Record<FaultKind, number>
-  /** Kills after which what was committed last had reached nobody. */
+  /** Kills after which the last commit had not been announced to anybody. */
   killsBeforeEmit: number
   proxy: ProxyCounters
   messages: number
   events: number
-  /** Events that subscribers got, each compared with the log. */
+  /** Events that subscribers received. Each was compared with the log. */
   checked: number
   subscribers: number
   connections: number
@@ -47,7 +47,7 @@ export function tableRow (report: Report): string {
   ].join(' | ')} |`
 }
 
-/** The rest of the figures, on a few lines. */
+/** The other figures, on a few lines. */
 export function details (report: Report): string {
   const { faults, proxy, reasons, calls, broken, slowestUnavailableMs, slowestTerminationMs, settledMs, subscribers, fellBehind, gaps } = report
   return [
@@ -58,7 +58,7 @@ export function details (report: Report): string {
   ].join('\n')
 }
 
-/** Everything that helps to find out. */
+/** Everything that helps to find the cause. */
 export function failure ({ seed, minutes, problems, schedule, errors, log }: Report): string {
   const shown = problems.slice(0, 40)
   return [

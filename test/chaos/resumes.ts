@@ -20,25 +20,25 @@ export interface ResumesOptions {
 
 export interface ResumesReport {
   streams: number
-  /** Server CPU for one resume, microseconds: nothing was missed, something was, and with a writer who goes on. */
+  /** Server CPU of a resume, in microseconds: if nothing was missed, if something was, and while a writer continues. */
   nothingMissed: number
   somethingMissed: number
   whileWriting: number
-  /** The same for opening a stream the first time, and for closing what the dead process had, per stream. */
+  /** The same for opening a stream the first time, and for closing the streams of the dead process, per stream. */
   opening: number
   clearing: number
   failures: string[]
   memoryMiB: number
 }
 
-/** Conversations: each has so many users, each with so many streams. */
+/** Conversations, each with this many users, each with this many streams. */
 const USERS = 50
 const PER_USER = 10
 /** Connections that are opened at the same time. */
 const AT_ONCE = 200
 const PATIENCE_MS = 120_000
 
-/** A server with as many streams as it goes is killed and started again, and all of them resume. */
+/** A server with as many streams as possible is killed and started again, and all of them resume. */
 export async function runResumes ({ streams, missed }: ResumesOptions): Promise<ResumesReport> {
   const folder = mkdtempSync(join(tmpdir(), 'chaos-'))
   const file = join(folder, 'chat.db')
@@ -47,7 +47,7 @@ export async function runResumes ({ streams, missed }: ResumesOptions): Promise<
   const failures: string[] = []
   try {
     await server.start()
-    // the same users in every conversation
+    // Every conversation has the same users.
     const userCount = Math.min(1000, Math.ceil(streams / PER_USER))
     const conversationIds: string[] = []
     for (let from = 0; from < userCount; from += USERS) conversationIds.push(await gather(server.port, Math.min(userCount, from + USERS), from))
@@ -78,7 +78,7 @@ export async function runResumes ({ streams, missed }: ResumesOptions): Promise<
       await server.kill()
       await eventually(() => readers.every(({ closed }) => closed))
       await server.start()
-      // what the dead process had is closed first, and told apart from what resuming costs
+      // The streams of the dead process are closed first, so that this cost is separate from that of resuming.
       return await measured(async () => { while (await database.openStreams() > 0) await sleep(50) })
     }
     const judge = (what: string, behind: number): void => {
@@ -124,7 +124,7 @@ export async function runResumes ({ streams, missed }: ResumesOptions): Promise<
   }
 }
 
-/** Waits until it is so, or long enough: what isn't so is found by who judges. */
+/** Waits until the condition holds, or long enough: whoever judges the run finds what does not hold. */
 async function eventually (isSo: () => boolean): Promise<void> {
   for (const deadline = Date.now() + PATIENCE_MS; !isSo() && Date.now() < deadline;) await sleep(10)
 }

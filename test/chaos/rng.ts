@@ -11,12 +11,12 @@ export class Rng {
     this.#state = Int32Array.from([0, 4, 8, 12], offset => digest.readInt32LE(offset))
   }
 
-  /** Numbers of its own for an actor: what one draws doesn't shift what another gets. */
+  /** A generator of its own for an actor: what one draws does not change what another gets. */
   fork (name: string): Rng {
     return new Rng(`${this.#seed}/${name}`)
   }
 
-  /** From 0 to below 1. */
+  /** From 0 (included) to 1 (excluded). */
   next (): number {
     let [a, b, c, d] = this.#state as unknown as [number, number, number, number]
     const t = (((a + b) | 0) + d) | 0
@@ -41,7 +41,7 @@ export class Rng {
     return this.next() < probability
   }
 
-  /** Waiting times of what happens at random once in `mean`. */
+  /** The time until an event that happens at random, once in `mean`. */
   exponential (mean: number): number {
     return -Math.log(1 - this.next()) * mean
   }

@@ -32,7 +32,7 @@ export interface ChaosOptions {
   redisUrl?: string
   nodes?: number
   users?: number
-  /** Pause between two acts of a user, on average, in milliseconds. */
+  /** The mean pause between two actions of a user, in milliseconds. */
   pauseMs?: number
   rates?: Partial<Rates>
   proxy?: Partial<ProxyFaults>
@@ -52,29 +52,29 @@ const RATES: Rates = {
   fullDisksPerMinute: 0,
   clockJumpsPerMinute: 4
 }
-/** Where the database, or the bus, is on other machines. */
+/** Whether the database, or the bus, is on other machines. */
 const POSTGRES_RATES = { databaseAwaysPerMinute: 1, readOnlysPerMinute: 1, refusalsPerMinute: 1 }
 const REDIS_RATES = { busAwaysPerMinute: 1 }
-/** Where one process has a file. */
+/** Whether one process has a file. */
 const SQLITE_RATES = { filesAwayPerMinute: 1 }
 const DISK_MIB = 64
-/** Events that bring a conversation to the top of the list. */
+/** Events that move a conversation to the top of the list. */
 const ACTIVITY = new Set(['conversationCreated', 'message', 'participantJoined', 'participantLeft'])
 const PROXY: ProxyFaults = { cutEveryMs: 3000, delays: 0.05, stalls: 0.004, splits: 0.2 }
-/** Typing lapses after six seconds of nothing; what else it takes on a busy machine, in milliseconds. */
+/** Typing lapses after six seconds, and a busy machine may take longer, in milliseconds. */
 const LAPSE_MS = 12_000
-/** How long all may take to be caught up after the last fault, in milliseconds. */
+/** How long everybody may take to catch up after the last fault, in milliseconds. */
 const SETTLE_MS = 30_000
-/** Descriptors that come and go by themselves. */
+/** File descriptors that come and go by themselves. */
 const SPARE_DESCRIPTORS = 4
-/** The pool of a node, and who listens. */
+/** The pool of a node, and the connection that listens. */
 const POSTGRES_SOCKETS = 11
 const REDIS_SOCKETS = 2
 
-/** What the processes hold. */
+/** The resources that the processes hold. */
 interface Measure { memoryMiB: number, descriptors: number, timers: number, fellBehind: number, gaps: number }
 
-/** One run: a world of servers, proxies, users and subscribers, its troubles, and the verdict. */
+/** One run: a world of servers, proxies, users and subscribers, its faults, and the verdict. */
 export async function runChaos (options: ChaosOptions): Promise<Report> {
   const world = new World(options)
   try {
@@ -99,7 +99,7 @@ class World {
   readonly #running: Array<Promise<void>> = []
   readonly #userIds: string[]
   readonly #api: Api
-  /** Aborted when users and newcomers have done enough. */
+  /** Aborted when the users and newcomers have done enough. */
   readonly #stopActing = new AbortController()
   readonly #levers: Levers = { database: undefined, bus: undefined, ownDatabase: undefined, file: undefined, disk: undefined, clocks: [] }
   #database: HarnessDatabase | undefined
@@ -240,7 +240,7 @@ class World {
     this.#commits.start()
   }
 
-  /** Where the nodes keep their data: in what the faults need. */
+  /** Where the nodes keep their data: in whatever the faults need. */
   async #makeDatabase (): Promise<string> {
     const { databaseUrl } = this.#options
     const { readOnlysPerMinute, refusalsPerMinute, fullDisksPerMinute } = this.#rates
@@ -257,7 +257,7 @@ class World {
     return this.#rates.clockJumpsPerMinute > 0
   }
 
-  /** Groups, some of whose participants come and go; everybody's direct conversations with the next; who follows what. */
+  /** Groups, some of whose participants come and go; direct conversations of each user with the next; and who follows what. */
   async #populate (): Promise<void> {
     const users = this.#userIds
     for (const userId of users) await this.#api.call(userId, 'GET', '/api/chat/me')
@@ -290,7 +290,7 @@ class World {
         this.#subscribe(`${userId} group ${number}`, userId, conversationId, (index + number) % 5 === 0, (index + number) % 2 === 0, (index + number) % 4 === 2)
       }
     }
-    // a second device of everything
+    // A second device of everything.
     this.#subscribe('user0 all, again', users[0]!, null, true, true, false)
   }
 
@@ -304,7 +304,7 @@ class World {
     return subscriber
   }
 
-  /** People who open a page in the middle of it all, and close it after a while. */
+  /** People who open a page during the run, and close it after a while. */
   async #newcomers (signal: AbortSignal): Promise<void> {
     const rng = this.#rng.fork('newcomers')
     const visits: Array<Promise<void>> = []
@@ -322,7 +322,7 @@ class World {
 
   // ---- the end
 
-  /** Waits until every subscriber has what the log says; those that don't get it are found by the oracle. */
+  /** Waits until every subscriber has what the log says. The oracle finds those that never do. */
   async #settle (): Promise<number> {
     const since = Date.now()
     const oracle = new Oracle(await this.#database!.snapshot(), this.#model, this.#commits!, () => {})
@@ -336,7 +336,7 @@ class World {
     return settledMs
   }
 
-  /** History, unread counts and a replay of everything, as somebody who comes now gets them. */
+  /** The history, unread counts and a replay of everything, as a newcomer gets them. */
   async #judgeRest (): Promise<void> {
     const { identity, conversations, participants, messages, log } = await this.#database!.snapshot()
     const { port } = this.#servers[0]!
@@ -368,7 +368,7 @@ class World {
     }
   }
 
-  /** The list is in the order of what happened last, not of what clocks said. */
+  /** The list is in the order of positions, not of what clocks said. */
   async #judgeList (port: number, userId: string, log: LogRow[]): Promise<void> {
     const latest = new Map<string, number>()
     for (const { conversationId, type, position } of log) if (ACTIVITY.has(type)) latest.set(conversationId, Math.max(latest.get(conversationId) ?? 0, position))
@@ -377,7 +377,7 @@ class World {
     if (positions.some((position, index) => position > (positions[index - 1] ?? Infinity))) this.#problem(`the list of ${userId} is in the order ${positions.join(', ')} of positions`)
   }
 
-  /** Everybody has gone: what the process holds must go, too. */
+  /** All clients are gone: what the process holds for them must go, too. */
   async #release (): Promise<Measure> {
     for (const proxy of this.#proxies) proxy.cutAll()
     this.#api.close()
@@ -388,7 +388,7 @@ class World {
     return await this.#measure()
   }
 
-  /** Of a node to what the nodes share, at most. */
+  /** The most sockets of a node to what the nodes share. */
   get #pooledSockets (): number {
     return (this.#levers.database === undefined ? 0 : POSTGRES_SOCKETS) + (this.#levers.bus === undefined ? 0 : REDIS_SOCKETS)
   }
@@ -405,7 +405,7 @@ class World {
     }
   }
 
-  /** A metric, summed over the nodes; 0 when it isn't there. */
+  /** A metric, summed over the nodes; 0 if it does not exist. */
   async #metric (name: string): Promise<number> {
     let sum = 0
     for (const { port } of this.#servers) {
@@ -416,7 +416,7 @@ class World {
     return sum
   }
 
-  /** Deaths whose last commit was news to everybody when they came back. */
+  /** Deaths whose last commit was new to everybody when they came back. */
   #killsBeforeEmit ({ deaths }: Faults, log: Array<{ conversationId: string, seq: number, position: number }>): number {
     return deaths.filter(({ at, position }) => {
       const last = new Set(log.filter(row => row.position === position).map(({ conversationId, seq }) => `${conversationId} ${seq}`))
@@ -439,8 +439,9 @@ class World {
 }
 
 /**
- * Follows a conversation from an id on until its newest event is there; the numbers in the order they came. Not by `fetch`: Node.js's
- * opens a spare connection when a body is left unread, and that connection would count as one that the server doesn't let go.
+ * Follows a conversation from an event id until its newest event has arrived. Returns the numbers in the order of
+ * arrival. It does not use `fetch`: that of Node.js opens a spare connection when a body is left unread, which would
+ * count as one that the server does not close.
  */
 async function replay (port: number, userId: string, conversationId: string, from: string, last: number): Promise<number[]> {
   const numbers: number[] = []
@@ -464,14 +465,14 @@ async function replay (port: number, userId: string, conversationId: string, fro
       if (numbers.at(-1) === last) break
     }
   } catch {
-    // what came by then is what there is
+    // What has arrived by then is all there is.
   } finally {
     request.destroy()
   }
   return numbers
 }
 
-/** Asks until it is so; false when it isn't in time. */
+/** Checks until the condition holds. False if it does not hold in time. */
 async function until (timeoutMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
   for (const deadline = Date.now() + timeoutMs; ;) {
     if (await isSo()) return true

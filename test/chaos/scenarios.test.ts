@@ -4,7 +4,7 @@ import { runSlowReaders } from './slow-readers.js'
 
 // Small versions of `npm run chaos:slow-readers` and `npm run chaos:resumes`.
 
-/** What a process's memory goes up and down by without any streams, MiB. */
+/** How much the memory of a process varies without any streams, in MiB. */
 const SPARE_MIB = 100
 
 await t.test('those who have stopped reading hold up nobody, and cost no more than their budgets', async t => {

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const LOG_LINES = 400
 const START_MS = 60_000
 
-/** The build when there is one that is newer than all it is made of, else the sources. */
+/** The build if it is newer than all of its sources, else the sources. */
 export function serverCommand (): string[] {
   const built = join(root, 'dist', 'server.js')
   const fresh = existsSync(built) && ['.', 'chat', 'hub', 'plugins', 'prisma/generated', 'routes', 'schemas', 'store'].every(folder =>
@@ -32,17 +32,17 @@ export async function freePort (): Promise<number> {
 }
 
 const running = new Set<ChildProcess>()
-// a run that is broken off leaves nothing behind
+// A run that is interrupted leaves nothing behind.
 process.once('exit', () => { for (const child of running) child.kill('SIGKILL') })
 
 export interface Exit { code: number | null, signal: NodeJS.Signals | null, ms: number }
 
-/** The real server in a process of its own, on one port for good: killed, stopped, paused and started again. */
+/** The real server in its own process, always on the same port: killed, stopped, paused and started again. */
 export class ServerProcess {
   readonly port: number
   readonly log: string[] = []
   #stoppedUntil = 0
-  /** The first errors among them. */
+  /** The first errors among the lines. */
   readonly errors: string[] = []
   starts = 0
   /** Starts that ended before the server listened. */
@@ -87,7 +87,7 @@ export class ServerProcess {
     return cpuMicros(this.pid)
   }
 
-  /** Starts it; resolves when it listens. @throws when it ends before that */
+  /** Starts it, and resolves when it listens. @throws when it ends before that */
   async start (): Promise<void> {
     const { PATH, HOME, TZ } = process.env
     const inherited = Object.fromEntries(Object.entries({ PATH, HOME, TZ }).filter(([, value]) => value !== undefined))
@@ -111,7 +111,7 @@ export class ServerProcess {
         createInterface({ input: stream }).on('line', line => {
           this.onLine(line)
           if (line.includes(' listens on ')) resolve()
-          // the rest of the welcome
+          // The rest of the start-up message.
           if (line.trim() !== '' && !/^ {2}[A-Z]/.test(line)) this.#note(line)
         })
       }
@@ -125,7 +125,7 @@ export class ServerProcess {
     throw new Error(`the server ${outcome}:\n${this.log.slice(-20).join('\n')}`)
   }
 
-  /** Sends a signal; does nothing when the process has ended. */
+  /** Sends a signal. Has no effect if the process has ended. */
   signal (signal: NodeJS.Signals): void {
     if (this.running) this.#child!.kill(signal)
     if (signal === 'SIGSTOP') this.#stoppedUntil = Infinity
@@ -137,7 +137,7 @@ export class ServerProcess {
     return this.#stoppedUntil > instant
   }
 
-  /** Resolves when the process has ended; `ms` counts from this call. */
+  /** Resolves when the process has ended. `ms` counts from this call. */
   async ended (): Promise<Exit> {
     const since = Date.now()
     if (this.#exited === undefined) throw new Error('the server was never started')
@@ -149,14 +149,14 @@ export class ServerProcess {
     await this.ended()
   }
 
-  /** SIGTERM, and what comes of it. */
+  /** Sends SIGTERM, and waits for the end. */
   async terminate (): Promise<Exit> {
     const ended = this.ended()
     this.signal('SIGTERM')
     return await ended
   }
 
-  /** Ends it in any case; for teardown. */
+  /** Ends it in any case, for teardown. */
   async dispose (): Promise<void> {
     if (this.#exited === undefined) return
     this.signal('SIGCONT')

@@ -13,13 +13,13 @@ import { mint } from './token.js'
 
 export interface SlowReadersOptions {
   readers: number
-  /** How many of them have stopped reading. */
+  /** How many of the readers have stopped reading. */
   stopped: number
   perSecond: number
-  /** Of each text. */
+  /** The size of each text, in bytes. */
   bytes: number
   seconds: number
-  /** STREAM_BUFFER_BYTES. */
+  /** STREAM_BUFFER_BYTES of the server. */
   budget: number
   onSample?: (seconds: number, mib: number) => void
 }
@@ -27,28 +27,28 @@ export interface SlowReadersOptions {
 export interface SlowReadersReport {
   sent: number
   delivered: number
-  /** Readers that read on and missed something, or were closed. */
+  /** Readers that continued to read, but missed something or were closed. */
   failures: string[]
-  /** The server's resident memory, MiB, before the streams, with all of them, and at most. */
+  /** The server's resident memory in MiB: before the streams, with all of them, and at its peak. */
   idleMiB: number
   openMiB: number
   peakMiB: number
   budgetsMiB: number
   curve: Array<{ seconds: number, mib: number }>
-  /** The stopped ones' streams that the server has closed. */
+  /** Streams of stopped readers that the server has closed. */
   closed: number
   /** From the first message until the last reader had the last one. */
   seconds: number
   cpuMicrosPerDelivery: number
 }
 
-/** Streams of one user. */
+/** The number of streams of one user. */
 const PER_USER = 10
-/** How long the readers have to take what is left after the last message, in milliseconds. */
+/** How long the readers have to read the rest after the last message, in milliseconds. */
 const PATIENCE_MS = 300_000
 const MIB = 2 ** 20
 
-/** Readers of whom some have stopped, in one conversation with much to read: the others miss nothing, and memory stays bounded. */
+/** Readers in a conversation with many messages, of whom some stop: the others miss nothing, and memory stays bounded. */
 export async function runSlowReaders (options: SlowReadersOptions): Promise<SlowReadersReport> {
   const { readers: count, stopped, perSecond, bytes, seconds, budget } = options
   const folder = mkdtempSync(join(tmpdir(), 'chaos-'))
@@ -88,7 +88,7 @@ export async function runSlowReaders (options: SlowReadersOptions): Promise<Slow
     curve.push({ seconds: Math.round(took), mib: Math.round(server.residentBytes / MIB) })
 
     const delivered = lively.reduce((sum, { events }) => sum + events, 0)
-    // theirs are told by the other end: they read nothing
+    // The other end reports the end of a stopped reader's stream, because it reads nothing.
     for (const reader of quiet) reader.close()
     return {
       sent,
@@ -134,7 +134,7 @@ async function main (): Promise<void> {
     readers: Number(values.readers),
     stopped: Number(values.stopped),
     perSecond: Number(values['per-second']),
-    // a text has 4,000 characters at most
+    // A text has at most 4,000 characters.
     bytes: Math.min(Number(values.bytes), 4000),
     seconds: Number(values.seconds),
     budget: Number(values.budget),

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A file system in memory that can be filled. Only root may mount one. */
+/** A file system in memory that can be filled. Only root may mount it. */
 export class SmallDisk {
   readonly folder = mkdtempSync(join(tmpdir(), 'chaos-disk-'))
 
-  /** @throws Error when nothing can be mounted */
+  /** Mounts one. @throws Error when that is not possible */
   constructor (mebibytes: number) {
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', this.folder], { stdio: 'ignore' })
@@ -17,7 +17,7 @@ export class SmallDisk {
     }
   }
 
-  /** Takes all the space that is left, until the result is called. */
+  /** Fills the remaining space until the result is called. */
   fill (): () => void {
     const filler = join(this.folder, 'filler')
     const { bavail, bsize } = statfsSync(this.folder)

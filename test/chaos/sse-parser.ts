@@ -1,18 +1,18 @@
-/** One event as it came: `id` only where this very event carried one. */
+/** An event as it arrived. It has an `id` only if this very event had one. */
 export interface SseEvent {
   type: string
   data: string
   id: string | undefined
 }
 
-/** Reads an event stream (HTML Living Standard, 9.2.6), cut at any byte. Written apart from the server's and the client's code. */
+/** Parses an event stream (HTML Living Standard, 9.2.6), cut at any byte. Written independently of the server's and the client's code. */
 export class SseParser {
   readonly #decoder = new TextDecoder()
   #rest = ''
   #type = ''
   #data: string[] = []
   #id: string | undefined
-  /** Milliseconds of the last `retry:`. */
+  /** The last `retry:` field, in milliseconds. */
   retry: number | undefined
   comments = 0
 

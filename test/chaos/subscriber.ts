@@ -6,7 +6,7 @@ import type { Rng } from './rng.js'
 import { SseParser, type SseEvent } from './sse-parser.js'
 import { mint } from './token.js'
 
-/** What is kept of an event with a number. */
+/** What is kept of a durable event. */
 export interface Received {
   connection: number
   at: number
@@ -18,27 +18,27 @@ export interface Received {
   textKey: string | undefined
 }
 
-/** What is kept of an event without one. */
+/** What is kept of an ephemeral event. */
 export interface Heard {
   conversationId: string | undefined
   type: string
   connection: number
   at: number
-  /** How many events with a number had come before it. */
+  /** How many durable events had arrived before it. */
   behind: number
-  /** Who types, or has stopped. */
+  /** The user who types, or has stopped. */
   userId: string
   isTyping: boolean
 }
 
 export interface SubscriberOptions {
   userId: string
-  /** Null: all conversations. */
+  /** Null for all conversations. */
   conversationId: string | null
   echo: boolean
-  /** How it says where it was: as browsers do, or in the URL. */
+  /** How it sends the event id: in the header, like browsers, or in the URL. */
   resumeBy: 'header' | 'query'
-  /** Stops reading now and then. */
+  /** Whether it stops reading now and then. */
   slow: boolean
 }
 
@@ -48,27 +48,27 @@ export interface SubscriberContext {
   api: Api
   rng: Rng
   problem: (text: string) => void
-  /** How many processes serve: a renewal may land on another than the stream. */
+  /** The number of processes: a renewal may reach another process than the stream. */
   nodes: number
-  /** Whether the nodes' clocks jump: a token that lasts for seconds may then expire at any time. */
+  /** Whether the nodes' clocks jump: a token that is valid for seconds may then expire at any time. */
   clocksJump: boolean
 }
 
-/** Tells texts apart: they begin with what is theirs alone. */
+/** Distinguishes texts: each begins with something unique. */
 export const textKeyOf = (text: string): string => `${text.slice(0, 60)}|${text.length}`
 
 const ID = /^[A-Za-z0-9._:-]{1,128}$/
-/** Without a byte for so long the connection is given up; heartbeats come every half second. */
+/** A connection without a byte for this long is given up; heartbeats arrive every half second. */
 const SILENCE_MS = 5000
-/** Of a token, in seconds: longer than a clock is ever wrong. */
+/** The lifetime of a token, in seconds: longer than a clock is ever wrong. */
 const LONG_S = 21_600
 const EPHEMERAL = new Set(['typing', 'onlineStatus'])
-/** A reader that stops for so long is slow, in milliseconds. */
+/** A reader that stops for this long is slow, in milliseconds. */
 const NAP_MS = { min: 200, max: 7000 }
 
 interface Ended { reason: string | undefined, retryAfterMs: number | null | undefined }
 
-/** A client that follows a stream through everything: reconnects, resumes with its last id, keeps what it got. */
+/** A client that follows a stream through everything: it reconnects, resumes with its last event id, and keeps what it received. */
 export class Subscriber {
   readonly name: string
   readonly options: SubscriberOptions
@@ -76,17 +76,17 @@ export class Subscriber {
   readonly heard: Heard[] = []
   /** When each connection was opened. */
   readonly openedAt: number[] = []
-  /** The id of its first `connected`: where it began. */
+  /** The id of its first `connected` event, where it began. */
   start: string | undefined
   lastId: string | undefined
   left = false
-  /** Newest number seen of each conversation. */
+  /** The newest `eventSeq` of each conversation. */
   readonly newest = new Map<string, number>()
   readonly reasons: Record<string, number> = {}
 
   readonly #context: SubscriberContext
   readonly #stop = new AbortController()
-  /** Newest number of each conversation on this connection. */
+  /** The newest `eventSeq` of each conversation on this connection. */
   #onThisConnection: Map<string, number> | undefined
   #request: ClientRequest | undefined
   #awake = false
@@ -98,20 +98,20 @@ export class Subscriber {
     this.#context = context
   }
 
-  /** Goes away before the end: owed nothing from then on. */
+  /** Leaves before the end. No events are due from then on. */
   leave (): void {
     this.left = true
     this.stop()
   }
 
-  /** Typing that was heard of on the connection that is open, and not heard to end. */
+  /** Typing that began on the open connection and has not ended. */
   get typing (): Heard[] {
     const last = new Map<string, Heard>()
     for (const heard of this.heard) if (heard.type === 'typing' && heard.connection === this.openedAt.length - 1) last.set(`${heard.conversationId} ${heard.userId}`, heard)
     return [...last.values()].filter(({ isTyping, conversationId, behind, connection }) => isTyping && !this.#isOut(conversationId, connection, behind))
   }
 
-  /** Whether the user was removed behind an event. */
+  /** Whether the user was removed after an event. */
   #isOut (conversationId: string | undefined, connection: number, behind: number): boolean {
     return this.received.slice(behind).some(event => event.connection === connection && event.conversationId === conversationId && event.type === 'participantLeft' && event.userId === this.options.userId)
   }
@@ -121,7 +121,7 @@ export class Subscriber {
     this.#request?.destroy()
   }
 
-  /** Reads on, and without stopping from now on. */
+  /** Reads on, and does not stop any more. */
   wake (): void {
     this.#awake = true
     this.#wakeUp()
@@ -143,7 +143,7 @@ export class Subscriber {
     }
   }
 
-  /** Whether it is worth asking again after a removal: they were asked in again, or nobody knows. */
+  /** Whether to try again after a removal: the user was added again, or nobody knows. */
   #mayBeBack (epoch: number): boolean {
     const { state, epoch: now, doubtful } = this.#context.model.membership(this.options.conversationId!, this.options.userId)
     return doubtful || (state === 'in' && now !== epoch)
@@ -157,13 +157,13 @@ export class Subscriber {
     this.#context.problem(`${this.name}, connection ${this.openedAt.length}: ${text}`)
   }
 
-  /** One connection, from the request to its end. */
+  /** A connection, from the request to its end. */
   async #connect (): Promise<Ended> {
     const { rng, port, model, clocksJump } = this.#context
     const { userId, conversationId, echo, resumeBy } = this.options
     const seconds = rng.chance(0.1) ? rng.integer(3, 8) : LONG_S
     const token = mint(userId, seconds)
-    // the token counts whole seconds
+    // The token counts whole seconds.
     const expiresAt = clocksJump && seconds < LONG_S ? 0 : Math.floor(Date.now() / 1000 + seconds) * 1000
     const query = new URLSearchParams()
     const headers: Record<string, string> = {}
@@ -213,9 +213,9 @@ export class Subscriber {
     const { statusCode } = response
     const text = Buffer.concat(chunks).toString()
     if (statusCode === 404 && conversationId !== null && !model.wasIn(conversationId, userId, epoch)) return { reason: 'not found', retryAfterMs: null }
-    // the connection broke after the ticket was taken
+    // The connection broke after the ticket was used.
     if (statusCode === 401 && byTicket) return { reason: 'ticket', retryAfterMs: undefined }
-    // a paused process answered late
+    // A paused process responded late.
     if (statusCode === 401 && Date.now() >= expiresAt) return { reason: 'token_expired', retryAfterMs: 0 }
     if (statusCode === 429) return { reason: 'too many streams', retryAfterMs: 400 }
     this.#problem(`answered ${statusCode}: ${text}`)
@@ -273,7 +273,7 @@ export class Subscriber {
     if (type === 'disconnect') {
       ended.reason = String(data.reason)
       ended.retryAfterMs = data.retryAfterMs as number | null
-      // one of several nodes may not be able to ask the database whether another has renewed it
+      // One of several nodes may be unable to ask the database whether another one has renewed it.
       if (ended.reason === 'token_expired' && Date.now() < expiry.at - 1000 && this.#context.nodes === 1) this.#problem(`token_expired ${expiry.at - Date.now()} ms before its time`)
       if (['shutdown', 'too_slow', 'unavailable'].includes(ended.reason) && retry !== ended.retryAfterMs) this.#problem(`retry: ${retry} and retryAfterMs: ${ended.retryAfterMs}`)
       if (ended.reason === 'removed' && (ended.retryAfterMs !== null || this.options.conversationId === null)) this.#problem('removed, with a time to come back')

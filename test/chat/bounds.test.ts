@@ -19,7 +19,7 @@ test('one user holds a bounded number of unused tickets', async t => {
   t.ok((await ask()).status < 300, 'one is used')
 })
 
-/** A database that takes everything and answers nothing. */
+/** A database that accepts every query and never answers. */
 function silentDatabase (): Database {
   const never = async (): Promise<never> => await new Promise<never>(() => {})
   return { provider: 'sqlite', transaction: never, read: { query: never, execute: never } } as unknown as Database

@@ -8,7 +8,7 @@ import { MemorySink } from '../hub/memory-sink.js'
 
 const MANY = 4500
 
-/** Groups of two, written to the database by themselves. */
+/** Writes groups of two users directly to the database. */
 async function addGroups (sql: Sql, count: number): Promise<void> {
   const rows = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) `
   await sql.execute(`${rows} INSERT INTO chat_conversations (id, type, created_by, created_at, updated_at, participant_count) SELECT 'many ' || i, 'group', 'ann', 0, 0, 2 FROM n`)

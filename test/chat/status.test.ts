@@ -10,12 +10,12 @@ import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 const RANKS: MessageStatus[] = ['sent', 'delivered', 'read']
 const STEPS = 150
 
-/** The time between a join and a leave. */
+/** A period between a join and a leave. */
 interface Stay { userId: string, delivered: number, read: number, over: boolean }
 
 interface Sent { id: string, seq: number, senderId: string, deleted: boolean, others: Stay[] }
 
-/** What the contract says of a conversation, in as few words as possible. */
+/** The contract's rules for a conversation, in as few words as possible. */
 class Model {
   readonly messages: Sent[] = []
   readonly stays = new Map<string, Stay>()

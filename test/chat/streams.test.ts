@@ -4,7 +4,7 @@ import { eventually } from '../hub/eventually.js'
 import { MemorySink } from '../hub/memory-sink.js'
 import { build, user, users, type User } from '../helper.js'
 
-/** Followed by somebody else, or by nobody before. */
+/** With and without another follower of the conversation. */
 for (const followed of [true, false]) {
   test(`between a stream's admission and its beginning a user is removed; ${followed ? 'others follow' : 'nobody follows'}`, async (t) => {
     const app = await build(t)
@@ -49,7 +49,7 @@ for (const followed of [true, false]) {
     for (const [index, sink] of sinks.entries()) {
       const texts = (): unknown[] => sink.events.filter(({ type }) => type === 'message').map(({ data }) => data['text'])
       await eventually(() => texts().includes('2'))
-      // it may begin before the message or after it, if `connected` says so
+      // The stream may begin before the message or after it, if `connected` says so.
       const resumed = new MemorySink()
       const lastEventId = sink.events[0]!.id
       ;(await chat.streams.admit({ ...request, conversationId: index === 0 ? group : undefined, lastEventId })).begin(resumed)

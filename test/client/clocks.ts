@@ -1,4 +1,4 @@
-/** A clock of the client's that the test sets forward: what was measured before lasts as much longer. */
+/** A clock of the client that the test moves forward: everything measured before has lasted that much longer. */
 export function setElapsedForward (t: { teardown (callback: () => unknown): void }): (ms: number) => void {
   const { performance } = globalThis
   const now = performance.now.bind(performance)

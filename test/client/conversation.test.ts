@@ -366,7 +366,7 @@ test('unread', async (t) => {
   emit('message', event(6))
   emit('message', event(7, mine))
   t.equal(live.getSnapshot().unreadCount, 3)
-  emit('statusUpdate', status('m3', 'read', 'alice')) // on another device
+  emit('statusUpdate', status('m3', 'read', 'alice')) // On another device
   t.equal(live.getSnapshot().unreadCount, 2)
   live.markRead(5)
   t.equal(live.getSnapshot().unreadCount, 1, 'at once')
@@ -397,7 +397,7 @@ test('older pages', async (t) => {
     6: { messages: range(1, 5), hasMore: false }
   }
   const { live, emit, ready, callsOf } = setUp(t, { listMessages: async (_id, { before } = {}) => pages[String(before)] ?? { messages: [], hasMore: false } })
-  await live.loadOlder() // nothing to go on from yet
+  await live.loadOlder() // There is no page before this one yet
   await ready()
   const [first, second] = [live.loadOlder(), live.loadOlder()]
   t.ok(live.getSnapshot().loadingOlder)
@@ -471,7 +471,7 @@ test('who is typing', async (t) => {
   const who = () => live.getSnapshot().typing.map(({ displayName }) => displayName)
   typing('bob', true)
   typing('carol', true)
-  typing('alice', true) // the user, on another device
+  typing('alice', true) // The user, on another device
   typing('dave', true, 'another')
   t.strictSame(who(), ['BOB', 'CAROL'])
   const { typing: before } = live.getSnapshot()

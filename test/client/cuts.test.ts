@@ -13,8 +13,8 @@ function createRandom (seed: number) {
   }
 }
 
-// A stream of several conversations whose server cuts it at any byte, by any means, and begins to repeat before the place
-// it was asked to resume at, as it may.
+// A stream of several conversations whose server cuts it at any byte, in any way, and after a resume begins earlier than
+// requested, as it may.
 for (const seed of [1, 2, 3, 4, 5]) {
   test(`cut anywhere, again and again: everything once and in order (${seed})`, async (t) => {
     const random = createRandom(seed)

@@ -8,7 +8,7 @@ import { messageEvent, scriptedServer, timestamp, type Exchange } from './script
 
 const conversationId = 'c'
 
-/** A browser's `EventSource`: it tells nothing about why a connection failed. */
+/** A browser's `EventSource`, which does not report why a connection failed. */
 const EventSource: EventSourceConstructor = class extends StandardEventSource {
   override addEventListener (type: string, listener: unknown) {
     const call = listener as (event: EventSourceEvent) => void
@@ -108,7 +108,7 @@ test('a standard EventSource tells the status and not whose it is, which is aske
   t.strictSame(exchanges.map(({ url }) => url.pathname), ['/api/sse/tickets', '/api/sse', '/api/chat/me'])
 })
 
-/** How the polyfills for React Native behave: headers, the status of a refusal, and coming back by themselves, silently. */
+/** Like the polyfills for React Native: with headers and the status of error responses, and it reconnects silently by itself. */
 class PolyfilledEventSource {
   static readonly made: PolyfilledEventSource[] = []
   readonly #listeners = new Map<string, ((event: EventSourceEvent) => void)[]>()
@@ -166,7 +166,7 @@ test('a polyfill that takes headers: no ticket, and no reconnecting of its own',
   unsubscribe()
   t.strictSame(exchanges.map(({ request, token }) => [request.url, token]), [
     ['/api/sse', 'secret'],
-    ['/api/sse', 'secret'], // its own, closed at once
+    ['/api/sse', 'secret'], // Its own reconnect, closed at once
     ['/api/sse?lastEventId=e1', 'secret'],
     ['/api/sse?lastEventId=e3', 'secret']
   ])
@@ -212,7 +212,7 @@ test('silence before connected ends an EventSource, silence after it does not', 
   await recorder.until('onConnect')
   await exchanges[1]?.closed
   const wait = Promise.race([recorder.until('onDisconnect'), new Promise((resolve) => setTimeout(resolve, 80))])
-  await wait // its heartbeats are not to be seen
+  await wait // Its heartbeats are not visible
   t.strictSame(recorder.order(), ['onConnect'])
   unsubscribe()
 })

@@ -2,7 +2,7 @@ import { BroadcastChannel } from 'node:worker_threads'
 import type { BroadcastChannelLike, LockManagerLike } from '../../client/base/platform.js'
 import type { TabPlatform } from '../../client/tabs/tabs.js'
 
-/** Web Locks as a browser has them: exclusive, first come first served, to be stolen and given up. */
+/** Web Locks as in a browser: exclusive, first come, first served. A lock can be stolen and released. */
 export function createFakeLocks (): LockManagerLike & { held: () => number, queued: () => number } {
   interface Holder { lost: (error: Error) => void }
   const holders = new Map<string, Holder>()
@@ -44,7 +44,7 @@ export function createFakeLocks (): LockManagerLike & { held: () => number, queu
   }
 }
 
-/** A tab's view of the locks and the channel; frozen, it neither speaks nor hears. */
+/** A tab's view of the locks and the channel. A frozen tab neither sends nor receives. */
 export function createFakeTab (locks: LockManagerLike): TabPlatform & { frozen: boolean, channels: number } {
   const tab = {
     locks,

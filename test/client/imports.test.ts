@@ -8,7 +8,7 @@ import { test } from 'tap'
 const client = fileURLToPath(new URL('../../client', import.meta.url))
 const files = readdirSync(client, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => file.replaceAll('\\', '/'))
 
-/** What a file imports, relative to client/ where it is a file. */
+/** The imports of a file. An import of a file is relative to client/. */
 function importsOf (file: string): { statement: string, from: string }[] {
   const source = readFileSync(join(client, file), 'utf8')
   return Array.from(source.matchAll(/^(?:import|export)\b[^'"]*?from '([^']+)'/gms), ([statement, from = '']) => ({

@@ -7,7 +7,7 @@ import { clientOf, pair as pairOf } from './people.js'
 import { createRecorder } from './recorder.js'
 import { serverProcess } from './server-process.js'
 
-// Subscriptions against the real server, in a process of its own.
+// Subscriptions against the real server, in its own process.
 
 const { baseUrl, start, kill } = await serverProcess(t)
 const pair = (t: Parameters<typeof pairOf>[0]) => pairOf(t, baseUrl)

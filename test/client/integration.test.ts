@@ -5,7 +5,7 @@ import { clientOf, pair as pairOf, texts, until } from './people.js'
 import { createRecorder } from './recorder.js'
 import { serverProcess } from './server-process.js'
 
-// Live conversations against the real server, in a process of its own.
+// Live conversations against the real server, in its own process.
 
 const { baseUrl, start, kill } = await serverProcess(t)
 const pair = (t: Parameters<typeof pairOf>[0]) => pairOf(t, baseUrl)

@@ -7,7 +7,7 @@ import { conversation } from './stub-session.js'
 type Teardown = Parameters<typeof scriptedServer>[0]
 const turns = async (count = 20) => { for (let i = 0; i < count; i++) await new Promise(setImmediate) }
 
-/** A service that answers when the test says so, each request as it comes. */
+/** A service that responds to each request when the test says so. */
 async function held (t: Teardown) {
   const { baseUrl, exchanges } = await scriptedServer(t, () => {})
   let handled = 0
@@ -20,7 +20,7 @@ async function held (t: Teardown) {
     client: createChatClient({ baseUrl, token: 't', retryBaseMs: 1 }),
     exchanges,
     seen,
-    /** The next request, which must be the only one that is open. */
+    /** The next request, which must be the only open one. */
     async next (t: { equal (found: unknown, wanted: unknown, message: string): unknown }): Promise<Exchange> {
       while (exchanges.length <= handled) await turns(1)
       await turns()
@@ -165,7 +165,7 @@ test('a live conversation\'s typing, message and edit, each as slow as it likes'
     const text = (body as { text?: string } | undefined)?.text ?? ''
     if (pathname === '/api/sse') return exchange.headers().event('connected', connected({ conversationId: null }), 'start')
     if (method === 'GET') return exchange.json(200, pathname.endsWith('messages') ? { messages: [], hasMore: false } : conversation())
-    // The earlier, the slower: whatever isn't kept in order arrives the other way round.
+    // Earlier responses are slower: whatever is not kept in order arrives in reverse.
     setTimeout(() => {
       seen.push(`${method ?? ''} ${pathname.split('/').pop() ?? ''} ${text}`)
       exchange.json(200, message(1, { senderId: 'alice', text, clientId: (body as { clientId?: string }).clientId ?? null }))

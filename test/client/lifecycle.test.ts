@@ -169,7 +169,7 @@ test('what the server asks for is a minimum once it fails again and again', asyn
   t.strictSame(recorder.first('onReconnecting').map((reconnect) => (reconnect as { delayMs: number }).delayMs), [0, 2, 4, 8])
 })
 
-/** A stand-in for the page, or React Native, around the client. */
+/** A stand-in for the page, or for React Native, around the client. */
 function fakeTarget () {
   const listeners = new Set<[type: string, listener: () => void]>()
   return {
@@ -245,7 +245,7 @@ test('a stream found silent on waking is opened anew at once', async (t) => {
   elapse(74_000)
   appState.change('active')
   t.strictSame(recorder.of('onDisconnect'), [])
-  elapse(2000) // the timer that would have noticed slept, too
+  elapse(2000) // The timer that would have noticed did not run, either
   appState.change('active')
   t.strictSame(recorder.first('onDisconnect'), ['silent'])
   await recorder.until('onConnect', 2)

@@ -50,7 +50,7 @@ test('a second edit beats the first one, though the server\'s clock was set back
   t.strictSame(texts(), ['text 1', 'second'])
   t.equal(find('c')?.lastMessage?.text, 'second')
 
-  // The answer to an edit is overtaken by the event of a later one.
+  // The event of a later edit overtakes the response to an earlier one.
   const edit = live.edit('m2', 'third')
   emit('messageUpdated', event(2, { ...mine, text: 'third', editedAt: at(20) }))
   emit('messageUpdated', event(2, { ...mine, text: 'fourth', editedAt: at(10) }))
@@ -58,7 +58,7 @@ test('a second edit beats the first one, though the server\'s clock was set back
   await edit
   t.strictSame(texts(), ['text 1', 'fourth'])
 
-  // What is fetched later counts.
+  // A later fetch counts.
   page = { messages: [message(1, mine), message(2, { ...mine, text: 'fifth', editedAt: at(0) })], hasMore: false }
   await live.reload()
   t.strictSame(texts(), ['text 1', 'fifth'])
@@ -173,7 +173,7 @@ test('a tab that has slept through a reset takes the lower numbers, too', async 
   stream?.raw(frame('reset', { conversationId: null, reason: 'diverged' }, 'p1'))
   for (let seq = 1; seq <= 1100; seq++) stream?.event('message', messageEvent(seq), `q${seq}`)
   await leader.recorder.until('onMessage', 1101)
-  await new Promise((resolve) => setTimeout(resolve, 20)) // until the channel has delivered, to nobody
+  await new Promise((resolve) => setTimeout(resolve, 20)) // Until the channel has delivered the message, to nobody
   sleeper.tab.frozen = false
   stream?.event('message', messageEvent(1101), 'q1101')
   await sleeper.recorder.until('onReset')

@@ -1,6 +1,6 @@
 import { messageEvent, scriptedServer, type Exchange } from './scripted-server.js'
 
-/** A server with one conversation's log, resumed as the contract says: id `e<n>` is followed by event n + 1. */
+/** A server with the log of one conversation. It resumes as the contract says: event n + 1 follows the id `e<n>`. */
 export async function logServer (t: { teardown (callback: () => unknown): void }) {
   const open = new Set<Exchange>()
   let length = 0

@@ -29,7 +29,7 @@ function inEveryWay (whole: Uint8Array): Parsed[] {
 type Case = [name: string, input: string, events: ([data: string] | [data: string, type: string] | [data: string, type: string, id: string])[], retries?: number[]]
 
 const cases: Case[] = [
-  // lines and their ends
+  // Lines and their ends
   ['line feed', 'data: a\n\ndata: b\n\n', [['a'], ['b']]],
   ['carriage return', 'data: a\r\rdata: b\r\r', [['a'], ['b']]],
   ['both', 'data: a\r\n\r\ndata: b\r\n\r\n', [['a'], ['b']]],
@@ -40,15 +40,15 @@ const cases: Case[] = [
   ['a line that the end cuts off', 'data: a\n\ndata: b', [['a']]],
   ['nothing', '', []],
   ['empty lines only', '\n\n\r\r\r\n\n', []],
-  // byte order mark
+  // The byte order mark
   ['one byte order mark is taken off', '\uFEFFdata: a\n\n', [['a']]],
   ['a second one is part of the field\'s name', '\uFEFF\uFEFFdata: a\n\ndata: b\n\n', [['b']]],
   ['one in the middle is kept', 'data: a\uFEFFb\n\n\uFEFFdata: c\n\n', [['a\uFEFFb']]],
-  // comments
+  // Comments
   ['comments', ': hello\ndata: a\n:\n: \n:data: no\ndata: b\n\n:\n\n', [['a\nb']]],
   ['a long comment', `:${'x'.repeat(300)}\ndata: a\n\n`, [['a']]],
   ['a comment alone makes no event', ': heartbeat\n\n', []],
-  // data
+  // Data
   ['no value', 'data\n\n', [['']]],
   ['no value, twice', 'data\ndata\n\n', [['\n']]],
   ['empty value', 'data:\n\n', [['']]],
@@ -58,22 +58,22 @@ const cases: Case[] = [
   ['U+0000', 'data:\u0000\n\n', [['\u0000']]],
   ['beyond the basic plane', 'data: \u{1F600}é€\n\n', [['\u{1F600}é€']]],
   ['fields in any order', 'data: a\nevent: e\nid: 1\ndata: b\n\n', [['a\nb', 'e', '1']]],
-  // event
+  // Event
   ['a named event, once', 'event: e\ndata: a\n\ndata: b\n\n', [['a', 'e'], ['b']]],
   ['the last name counts', 'event: e\nevent: f\ndata: a\n\n', [['a', 'f']]],
   ['an empty name is message', 'event: e\nevent:\ndata: a\n\nevent\ndata: b\n\n', [['a'], ['b']]],
   ['a name without data is no event, nor the next one\'s name', 'event: e\n\ndata: a\n\n', [['a']]],
-  // id
+  // Id
   ['an id', 'id: 1\ndata: a\n\nid:2\ndata: b\n\n', [['a', 'message', '1'], ['b', 'message', '2']]],
   ['an empty id', 'id\ndata: a\n\nid:\ndata: b\n\n', [['a', 'message', ''], ['b', 'message', '']]],
   ['an id with U+0000 is ignored', 'id: 1\u00002\ndata: a\n\nid: 3\nid: \u0000\ndata: b\n\n', [['a'], ['b', 'message', '3']]],
   ['an id of any letters', 'id: …é\ndata: a\n\n', [['a', 'message', '…é']]],
-  // retry
+  // Retry
   ['retry', 'retry: 3000\ndata: a\n\n', [['a']], [3000]],
   ['retry with leading zeros is decimal', 'retry: 0010\n\n', [], [10]],
   ['retry alone, and at once', 'retry: 5\n', [], [5]],
   ['retry that is no number', 'retry: 3000x\nretry: -1\nretry: 1.5\nretry: 0x10\nretry:\nretry\ndata: a\n\n', [['a']], []],
-  // other fields
+  // Other fields
   ['unknown fields', 'foo: a\nfoo\ndata : b\n data: c\nDATA: d\ndatax: e\nidx: 4\ndata: f\n\n', [['f']]]
 ]
 

@@ -29,7 +29,7 @@ export const clientOf = (baseUrl: string, userId: string, options: Partial<ChatC
 
 let people = 0
 
-/** Two people who haven't met, each with a session, and their conversation in it. */
+/** Two people who have not met, each with a session, and their conversation in it. */
 export async function pair (t: { teardown (callback: () => unknown): void }, baseUrl: string) {
   const names = [`ann${++people}`, `ben${people}`] as const
   const clients = [clientOf(baseUrl, names[0]), clientOf(baseUrl, names[1])] as const

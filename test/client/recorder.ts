@@ -9,7 +9,7 @@ const names = [
 ] as const satisfies (keyof StreamCallbacks)[]
 type Name = typeof names[number]
 
-/** Callbacks that write down how they were called. */
+/** Callbacks that record how they were called. */
 export function createRecorder (reaction?: (name: Name, ...args: unknown[]) => void) {
   const log: Entry[] = []
   const waiting = new Set<() => void>()
@@ -25,11 +25,11 @@ export function createRecorder (reaction?: (name: Name, ...args: unknown[]) => v
     callbacks,
     log,
     of,
-    /** First arguments of the calls. */
+    /** The first arguments of the calls. */
     first: (name: Name) => of(name).map(([argument]) => argument),
-    /** Names in order, without the ones that most tests don't look at. */
+    /** The names in order, without those that most tests do not look at. */
     order: () => log.map(([name]) => name).filter((name) => !['onEvent', 'onLastEventId', 'onReconnecting'].includes(name)),
-    /** Resolves when a callback was called for the n-th time. */
+    /** Resolves when a callback has been called for the n-th time. */
     until: (name: Name, times = 1) => new Promise<void>((resolve) => {
       const check = () => {
         if (of(name).length < times) return
@@ -42,5 +42,5 @@ export function createRecorder (reaction?: (name: Name, ...args: unknown[]) => v
   }
 }
 
-/** Backoff that tests needn't wait for. */
+/** A backoff that tests need not wait for. */
 export const quick = { backoffBaseMs: 1, backoffCapMs: 4 }

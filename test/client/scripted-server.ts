@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { ChatEvents, EventType } from '../../schemas/events.js'
 import type { Message } from '../../schemas/messages.js'
 
-/** One request and what the test does with it. */
+/** A request, and what the test does with it. */
 export class Exchange {
   readonly url: URL
   readonly closed: Promise<unknown>
@@ -36,7 +36,7 @@ export class Exchange {
     return this
   }
 
-  /** 200 and `connected`. */
+  /** Sends status 200 and `connected`. */
   open (data: Partial<ChatEvents['connected']> = {}, id = 'start'): this {
     return this.headers().event('connected', connected(data), id)
   }
@@ -55,7 +55,7 @@ export class Exchange {
     return this
   }
 
-  /** Breaks the connection, after what was written has gone out. */
+  /** Breaks the connection after everything that was written has been sent. */
   cut (): this {
     this.response.write(':\n', () => this.response.destroy())
     return this
@@ -102,7 +102,7 @@ export const messageEvent = (eventSeq: number, data: Partial<Message> = {}): Cha
 
 interface Teardown { teardown (callback: () => unknown): void }
 
-/** An HTTP server on a free port that hands every request to `script`; `number` counts those for one path from 0. */
+/** An HTTP server on a free port that passes every request to `script`. `number` counts the requests of one path from 0. */
 export async function scriptedServer (
   t: Teardown,
   script: (exchange: Exchange, number: number) => unknown

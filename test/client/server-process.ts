@@ -18,7 +18,7 @@ async function freePort (): Promise<number> {
   return port
 }
 
-/** The real server in a process of its own, on one port and one database however often it is killed. */
+/** The real server in its own process, on the same port and database however often it is killed. */
 export async function serverProcess (t: { teardown (callback: () => unknown): void }, environment: NodeJS.ProcessEnv = {}) {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'chat-client-'))

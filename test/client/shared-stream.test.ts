@@ -47,7 +47,7 @@ test('when the leader goes, the next one goes on where it was', async (t) => {
   const tabs = [open(), open(), open()] as const
   await Promise.all(tabs.map(({ recorder }) => recorder.until('onConnect')))
   server.publish(10)
-  await tabs[0].recorder.until('onMessage', 10) // the others may not have heard of the last ones yet
+  await tabs[0].recorder.until('onMessage', 10) // The others may not have received the last ones yet
   tabs[0].subscription.unsubscribe()
   server.publish(10)
   await tabs[2].recorder.until('onMessage', 20)
@@ -109,7 +109,7 @@ test('a leader that doesn\'t answer is replaced, and steps down when it wakes', 
   server.publish(3)
   await witness.recorder.until('onMessage', 3)
   asleep.tab.frozen = true
-  server.publish(2) // read by the sleeper, heard by nobody
+  server.publish(2) // The sleeping tab has read it, and nobody has received it
   await asleep.recorder.until('onMessage', 5)
   await new Promise((resolve) => setTimeout(resolve, patienceMs + 10))
   const late = open({ patienceMs })
@@ -143,7 +143,7 @@ test('a tab that nobody answers takes the stream; who had seen more than it is t
   await asleep.recorder.until('onReset')
   t.match(asleep.recorder.of('onReset'), [[{ conversationId: null, reason: 'pruned' }]])
   server.publish(1)
-  // it may have read the one before by itself, or not
+  // The tab may have read the previous event by itself.
   while (asleep.seqs().at(-1) !== 5) await asleep.recorder.until('onMessage', asleep.seqs().length + 1)
   t.equal(asleep.subscription.lastEventId, 'e5')
   t.equal(server.streams.size, 1)
@@ -160,7 +160,7 @@ test('a follower that was asleep is told what it missed', async (t) => {
   follower.tab.frozen = true
   server.publish(5)
   await leader.recorder.until('onMessage', 7)
-  await new Promise((resolve) => setTimeout(resolve, 20)) // until the channel has delivered, to nobody
+  await new Promise((resolve) => setTimeout(resolve, 20)) // Until the channel has delivered the message, to nobody
   follower.tab.frozen = false
   server.publish(1)
   await follower.recorder.until('onMessage', 8)

@@ -6,7 +6,7 @@ import type { ChatEvents, EventType } from '../../schemas/events.js'
 import type { Conversation, Participant } from '../../schemas/conversations.js'
 import { connected, timestamp } from './scripted-server.js'
 
-/** A session whose stream and answers the test makes up. The user is alice. */
+/** A session whose stream and responses the test makes up. The user is alice. */
 export function createStubSession (answers: Partial<ChatClient>) {
   const calls: [name: string, ...args: unknown[]][] = []
   const client = new Proxy({} as ChatClient, {
@@ -93,7 +93,7 @@ export const conversation = (data: Partial<Conversation> = {}): Conversation => 
   }
 }
 
-/** A promise to be settled from outside. */
+/** A promise that is settled from outside. */
 export function deferred<T> () {
   let resolve!: (value: T) => void
   let reject!: (error: unknown) => void

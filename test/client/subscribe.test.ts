@@ -266,7 +266,7 @@ test('disconnect reasons are told', async (t) => {
     const asked: boolean[] = []
     const { baseUrl, exchanges } = await scriptedServer(t, (exchange, number) => {
       exchange.open()
-      // What stands after it in the same piece belongs to the next connection.
+      // What follows it in the same chunk belongs to the next connection.
       if (number === 0) exchange.raw(frame('disconnect', { reason, retryAfterMs: 1 }) + frame('message', messageEvent(1), 'e1')).end()
       else exchange.event('message', messageEvent(1), 'e1')
     })

@@ -7,7 +7,7 @@ import { frame, messageEvent, scriptedServer, timestamp, type Exchange } from '.
 const token = 't'
 const turns = async (count = 20) => { for (let i = 0; i < count; i++) await new Promise(setImmediate) }
 
-/** What a wrapper does that has forgotten the signal. */
+/** A wrapper that does not pass on the signal. */
 const deaf: FetchLike = (url, { signal, ...init }) => fetch(url, init)
 
 test('a fetch that takes no notice of its signal: unsubscribing closes the socket all the same', async (t) => {
@@ -170,7 +170,7 @@ test('what a proxy refuses is passing trouble', async (t) => {
     await recorder.until('onConnect')
     unsubscribe()
     t.strictSame(recorder.order(), ['onConnect'], `${status}`)
-    // A fetch repeats a request that was misdirected by itself.
+    // `fetch` itself repeats a misdirected request.
     if (status !== 421) t.match(recorder.first('onReconnecting'), plain.map(() => ({ error: { code: 'HTTP_ERROR', statusCode: status } })))
   }
 })

@@ -16,7 +16,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
     const [ann, bob, cid] = ['ann', 'bob', 'cid'].map(id => new Person(id)) as [Person, Person, Person]
     const withBob = await ann.direct(nodes[0]!, bob)
     const withCid = await ann.direct(nodes[1]!, cid)
-    // each node has a stream of somebody whom ann shares a conversation with
+    // Each node has a stream of a user who shares a conversation with ann.
     const here = await Promise.all(nodes.map(async (node, index) => {
       const person = new Person(`here-${index}`)
       await ann.direct(node, person)
@@ -28,7 +28,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
     await cids.close()
     const closedAt = performance.now()
 
-    // order, whoever takes the call
+    // The order, whichever node takes the call.
     let message = await ann.send(nodes[0]!, withBob)
     let change = await ann.edit(nodes[0]!, message, 'edited')
     for (const [index, node] of [...nodes, ...nodes.toReversed()].entries()) {
@@ -44,7 +44,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
       }
     }
 
-    // what all count together
+    // Counters that all nodes share.
     for (const node of nodes) await guess(node, 'mallory', 3)
     for (const node of nodes) {
       const locked = await guess(node, 'mallory', 1)
@@ -57,19 +57,19 @@ for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
       await stream.close()
     }
 
-    // a login on one is good on all
+    // A login on one node is valid on all nodes.
     for (const [index, node] of nodes.entries()) {
       const person = new Person(`login-${index}`)
       await person.register(node)
       for (const other of nodes) t.equal((await person.call(other, 'GET', '/api/chat/me')).status, 200)
     }
 
-    // typing lapses after 6 s, whoever takes the call and whoever ends it
+    // Typing lapses after 6 s, whichever node takes the call and whichever ends it.
     await Promise.all(nodes.map(async (node, index) => {
       const { person } = here[index]!
       const conversation = String((await ann.ok(nodes[0]!, 'POST', '/api/chat/conversations', { type: 'direct', userId: person.userId })).id)
       await person.typing(node, conversation)
-      // prolonged by another node
+      // Another node prolongs it.
       await person.typing(nodes[(index + 2) % nodes.length]!, conversation)
       const ms = await waitFor(watching, isTyping(person, false), 20 * SECOND)
       t.ok(ms > 5 * SECOND, `typing lapses after ${ms} ms`)
@@ -77,7 +77,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
 
     t.notOk(performance.now() - closedAt < 14 * SECOND && watching.some(({ events }) => events.some(isOnline(cid, false))), 'who has left is online for 15 s')
     await waitFor(watching, isOnline(cid, false), 30 * SECOND)
-    // long enough for each node to have looked for dead ones
+    // Long enough for each node to have looked for dead nodes.
     for (const watcher of watching) {
       t.notOk(watcher.events.some(event => [bob, ...here.map(({ person }) => person)].some(person => isOnline(person, false)(event))), 'nobody clears another\'s streams')
       t.notOk(watcher.events.some(({ type }) => type === 'disconnect'))

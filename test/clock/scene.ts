@@ -13,17 +13,17 @@ export const HOUR = 3_600_000
 
 export type Kind = 'SQLite' | 'PostgreSQL'
 
-/** For tap's `skip`. */
+/** A reason for tap's `skip` option, or false. */
 export const skipKind = async (kind: Kind): Promise<string | false> => kind === 'SQLite' ? false : await skipWithout(kind)
 
-/** The environment of servers that share a database. */
+/** The environment of servers that share one database. */
 export async function databaseOf (t: Test, kind: Kind): Promise<Record<string, string>> {
   return kind === 'SQLite'
     ? { DATABASE_URL: `file:${temporaryFolder(t)}/chat.db` }
     : (await Installation.create(t, 'PostgreSQL')).env
 }
 
-/** A server in a process of its own, with a wall clock that the test sets. */
+/** A server in its own process, whose wall clock the test sets. */
 export interface Node { server: ServerProcess, clock: ShiftedClock }
 
 export async function startNode (t: Test, env: Record<string, string>, offsetMs = 0): Promise<Node> {
@@ -39,7 +39,7 @@ export async function startNode (t: Test, env: Record<string, string>, offsetMs 
 
 type Body = Record<string, unknown>
 
-/** A user who calls any node, with a token that no step makes invalid. */
+/** A user who can call every node, with a token that no clock step invalidates. */
 export class Person {
   readonly userId: string
   #token: string
@@ -49,7 +49,7 @@ export class Person {
     this.#token = mint(userId, 10 * HOUR / SECOND)
   }
 
-  /** Takes a token of the server's own from now on. */
+  /** Uses a token that the server issued from now on. */
   async register ({ server }: Node): Promise<void> {
     const { status, body } = await callOnce(server.port, 'POST', '/api/auth/register', { body: { userId: this.userId, password: 'correct horse' } })
     if (status !== 201) throw new Error(`register: ${status} ${JSON.stringify(body)}`)
@@ -60,7 +60,7 @@ export class Person {
     return await callOnce(server.port, method, path, { token: this.#token, body })
   }
 
-  /** The body of an answer that has to be a success. */
+  /** The body of a response, which must be a success. */
   async ok (node: Node, method: string, path: string, body?: unknown): Promise<Body> {
     const answer = await this.call(node, method, path, body)
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
@@ -97,7 +97,7 @@ export class Person {
     return String((await this.ok(node, 'POST', '/api/sse/tickets', {})).ticket)
   }
 
-  /** A stream of all conversations that has begun. */
+  /** A stream of all conversations, after its `connected` event. */
   async stream (t: Test, { server }: Node, query: Record<string, string> = {}): Promise<EventReader> {
     const reader = await openEvents(t, `${server.origin}/api/sse?${new URLSearchParams(query).toString()}`, { authorization: `Bearer ${this.#token}` })
     await reader.next('connected')
@@ -106,8 +106,8 @@ export class Person {
 }
 
 /**
- * How long it takes until an event has come to one of the streams, in milliseconds. Between processes on one SQLite file
- * there is no bus: what isn't in the log is told by the one that does it.
+ * How long an event takes to reach one of the streams, in milliseconds. Between processes on one SQLite file there is no
+ * bus: an event that is not in the log is told only by the process that causes it.
  */
 export async function waitFor (readers: EventReader[], fits: (event: StreamEvent) => boolean, patienceMs: number): Promise<number> {
   const since = performance.now()
@@ -121,7 +121,7 @@ export const isTyping = (who: Person, value: boolean) => ({ type, data }: Stream
 export const isOnline = (who: Person, value: boolean) => ({ type, data }: StreamEvent): boolean =>
   type === 'onlineStatus' && data.userId === who.userId && data.isOnline === value
 
-/** Fails to log in so many times; the last answer. */
+/** Fails to log in this many times. @returns the last response */
 export async function guess ({ server }: Node, userId: string, times: number): Promise<Answer> {
   let answer: Answer | undefined
   for (let time = 0; time < times; time++) {

@@ -20,18 +20,18 @@ import { HOUR, SECOND } from './scene.js'
 
 t.setTimeout(120_000)
 
-/** A clock of a server that is ahead by so much. */
+/** The clock of a server that is ahead by this many milliseconds. */
 const answer = (aheadMs: number): { clock: unknown } => ({ clock: performance.now() + aheadMs })
 
 t.test('PostgreSQL\'s clock is known the better, the quicker an answer came', async t => {
   const clock = new PostgresClock()
   t.throws(() => clock.now())
-  // asked 400 ms ago: somewhere within that
+  // Asked 400 ms ago: the answer is somewhere within that time.
   clock.observe(answer(HOUR), performance.now() - 400)
   t.ok(Math.abs(clock.now() - performance.now() - HOUR - 200) < 20)
   clock.observe(answer(HOUR), performance.now() - 2)
   t.ok(Math.abs(clock.now() - performance.now() - HOUR) < 20)
-  // a slow one takes nothing away
+  // A slow answer must not widen the bounds.
   clock.observe(answer(HOUR - 1000), performance.now() - 3000)
   t.ok(Math.abs(clock.now() - performance.now() - HOUR) < 20)
   t.equal(clock.steps, 0)
@@ -62,7 +62,7 @@ t.test('this process\'s wall clock says nothing about PostgreSQL\'s', { skip: aw
   t.ok(clock.ticks() - before < 60 * SECOND)
 })
 
-/** A database of its own, gone after the test. */
+/** A database of its own, which is deleted after the test. */
 async function openThrowAway (t: Test, provider: 'sqlite' | 'postgresql'): Promise<Database> {
   if (provider === 'sqlite') {
     const database = await openDatabase({ url: `file:${temporaryFolder(t)}/chat.db` })
@@ -94,7 +94,7 @@ t.test('SQLite: deadlines of before the machine\'s start don\'t last longer than
   await before.close()
   const { boot, offset } = await bootOf(file)
 
-  // as a crashed process has left it whose machine's clock was an hour ahead
+  // The file as a process left it that crashed while its machine's clock was an hour ahead.
   const ahead = Date.now() + HOUR
   const connection = new SqliteConnection(file)
   connection.exec('UPDATE chat_meta SET clock_boot = \'another\', clock_offset = clock_offset + 3600000')
@@ -137,7 +137,7 @@ for (const provider of ['sqlite', 'postgresql'] as const) {
       await database.transaction(async sql => {
         for (const id of ['ann', 'bob', 'cid', 'dan']) await sql.execute('INSERT INTO chat_users (id, display_name, profile_at, created_at) VALUES (?, ?, 0, 0)', id, id)
         await sql.execute('INSERT INTO chat_conversations (id, type, created_by, created_at, updated_at, event_seq, position) VALUES (\'group_1\', \'group\', \'ann\', 5, 5, 4, 4)')
-        // all at the same instant, by a clock that was set back in between
+        // All at the same instant, by a clock that was set back in between.
         for (const id of ['ann', 'bob', 'cid']) {
           await sql.execute('INSERT INTO chat_participants (conversation, user_id, role, joined_at, joined_seq, delivered_seq, read_seq) VALUES (1, ?, \'member\', 5, 0, 0, 0)', id)
         }
@@ -181,7 +181,7 @@ for (const provider of ['sqlite', 'postgresql'] as const) {
       const places = (await database.read.query<{ id: string, activity: unknown, logged_at: unknown }>('SELECT id, activity, logged_at FROM chat_conversations ORDER BY id'))
         .map(({ id, activity, logged_at: loggedAt }) => [id, Number(activity), Number(loggedAt)])
       t.strictSame(places, [['a', 0, 30], ['b', -2, 10], ['c', -1, 20]])
-      // a node of that version, which is still running
+      // A node of that version which is still running.
       await database.transaction(async sql => {
         await sql.execute('INSERT INTO chat_users (id, display_name, profile_at, created_at) VALUES (\'ann\', \'ann\', 0, 0)')
         await sql.execute('INSERT INTO chat_participants (conversation, user_id, role, joined_at, joined_seq, delivered_seq, read_seq) SELECT num, \'ann\', \'member\', 0, 0, 0, 0 FROM chat_conversations')

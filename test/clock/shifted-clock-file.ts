@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const preload = fileURLToPath(new URL('shifted-clock.js', import.meta.url))
 
-/** The wall clock of one other process, which a test sets; see shifted-clock.js. */
+/** The wall clock of another process, which a test sets; see shifted-clock.js. */
 export class ShiftedClock {
   readonly #folder = mkdtempSync(join(tmpdir(), 'chat-clock-'))
   readonly #file = join(this.#folder, 'offset')
@@ -14,12 +14,12 @@ export class ShiftedClock {
     this.set(offsetMs)
   }
 
-  /** For the environment of the process whose clock this is. */
+  /** Variables for the environment of that process. */
   get env (): { NODE_OPTIONS: string, TEST_CLOCK_FILE: string } {
     return { NODE_OPTIONS: `--import=${preload}`, TEST_CLOCK_FILE: this.#file }
   }
 
-  /** From now on the process's clock is so many milliseconds ahead (negative: behind). */
+  /** From now on, the clock of the process is this many milliseconds ahead, or behind if negative. */
   set (offsetMs: number): void {
     writeFileSync(`${this.#file}.new`, String(offsetMs))
     renameSync(`${this.#file}.new`, this.#file)

@@ -4,7 +4,7 @@ import { connect } from '../event-reader.js'
 import { eventually } from '../faults/process.js'
 import { databaseOf, guess, HOUR, isOnline, isTyping, Person, SECOND, skipKind, startNode, step, waitFor, type Kind } from './scene.js'
 
-/** A server's wall clock is set while it works: nothing lasts longer or shorter, and nothing changes places. */
+/** The wall clock of a server is set while it works. Nothing lasts longer or shorter, and no order changes. */
 
 t.setTimeout(240_000)
 t.jobs = 2
@@ -26,7 +26,7 @@ for (const [kind, name, offset] of cases) {
     const bobsStream = await bob.stream(t, node)
     const cidsStream = await cid.stream(t, node)
 
-    // before
+    // Before the step
     const first = await ann.send(node, withBob, 'first')
     const edited = await ann.edit(node, first, 'second')
     t.strictSame(await ann.list(node), [withBob, withCid])
@@ -43,7 +43,7 @@ for (const [kind, name, offset] of cases) {
     await bob.typing(node, withBob)
     const typedAt = performance.now()
 
-    // order
+    // Order
     await ann.send(node, withCid, 'to cid')
     t.strictSame(await ann.list(node), [withCid, withBob], 'the latest activity comes first')
     const editedAgain = await ann.edit(node, first, 'third')
@@ -57,7 +57,7 @@ for (const [kind, name, offset] of cases) {
     t.ok(String(deleted.deletedAt) > String(editedAgain.editedAt), 'deleted after the edit')
     await bob.ok(node, 'PUT', `/api/chat/conversations/${withBob}/read`, { seq: 2 })
 
-    // what lasts
+    // Durations
     t.equal((await dora.call(node, 'GET', '/api/chat/me')).status, 200, 'a token of the server\'s own is good')
     const locked = await guess(node, 'mallory', 1)
     t.equal(locked.status, 429, 'still locked')
@@ -72,7 +72,7 @@ for (const [kind, name, offset] of cases) {
     t.ok(performance.now() - closedAt > 14 * SECOND, 'who has left is online for 15 s')
     t.notOk(annsStream.events.some(isOnline(bob, false)), 'who hasn\'t stays online')
 
-    // streams
+    // Streams
     await ann.send(node, withBob, 'last')
     await bobsStream.until(({ data }) => data.text === 'last')
     t.notOk([...annsStream.events, ...bobsStream.events].some(({ type }) => type === 'disconnect'), 'streams stay open')
@@ -113,13 +113,13 @@ t.test('a peer that has taken nothing for a moment isn\'t stale when the clock i
   const slow = await bob.stream(t, node)
   const quick = await bob.stream(t, node)
   slow.pause()
-  // more than the kernel takes for it
+  // More than the kernel buffers for the peer.
   const count = 1000
   for (let sent = 0; sent < count; sent += 50) {
     await Promise.all(Array.from({ length: 50 }, async () => await ann.send(node, conversation, '€'.repeat(4000))))
   }
   await step(node, HOUR)
-  // in the meantime its backlog is looked at several times
+  // Meanwhile, its backlog is checked several times.
   await ann.typing(node, conversation)
   await quick.until(isTyping(ann, false))
   slow.resume()

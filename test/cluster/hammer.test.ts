@@ -6,11 +6,11 @@ import { connect, openEvents, type StreamEvent } from '../event-reader.js'
 import { eventually } from '../hub/eventually.js'
 import { Installation, kinds, skipWithout, type Kind } from './installation.js'
 
-/** Nodes in processes of their own, all writing to one conversation, with what breaks in between. */
+/** Nodes in processes of their own that all write to one conversation, while connections break. */
 
 t.setTimeout(240_000)
 
-/** A minute of it: HAMMER_MS=60000. */
+/** For a run of one minute, set HAMMER_MS=60000. */
 const WRITE_MS = Number(process.env.HAMMER_MS ?? 2000)
 const WRITERS = 6
 
@@ -36,7 +36,7 @@ async function start (t: Test, kind: Kind, count: number): Promise<{ installatio
 
 interface Writing { sent: Array<{ id: string, seq: number }>, refused: number }
 
-/** Writes on all nodes at once, each writer on one of them, with a pause after each message. */
+/** Writes on all nodes at once. Each writer uses one of them, and pauses after each message. */
 async function hammer (nodes: ServerProcess[], conversationId: string, ms: number, pauseMs = 0): Promise<Writing> {
   const writing: Writing = { sent: [], refused: 0 }
   const until = performance.now() + ms
@@ -57,10 +57,10 @@ async function hammer (nodes: ServerProcess[], conversationId: string, ms: numbe
   return writing
 }
 
-/** Follows the conversation on another node at each connection, as a client behind a balancer does. */
+/** Follows the conversation on another node at each connection, like a client behind a load balancer. */
 async function hop (nodes: ServerProcess[], conversationId: string, done: () => boolean): Promise<StreamEvent[]> {
   const seen: StreamEvent[] = []
-  // from the beginning
+  // From the beginning of the log
   let lastEventId: string | undefined
   for (let connection = Math.floor(Math.random() * nodes.length); !done() || connection === 0; connection++) {
     const node = nodes[connection % nodes.length]!
@@ -134,7 +134,7 @@ t.test('a node is stopped for seconds, and goes on', { skip: await skipWithout('
   const readers = [await follow(a), await follow(b)]
   const both = hammer([a, b], conversationId, 9000, 50)
   await sleep(1000)
-  // in the middle of a transaction, as likely as not
+  // Probably in the middle of a transaction.
   b.signal('SIGSTOP')
   await sleep(1000)
   const meanwhile = readers[0]!.events.length

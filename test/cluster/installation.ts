@@ -5,12 +5,12 @@ import type { Test } from 'tap'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import { requireRedis, skipWithoutRedis } from '../redis.js'
 
-/** What several nodes share: a schema of its own in PostgreSQL, and a bus. Gone after the test. */
+/** What several nodes share: a schema of its own in PostgreSQL, and a bus. It is removed after the test. */
 export class Installation {
   readonly databaseUrl: string
   readonly schema = `cluster_${randomBytes(6).toString('hex')}`
   readonly redisUrl: string | undefined
-  /** For looking past the nodes, and for breaking what they use. */
+  /** Queries the database directly, and breaks what the nodes use. */
   readonly database: pg.Pool
 
   private constructor (databaseUrl: string, redisUrl: string | undefined) {
@@ -25,26 +25,26 @@ export class Installation {
     return installation
   }
 
-  /** As options of the plugin. */
+  /** The options of the plugin. */
   get options (): { databaseUrl: string, databaseSchema: string, redisUrl?: string } {
     return { databaseUrl: this.urlNamed(), databaseSchema: this.schema, ...(this.redisUrl === undefined ? {} : { redisUrl: this.redisUrl }) }
   }
 
-  /** As environment of the server. */
+  /** The environment of the server. */
   get env (): Record<string, string> {
     const url = new URL(this.urlNamed())
     url.searchParams.set('schema', this.schema)
     return { DATABASE_URL: url.href, ...(this.redisUrl === undefined ? {} : { REDIS_URL: this.redisUrl }) }
   }
 
-  /** Tells this installation's connections from those of others on the server. */
+  /** Distinguishes the connections of this installation from others on the server. */
   urlNamed (): string {
     const url = new URL(this.databaseUrl)
     url.searchParams.set('application_name', this.schema)
     return url.href
   }
 
-  /** Ends the nodes' connections to PostgreSQL: all, or those for LISTEN. */
+  /** Ends the connections of the nodes to PostgreSQL: all, or only those for LISTEN. */
   async endConnections (only: 'all' | 'bus' = 'all'): Promise<void> {
     await this.database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1${only === 'bus' ? ' AND query ~ \'pg_notify|LISTEN|SELECT 1|synchronous_commit\'' : ''}`, [this.schema])

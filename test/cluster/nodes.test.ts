@@ -9,14 +9,14 @@ import { baseUrl, build, buildListening, token, travel, user, type User } from '
 import { eventually } from '../hub/eventually.js'
 import { Installation, kinds, skipWithout, type Kind } from './installation.js'
 
-/** Everything that holds on one node holds on all of them, whichever a request or a stream lands on. */
+/** All that holds on one node holds on several, whichever node a request or a stream reaches. */
 
 t.setTimeout(240_000)
 
 interface Scene {
   installation: Installation
   apps: FastifyInstance[]
-  /** The same user, calling this node. */
+  /** The same user, who calls this node. */
   at(node: number, id: string): User
 }
 
@@ -107,7 +107,7 @@ for (const kind of kinds) {
       const clock = travel(t)
       const id = await at(0, 'ann').group([at(0, 'bob')])
       const stream = await at(0, 'bob').stream(t)
-      // what the others do when it was paused for long
+      // The other nodes do this when a node was paused for a long time.
       await installation.database.query('DELETE FROM chat_nodes')
       await installation.database.query('UPDATE chat_users SET is_online = false WHERE id = $1', ['bob'])
       await clock.advance(8000)
@@ -148,7 +148,7 @@ for (const kind of kinds) {
       await clock.advance(8000)
       await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_nodes')).rowCount === 1)
       gate.emit('goOn')
-      // written after whatever the node has counted
+      // Written after everything that the node has counted.
       await at(0, 'cid').arrive()
       await eventually(async () => (await installation.database.query('SELECT 1 FROM chat_streams')).rowCount === 0)
     })

@@ -10,9 +10,9 @@ import type { EventReader } from '../event-reader.js'
 import { buildListening, user } from '../helper.js'
 import { eventually } from './process.js'
 
-// What is committed between reading what a stream may follow and its beginning.
+// Commits between reading what a stream may follow and the beginning of the stream.
 
-/** Transactions take their time: while one waits, a stream is admitted by what it has not changed yet. */
+/** Slows transactions down. While one waits, a stream is admitted by what the transaction has not changed yet. */
 function slowTransactions ({ chatDatabase }: FastifyInstance, ms: number): void {
   const { transaction } = chatDatabase
   chatDatabase.transaction = async work => await transaction(async sql => {
@@ -29,7 +29,7 @@ await t.test('a message that is committed while a stream is admitted comes once'
   const anna = user(app, 'anna')
   const ben = user(app, 'ben')
   const conversationId = await anna.direct(ben)
-  // somebody follows already
+  // Another user already follows it.
   const watcher = await ben.stream(t)
   const first = await anna.send(conversationId, 'first')
   const { id: lastId } = await watcher.next('message')
@@ -49,7 +49,7 @@ await t.test('a message that is committed while a stream is admitted comes once'
     const start = events[0]!
     const seqs = events.filter(({ type }) => type === 'message').map(({ data }) => data.eventSeq as number)
     t.ok(seqs.every((seq, index) => index === 0 || seq === seqs[index - 1]! + 1), `${what}: in order, without a hole: ${seqs.join()}`)
-    // on a stream of one conversation `connected` may be after it: then it is in the history
+    // On a stream of one conversation, `connected` may come after it: then it is in the history.
     if (!('conversationId' in query)) t.equal(events.filter(({ data }) => data.id === id).length, 1, `${what}: began at ${start.id}`)
     t.notOk(events.some(({ data }) => data.id === first.id), `${what}: nothing from before`)
   }
@@ -77,7 +77,7 @@ await t.test('who is removed while their stream is admitted gets nothing more', 
     t.equal((await removed).status, 204)
     const { id } = await anna.send(conversationId, `${what}: a secret`)
     await watcher.until(({ data }) => data.id === id)
-    // an event of another conversation closes the list
+    // An event of another conversation comes last.
     const other = await anna.direct(ben)
     await anna.send(other, `${what}: the end`)
     const events = 'conversationId' in query
@@ -127,7 +127,7 @@ await t.test('a stream that was counted by a commit whose answer was lost is cou
     Number((await chatDatabase.read.query<{ count: bigint }>('SELECT count(*) AS count FROM chat_streams'))[0]!.count)
   chatDatabase.transaction = async work => {
     const result = await transaction(work)
-    // another of the node's, the lease's say
+    // Another commit of the node, such as that of its lease.
     if (await counted() === 0) return result
     chatDatabase.transaction = transaction
     throw chatError('UNAVAILABLE', { cause: new CommitUnknown('The connection broke during the commit') })
@@ -149,7 +149,7 @@ await t.test('a stream that could not be counted says nothing about its user', a
   const stream = await ben.openStream(t)
   t.match(await stream.next(), { type: 'disconnect', data: { reason: 'unavailable' } })
   chatDatabase.transaction = transaction
-  // written after whatever came of it
+  // Written after everything that resulted from it.
   await user(app, 'anna').arrive()
   t.equal(await until(), before, 'online for as long as they have said')
 })

@@ -27,7 +27,7 @@ async function start (t: Test): Promise<Chat> {
 
 const readiness = async (app: FastifyInstance): Promise<number> => (await call(app, 'GET', '/health/ready')).status
 
-/** What is answered while the database can't be used. */
+/** The responses while the database cannot be used. */
 async function refuses (t: Test, { app, anna, ben, conversationId }: Chat, what: string): Promise<void> {
   const write = await anna.call('POST', '/api/chat/messages', { conversationId, text: 'lost' })
   t.match([write.status, write.body.code], [503, 'UNAVAILABLE'], `${what}: a write`)
@@ -40,7 +40,7 @@ async function refuses (t: Test, { app, anna, ben, conversationId }: Chat, what:
   await stream.ended
 }
 
-/** It works again, and what was acknowledged is in the file that the next start opens. */
+/** The server works again, and everything that it acknowledged is in the file that the next start opens. */
 async function works (t: Test, chat: Chat, texts: string[]): Promise<void> {
   const { app, file, anna, ben, conversationId } = chat
   await anna.send(conversationId, 'the last')
@@ -122,7 +122,7 @@ await t.test('a write-ahead log that is removed: what is in it is kept, and writ
     for (const suffix of suffixes) rmSync(chat.file + suffix)
     await eventually('a new one was begun', () => existsSync(`${chat.file}-wal`), 5000)
     await eventually('it is logged', () => chat.logged.some(line => line.includes('write-ahead log')), 5000)
-    // what a process that is killed now leaves
+    // What remains of a process that is killed now.
     copyFileSync(chat.file, `${chat.file}.killed`)
     copyFileSync(`${chat.file}-wal`, `${chat.file}.killed-wal`)
     const left = await build(t, { chat: { databaseUrl: `file:${chat.file}.killed` } })

@@ -23,7 +23,7 @@ await t.test('a database that somebody else holds for ten seconds', async t => {
   const release = await lockSqlite(file)
   const lockedAt = Date.now()
 
-  // writes, all the while; liveness and readiness, too
+  // Writes all the while, and checks liveness and readiness.
   const acknowledged: string[] = []
   const refusals: number[] = []
   const waits: number[] = []
@@ -47,7 +47,7 @@ await t.test('a database that somebody else holds for ten seconds', async t => {
     const probe = await anna.call('GET', '/health/live')
     lives.push(probe.status)
     if (probe.ms > 1000) late++
-    // readers are not in the way of a writer
+    // Readers do not block a writer.
     reads.push((await ben.call('GET', `/api/chat/conversations/${conversationId}/messages`)).status)
     if (n === 20) {
       const turnedAway = await ben.stream(t, { conversationId })
@@ -91,7 +91,7 @@ await t.test('a start waits for the lock', async t => {
   await anna.call('GET', '/api/chat/me')
   await server.kill()
   const release = await lockSqlite(file)
-  // longer than a write would wait
+  // Longer than a write would wait.
   setTimeout(release, 6500)
   await server.start()
   t.equal((await anna.call('GET', '/api/chat/me')).status, 200)

@@ -8,7 +8,7 @@ import { ServerProcess } from '../chaos/server-process.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import { Caller, eventually } from './process.js'
 
-/** A line to PostgreSQL that takes everything and, once it is dead, brings nothing: what a lost route looks like. */
+/** A connection to PostgreSQL that accepts everything and, once it is dead, delivers nothing, like a lost route. */
 async function line (t: Test, target: URL): Promise<{ port: number, cut: () => void, mend: () => void }> {
   let dead = false
   const sockets = new Set<Socket>()

@@ -7,7 +7,7 @@ import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import type { Sql } from '../../store/sql.js'
 import { eventually } from './process.js'
 
-// What isn't one's own costs what doesn't exist costs: nothing is locked, and nothing more is asked.
+// A foreign conversation costs what one costs that does not exist: nothing is locked, and nothing else is queried.
 
 /** Every call that names a conversation, or a message in it. */
 const calls: Record<string, (user: User, conversationId: string, messageId: string) => Promise<Answer>> = {
@@ -73,7 +73,7 @@ await t.test('a stranger waits for nobody, and locks nothing', { skip: await ski
   t.equal((await sending).seq, 2)
 })
 
-/** What is asked of the database while the call is answered. */
+/** The queries that the database receives while the call is answered. */
 function statements (app: FastifyInstance): { during: (call: () => Promise<unknown>) => Promise<string[]> } {
   const database = app.chatDatabase
   let seen: string[] = []
@@ -94,7 +94,7 @@ function statements (app: FastifyInstance): { during: (call: () => Promise<unkno
   }
 }
 
-/** The hub's sweep and house-keeping go on all the while. */
+/** The hub's sweep and housekeeping continue all the while. */
 const isBackground = (text: string): boolean =>
   /SELECT position FROM chat_meta|typing_until <= |online_until <= |FROM chat_nodes n LEFT JOIN|changed|UPDATE chat_nodes|DELETE FROM chat_counters/.test(text)
 

@@ -3,20 +3,20 @@ import { Writable } from 'node:stream'
 import { test, type Test } from 'tap'
 import { baseUrl, buildListening, token, users, type User } from '../helper.js'
 
-/** Node.js takes a URL and headers of 16 KiB in all; the rest of the request needs some of that. */
+/** Node.js accepts 16 KiB for the URL and headers together; the rest of the request needs part of that. */
 const HEADER_MAX = 15_000
 const BODY_MAX = 65_000
 /**
- * How much more CPU than a plain request of the same size one may take. Patterns that are quadratic in 15,000 characters take
- * some hundred times as much.
+ * How much more CPU than a plain request of the same size a request may take. Patterns that are quadratic in 15,000
+ * characters take about a hundred times as much.
  */
 const FACTOR = 25
-/** The least of so many attempts counts: what else the process does in between (garbage collection, compiling) is no one request's. */
+/** The lowest of this many attempts counts, because garbage collection and compilation are not the cost of a request. */
 const ATTEMPTS = 10
 
 interface Shot { method: string, path: string, headers?: OutgoingHttpHeaders, body?: string }
 
-/** Sends requests one after the other, on one connection, and tells what they cost. */
+/** Sends requests one after the other on one connection, and measures their cost. */
 class Range {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #port: number
@@ -27,7 +27,7 @@ class Range {
     t.teardown(() => { this.#agent.destroy() })
   }
 
-  /** Milliseconds of this process's CPU, the client's part included. */
+  /** Milliseconds of this process's CPU, including the client's part. */
   async cost (shot: Shot, isEnough = (_ms: number): boolean => false): Promise<number> {
     let least = Infinity
     for (let attempt = 0; attempt < ATTEMPTS && !isEnough(least); attempt++) {
@@ -43,18 +43,18 @@ class Range {
     await new Promise<void>((resolve, reject) => {
       const sent = request({ port: this.#port, host: '127.0.0.1', method, path, agent: this.#agent, headers }, response => {
         this.statuses.add(response.statusCode ?? 0)
-        // a stream has no end of its own
+        // A stream does not end by itself.
         if (response.headers['content-type']?.startsWith('text/event-stream') === true) response.destroy()
         response.resume().once('close', resolve)
       })
       sent.once('error', reject)
-      // as bytes: a text would take the headers with it into UTF-8
+      // Sent as bytes: a string body would make Node.js encode the headers as UTF-8, too.
       sent.end(body === undefined ? undefined : Buffer.from(body))
     })
   }
 }
 
-/** Over what is asked for: the worst costs no more than `FACTOR` times the plain. */
+/** Asserts that the worst request costs at most `FACTOR` times the plain one. */
 async function compare (t: Test, range: Range, plain: Shot, shots: Array<[name: string, shot: Shot]>): Promise<void> {
   for (let warmUp = 0; warmUp < 5; warmUp++) await range.cost(plain)
   const bound = FACTOR * await range.cost(plain)
@@ -68,14 +68,14 @@ async function compare (t: Test, range: Range, plain: Shot, shots: Array<[name: 
 }
 
 async function scene (t: Test): Promise<{ range: Range, alice: User, conversationId: string }> {
-  // what is logged goes through the serializers, as ever
+  // Log lines go through the serializers as usual.
   const log = new Writable({ write (_chunk, _encoding, done) { done() } })
   const app = await buildListening(t, { chat: { page: true, accounts: true }, corsOrigins: ['https://a.example'], log })
   const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
   return { range: new Range(t, baseUrl(app)), alice, conversationId: await alice.direct(bob) }
 }
 
-/** Repeated up to the length, between two other characters: so a pattern that looks for the end of a run finds none. */
+/** Repeats a text up to the length, between two other characters, so that a pattern that looks for the end of the run finds none. */
 const filled = (filler: string, length: number): string => `a${filler.repeat(Math.ceil(length / filler.length)).slice(0, length - 2)}b`
 
 const headerFillers = [' ', '\t', ',', ' ,', ', ', ';', '; ', 'a', 'a,', '=', '"', '\\', '\\"', '.', '-', '_', '0', '%', '/', '\u0080', '\u00a0', 'W/"', '"a",', 'gzip;', 'gzip; ', ';q=', ';a="', 'q=0.', 'eyJ', 'eyJ.', 'Bearer ', ':', '[', '::', '1.']
@@ -95,7 +95,7 @@ test('a header costs no more than its length, whatever it holds', async (t) => {
     `${route.method} ${route.path} ${name}: ${JSON.stringify(filler)}`, { ...route, headers: { ...own, [name]: filled(filler, HEADER_MAX) } }
   ])))
   await compare(t, range, { method: 'GET', path: '/health/live', headers: { ...own, 'x-plain': filled('a', HEADER_MAX) } }, shots)
-  // trim() takes what is around: the worst is in the middle, but also at an end
+  // `trim()` removes what is at the ends: the worst case is in the middle, but also at one end.
   const ends = names.flatMap(name => [' ', '\t', ','].flatMap(filler => [`Bearer ${filler.repeat(HEADER_MAX)}x`, `a${filler.repeat(HEADER_MAX)}`].map((value): [string, Shot] => [
     `${name}: ${JSON.stringify(value.slice(0, 10))}`, { method: 'GET', path: '/', headers: { [name]: value } }])))
   await compare(t, range, { method: 'GET', path: '/health/live', headers: { 'x-plain': filled('a', HEADER_MAX) } }, ends)

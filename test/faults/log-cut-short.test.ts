@@ -9,11 +9,11 @@ import { buildListening, type User, user } from '../helper.js'
 import { loseLast, onPostgres, onSqlite, type Run } from '../log-end.js'
 import { skipWithoutPostgres } from '../postgres.js'
 
-/** The log loses its end, as after a failover to a replica that lacks the newest transactions, and its numbers are given out again. */
+/** The log loses its end, as after a failover to a replica that lacks the newest transactions, and its numbers are used again. */
 
 interface Scene {
   nodes: FastifyInstance[]
-  /** One node more. */
+  /** Starts another node. */
   start: () => Promise<FastifyInstance>
   run: Run
   alice: User
@@ -50,7 +50,7 @@ const texts = (events: StreamEvent[]): unknown[] => events.filter(({ type }) => 
 const until = (text: string) => ({ data }: StreamEvent): boolean => data['text'] === text
 const ids = (events: StreamEvent[]): string[] => events.filter(({ data }) => data['eventSeq'] !== undefined).map(({ id }) => id!)
 
-/** A stream of one conversation and one of all, on each node. */
+/** A stream of one conversation and one of all conversations, on each node. */
 async function openAll (t: Test, { nodes, bob, id }: Scene): Promise<Array<{ stream: EventReader, query: Record<string, string>, node: FastifyInstance }>> {
   const open = []
   for (const node of nodes) {
@@ -59,7 +59,7 @@ async function openAll (t: Test, { nodes, bob, id }: Scene): Promise<Array<{ str
   return open
 }
 
-/** What comes on a stream until it is reset, and that it ends so. */
+/** The events of a stream until its `reset`, after which it must end. */
 async function untilReset (t: Test, stream: EventReader, conversationId: string | undefined): Promise<{ before: StreamEvent[], id: string }> {
   const events = await stream.until(({ type }) => type === 'reset')
   const reset = events.pop()!
@@ -70,7 +70,7 @@ async function untilReset (t: Test, stream: EventReader, conversationId: string 
   return { before: events.filter(({ data }) => data['eventSeq'] !== undefined), id: reset.id! }
 }
 
-/** What a stream that resumes after an id begins with: its `connected`, and a `reset` if there is one. */
+/** The first events of a stream that resumes after an id: `connected`, and a `reset` if there is one. */
 async function resume (t: Test, node: FastifyInstance, bob: User, query: Record<string, string>, lastEventId: string): Promise<{ stream: EventReader, resumed: unknown }> {
   const stream = await at(node, bob).openStream(t, query, { 'last-event-id': lastEventId })
   return { stream, resumed: (await stream.next('connected')).data['resumed'] }
@@ -88,7 +88,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
       for (let n = 1; n <= 6; n++) await alice.send(id, `old ${n}`)
       const seen = await Promise.all(open.map(async ({ stream }) => await stream.until(until('old 6'))))
       await loseLast(run, 4)
-      // more than was lost, before anybody has looked
+      // More than was lost, before any node has checked.
       for (let n = 1; n <= 5; n++) await alice.send(id, `new ${n}`)
       const log = ['old 1', 'old 2', 'new 1', 'new 2', 'new 3', 'new 4', 'new 5']
 
@@ -102,7 +102,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
           t.equal(resumed, n < 2, `${label}: after old ${n + 1}`)
           if (n < 2) {
             const got = texts(await again.until(until(log.at(-1)!)))
-            // a stream of all conversations may begin earlier, with what was seen before
+            // A stream of all conversations may begin earlier, with events that it has sent before.
             t.strictSame(got, log.slice(query.conversationId === undefined ? -got.length : n + 1), `${label}: exactly what the log has`)
             t.ok(got.length >= log.length - n - 1)
           } else t.match(await again.next(), { type: 'reset', data: { conversationId: query.conversationId ?? null, reason: 'diverged' } })
@@ -186,11 +186,11 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
     const [placeOne] = ids(await one.until(until('first')))
     await alice.send(other, 'seen')
     const placeAll = ids(await all.until(until('seen'))).at(-1)!
-    // as when a conversation is deleted
+    // As if a conversation was deleted.
     await run(`DELETE FROM chat_events WHERE conversation = (SELECT num FROM chat_conversations WHERE id = '${other}') AND type = 'message'`)
     await alice.send(id, 'second')
     const places: Array<[Record<string, string>, string]> = [[{}, placeAll], [{ conversationId: id }, placeOne!]]
-    // ids of a version without tags
+    // Event ids of a version without tags.
     for (const [query, place] of [...places]) places.push([query, place.replace(/-[a-z0-9]+/, '')])
     for (const [query, place] of places) {
       const { stream, resumed } = await resume(t, node!, bob, query, place)
@@ -198,7 +198,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
       t.strictSame(texts(await stream.until(until('second'))), ['second'], place)
       await stream.close()
     }
-    // rows of a version without tags
+    // Rows of a version without tags.
     await run('UPDATE chat_events SET tag = NULL')
     const fresh = await start()
     const restarted = await resume(t, fresh, bob, { conversationId: id }, placeOne!.replace(/-[a-z0-9]+/, ''))

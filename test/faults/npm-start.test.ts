@@ -14,13 +14,13 @@ const root = new URL('../../', import.meta.url)
 
 interface Started { npm: ChildProcess, origin: string, exited: Promise<{ code: number | null, signal: string | null }>, output: () => string }
 
-/** `npm start` by the project's own script, in a folder of its own and as the leader of a process group. */
+/** Runs `npm start` with the project's own script, in a folder of its own and as the leader of a process group. */
 async function npmStart (t: Test, { env = {}, args = [] }: { env?: Record<string, string>, args?: string[] } = {}): Promise<Started> {
   const folder = temporaryFolder(t)
   const { name, scripts: { start } } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { name: string, scripts: { start: string } }
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, version: '0.0.0', type: 'module', scripts: { start } }))
   mkdirSync(join(folder, 'dist'))
-  // the build, or the sources when that is older
+  // The build, or the sources if the build is older.
   const server = pathToFileURL(resolve(serverCommand().at(-1)!)).href
   const loader = server.endsWith('.ts') ? `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}\nregister()\n` : ''
   writeFileSync(join(folder, 'dist', 'server.js'), `${loader}await import(${JSON.stringify(server)})\n`)
@@ -46,7 +46,7 @@ async function npmStart (t: Test, { env = {}, args = [] }: { env?: Record<string
   return { npm, exited, output: () => output, origin: /listens on (http:\/\/\S+)/.exec(output)![1]! }
 }
 
-/** Whether anything of its group is left. */
+/** Whether a process of its group remains. */
 const isGone = ({ npm }: Started): boolean => {
   try {
     process.kill(-npm.pid!, 0)
@@ -56,7 +56,7 @@ const isGone = ({ npm }: Started): boolean => {
   }
 }
 
-/** Sends a signal, and looks on until everything is gone. */
+/** Sends a signal, and records what happens until every process has ended. */
 async function drains (t: Test, started: Started, pid: number, signal: NodeJS.Signals): Promise<void> {
   const { origin } = started
   const streams = await Promise.all(Array.from({ length: 3 }, async () => await openEvents(t, `${origin}/api/sse`, { authorization: `Bearer ${mint('anna')}` })))
@@ -93,7 +93,7 @@ await t.test('npm goes without a word to the server: it drains, too', { skip }, 
 
 await t.test('where the shell has no exec, it starts and drains all the same', { skip }, async t => {
   const shell = join(temporaryFolder(t), 'shell')
-  // as cmd does with a command that it doesn't know
+  // As cmd reports an unknown command.
   writeFileSync(shell, '#!/bin/sh\nexec sh -c "$(printf %s "$2" | sed \'s/\\bexec /exec-is-unknown /g\')"\n')
   chmodSync(shell, 0o755)
   const started = await npmStart(t, { args: [`--script-shell=${shell}`] })
@@ -114,7 +114,7 @@ const skipTerminal = skip !== false ? skip : spawnSync('script', ['--version']).
 await t.test('its terminal is closed: it drains, and ends with 0', { skip: skipTerminal }, async t => {
   const folder = temporaryFolder(t)
   const command = [process.execPath, ...serverCommand().map(part => part === '--import=tsx' ? `--import=${import.meta.resolve('tsx')}` : part)].join(' ')
-  // the shell is told of the hang-up, and tells the server
+  // The shell receives the hang-up, and passes it on to the server.
   const terminal = spawn('script', ['-qfc', `trap 'kill -HUP $pid' HUP; ${command} & pid=$!; wait $pid; wait $pid; echo $? > ended`, '/dev/null'], {
     cwd: folder,
     env: { PATH: process.env.PATH, SHELL: '/bin/sh', PORT: '0', JWT_SECRET: SECRET, LOG_LEVEL: 'info', PAGE: 'off' },

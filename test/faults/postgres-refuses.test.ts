@@ -10,15 +10,15 @@ import { eventually } from './process.js'
 
 const POOL_SIZE = 8
 
-/** A database and a role that the test makes, and may do anything to. */
+/** A database and a role that the test creates, and to which it may do anything. */
 interface Place {
   url: string
   name: string
   role: string
-  /** Runs as the server's administrator, in the test's database unless it says otherwise. */
+  /** Runs as the server's administrator, in the test's database by default. */
   admin: (...statements: string[]) => Promise<void>
   elsewhere: (...statements: string[]) => Promise<void>
-  /** Ends all of the role's sessions, and waits until they are gone. */
+  /** Ends all sessions of the role, and waits until they have ended. */
   terminate: () => Promise<void>
 }
 
@@ -68,7 +68,7 @@ const readiness = async ({ app }: Chat): Promise<number> => (await call(app, 'GE
 
 async function refuses (t: Test, chat: Chat, { reads = true } = {}): Promise<void> {
   const { anna, ben, conversationId } = chat
-  // more than there are connections
+  // More than there are connections.
   const writes = await Promise.all(Array.from({ length: 3 }, async () => await anna.call('POST', '/api/chat/messages', { conversationId, text: 'refused' })))
   for (const { status, body, headers } of writes) {
     t.match([status, body.code], [503, 'UNAVAILABLE'], 'a write')
@@ -98,7 +98,7 @@ async function works (t: Test, chat: Chat, text: string): Promise<void> {
   t.ok(await ben.stream(t, { conversationId }))
 }
 
-/** What somebody does to the database, and takes back. */
+/** Something that is done to the database, and undone. */
 interface State {
   name: string
   reads?: false
@@ -177,7 +177,7 @@ const states: State[] = [
       await elsewhere(`ALTER DATABASE ${name} SET default_transaction_read_only = on`)
       await terminate()
     },
-    // sessions that are open stay as they are
+    // Open sessions keep their state.
     mend: async ({ elsewhere, name }) => { await elsewhere(`ALTER DATABASE ${name} RESET default_transaction_read_only`) }
   }
 ]
@@ -246,7 +246,7 @@ await t.test('a bus that may not publish', { skip: await skipWithoutPostgres() }
   await eventually('it is back', async () => await readiness(chat) === 200)
 })
 
-/** A line to PostgreSQL that, while a code is set, answers every new connection with that error, and ends those that are open. */
+/** A proxy to PostgreSQL. While a code is set, it answers every new connection with that error, and ends open ones. */
 async function refusingLine (t: Test, target: URL): Promise<{ url: URL, refuse: (code: string | undefined) => void }> {
   let code: string | undefined
   const sockets = new Set<Socket>()

@@ -8,14 +8,14 @@ import { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
 import { openEvents, type EventReader } from '../event-reader.js'
 
-/** A folder that is gone after the test. */
+/** A folder that is deleted after the test. */
 export function temporaryFolder (t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'chat-faults-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   return folder
 }
 
-/** The real server on a database file, gone after the test. */
+/** The real server on a database file, which are removed after the test. */
 export async function startServer (t: Test, file: string, env: Record<string, string> = {}): Promise<ServerProcess> {
   const server = await ServerProcess.create({ DATABASE_URL: `file:${file}`, ...env })
   t.teardown(async () => { await server.dispose() })
@@ -50,13 +50,13 @@ export class Caller {
     return await this.call('POST', '/api/chat/messages', { conversationId, text, ...(clientId === undefined ? {} : { clientId }) })
   }
 
-  /** Opens a stream; nothing of it is read yet. */
+  /** Opens a stream, of which nothing has been read yet. */
   async stream (t: Test, query: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<EventReader> {
     return await openEvents(t, `${this.#server.origin}/api/sse?${new URLSearchParams(query).toString()}`, { authorization: `Bearer ${mint(this.userId)}`, ...headers })
   }
 }
 
-/** Asks until it is so. @throws when it isn't in time */
+/** Checks until the condition holds. @throws when it does not hold in time */
 export async function eventually (what: string, isSo: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
   for (const deadline = Date.now() + timeoutMs; ; await sleep(20)) {
     if (await isSo()) return

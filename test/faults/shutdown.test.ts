@@ -7,7 +7,7 @@ import type { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
 import { Caller, startServer, temporaryFolder } from './process.js'
 
-/** A request of which the server waits for the rest. */
+/** A request whose end the server waits for. */
 async function halfRequest (t: Test, { port }: ServerProcess, conversationId: string): Promise<void> {
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => { socket.destroy() })
@@ -28,7 +28,7 @@ async function withConversation (t: Test): Promise<World> {
 
 await t.test('a second signal ends it at once', async t => {
   const { server, conversationId, anna } = await withConversation(t)
-  // something to wait for, which has arrived when what was asked after it is answered
+  // Something that the server waits for. It has arrived when a later request has been answered.
   await halfRequest(t, server, conversationId)
   await anna.call('GET', '/health/live')
   const ended = server.ended()

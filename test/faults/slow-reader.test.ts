@@ -9,19 +9,19 @@ import { SseParser, type SseEvent } from '../chaos/sse-parser.js'
 import { mint } from '../chaos/token.js'
 import { Caller, eventually, startServer, temporaryFolder } from './process.js'
 
-/** A peer that asks for a stream and takes nothing of it. */
+/** A peer that requests a stream and reads nothing. */
 async function silentPeer ({ port }: ServerProcess, userId: string, query: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')
   socket.pause()
-  // HTTP/1.0: the body comes as it is
+  // HTTP/1.0: the body arrives without chunks.
   socket.write(`GET /api/sse?${query} HTTP/1.0\r\nAuthorization: Bearer ${mint(userId)}\r\n\r\n`)
   return socket
 }
 
 const STEP = 10
-/** Of 12 KB. */
+/** A text of 12 KB. */
 const KERNEL_MESSAGES = 800
 
 async function metric ({ port }: ServerProcess, name: string): Promise<number> {
@@ -29,7 +29,7 @@ async function metric ({ port }: ServerProcess, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(String(body.text))?.[1])
 }
 
-/** Sends messages until it is so, a few at a time; when it is more than the kernel takes for a peer, at leisure. @returns how many */
+/** Sends messages until the condition holds, a few at a time; beyond what the kernel buffers for a peer, slowly. @returns how many */
 async function sendUntil (isSo: () => Promise<boolean>, sender: Caller, conversationId: string): Promise<number> {
   let sent = 0
   for (; !await isSo() && sent < 3000; sent += STEP) {
@@ -49,7 +49,7 @@ await t.test('a peer that takes nothing is stale; one that has nothing to take i
   const silent = await silentPeer(server, 'ben', `conversationId=${conversationId}`)
   t.teardown(() => { silent.destroy() })
   await eventually('both are open', async () => await metric(server, 'chat_streams') === 2)
-  // more than the kernel takes for it
+  // More than the kernel buffers for the peer.
   const sent = await sendUntil(async () => await metric(server, 'chat_streams') < 2, anna, conversationId)
   t.equal(await metric(server, 'chat_streams'), 1, `closed, after ${sent} messages`)
   const events = await healthy.until(({ data }) => data.seq === sent)
@@ -69,7 +69,7 @@ await t.test('over its budget, who takes nothing is told too_slow, and can resum
   t.equal(await metric(server, 'chat_streams'), 0, `closed, after ${sent} messages`)
   t.equal(await metric(server, 'chat_streams_too_slow_total'), 1)
 
-  // what the kernel holds for it, up to where it was cut
+  // What the kernel holds for the peer, up to where it was cut.
   const parser = new SseParser()
   const events: SseEvent[] = []
   let head = true

@@ -7,7 +7,7 @@ import { baseUrl, buildListening, token, user, users, type User } from '../helpe
 
 const REQUEST_TIMEOUT_MS = 300
 
-/** A connection on which a byte comes now and then (none where that is empty), until the server has enough. */
+/** A connection on which a byte is sent now and then, or none if it is empty, until the server closes it. */
 class Dripping {
   readonly socket: Socket
   answer = ''
@@ -16,7 +16,7 @@ class Dripping {
   constructor (t: Test, app: FastifyInstance, start: string, byte = 'x') {
     this.socket = connect(Number(new URL(baseUrl(app)).port), '127.0.0.1')
     this.socket.on('data', chunk => { this.answer += String(chunk) })
-    // the server closes while this writes
+    // The server closes it during this write.
     this.socket.on('error', () => {})
     this.socket.write(start)
     t.teardown(() => {
@@ -26,7 +26,7 @@ class Dripping {
     void this.#drip(byte)
   }
 
-  /** Resolves when the server has closed. */
+  /** Resolves when the server has closed the connection. */
   async closed (): Promise<string> {
     if (!this.socket.closed) await once(this.socket, 'close')
     return this.answer
@@ -63,13 +63,13 @@ test('streams are not touched by it, and no second answer is written into one', 
   const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
   const id = await alice.direct(bob)
   const stream = await bob.stream(t, { conversationId: id })
-  // what comes behind a stream's request is the start of another one
+  // Bytes after the request of a stream are the beginning of another request.
   const open = `GET /api/sse HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${user(app, 'bob').token}\r\n\r\n`
   const behind = new Dripping(t, app, `${open}POST /slow`)
   const rubbish = new Dripping(t, app, open, '')
   await once(rubbish.socket, 'data')
   rubbish.socket.write('\r\n\r\nrubbish\r\n\r\n')
-  // as long as another request takes to be given up
+  // As long as it takes until another request is given up.
   await new Dripping(t, app, post('/api/chat/messages', `Bearer ${alice.token}`)).closed()
   await new Dripping(t, app, post('/api/chat/messages', `Bearer ${alice.token}`)).closed()
   await alice.send(id, 'still there')

@@ -6,12 +6,12 @@ import { OwnDatabase } from '../chaos/own-database.js'
 import { ServerProcess } from '../chaos/server-process.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
-/** Longer than Fastify's time limit for a plugin, 10 s, and than a query with its retries may take when the chat is at work, 21 s. */
+/** Longer than Fastify's time limit for a plugin (10 s), and than a query with its retries may take once the chat runs (21 s). */
 const LOCKED_MS = 24_000
-/** Longer than the first of these; a start waits 15 s for a PostgreSQL that is away. */
+/** Longer than the first of these; a start waits 15 s for a PostgreSQL that is unavailable. */
 const AWAY_MS = 12_000
 
-/** What a start waits for has limits of its own, and it is over before they are reached. */
+/** What a start waits for has limits of its own, and ends before they are reached. */
 async function startsAfter (t: Test, ms: number, databaseUrl: string): Promise<void> {
   const server = await ServerProcess.create({ DATABASE_URL: databaseUrl })
   t.teardown(async () => { await server.dispose() })
@@ -45,7 +45,7 @@ await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 2, time
       await database.drop()
     })
     await other.connect()
-    // Prisma's key for migrations
+    // Prisma's key for migrations.
     await other.query('BEGIN; SELECT pg_advisory_xact_lock(72707369)')
     const done = sleep(LOCKED_MS).then(async () => { await other.query('COMMIT') })
     await startsAfter(t, LOCKED_MS, database.url)

@@ -25,7 +25,7 @@ async function open (t: Test, kind: Kind): Promise<{ options: { databaseUrl: str
 
 let tags = 0
 
-/** A transaction of another version's node: one event, of which nobody here is told. */
+/** A transaction of another version's node: one event, which is not announced to any node here. */
 const logUnknown = async (run: Run, id: string, type: string, detail: string): Promise<void> => {
   await run(
     'UPDATE chat_meta SET position = position + 1',

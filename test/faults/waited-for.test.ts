@@ -5,7 +5,7 @@ import { build, users, type User } from '../helper.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import { eventually } from './process.js'
 
-// Found by chaos: a participant was answered 404 when another node had changed the conversation while the lock was waited for.
+// Found by chaos: a participant got 404 when another node had changed the conversation while the call waited for the lock.
 await t.test('what was changed while its lock was waited for is still there', { skip: await skipWithoutPostgres() }, async t => {
   const databaseUrl = await requirePostgres()
   const databaseSchema = `test_${randomBytes(6).toString('hex')}`
@@ -23,7 +23,7 @@ await t.test('what was changed while its lock was waited for is still there', { 
   await client.query(`SET search_path = ${databaseSchema}`)
   await client.query('BEGIN')
   await client.query('UPDATE chat_conversations SET activity = activity')
-  // of one turn, so one transaction: a conversation named by its id, and another by a message
+  // In one turn, and so in one transaction: one call names a conversation, and one a message.
   const both = Promise.all([
     app.chat.sendMessage('anna', { conversationId, text: 'y' }),
     app.chat.markMessage('ben', messageId, { status: 'read' })

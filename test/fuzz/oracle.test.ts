@@ -7,7 +7,7 @@ import type { Route } from './routes.js'
 import { shrink } from './shrink.js'
 import type { Exchange, WireAnswer } from './wire.js'
 
-// The instruments find what they are for.
+// The instruments find what they are made to find.
 
 const route: Route = {
   name: 'GET /x',

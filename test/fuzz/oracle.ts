@@ -7,22 +7,22 @@ import type { FuzzRequest } from './requests.js'
 import type { Schema } from './routes.js'
 import type { Exchange, WireAnswer } from './wire.js'
 
-/** What is wrong with an answer: `kind` is the same for the same mistake, whatever the request. */
+/** What is wrong with a response. `kind` is the same for the same mistake, whatever the request. */
 export interface Fault { kind: string, detail: string }
 
 const ajv = new Ajv({ strict: false, validateSchema: false })
-/** The shapes of events, by type. */
+/** The schemas of events, by type. */
 const catalogue = new Map<string, object>(Object.entries(eventCatalogue))
 const validators = new WeakMap<object, ValidateFunction>()
 
-/** What a stream may be answered; an EventSource gives up on anything but 200. */
+/** The statuses that a stream may be answered with. An `EventSource` gives up on anything but 200. */
 const STREAM_STATUSES = new Set([200, 400, 401, 404, 429])
-/** Answers of the HTTP parser, which come before any route. */
+/** Responses of the HTTP parser, which come before any route. */
 const PARSER_STATUSES = new Set([400, 408, 413, 431])
 const ID = /^[A-Za-z0-9._:-]{1,128}$/
 const JWT = /eyJ[A-Za-z0-9_-]{10,}/
 
-/** Judges what came for a request. Undefined when nothing is wrong. */
+/** Judges the response to a request. Undefined if nothing is wrong. */
 export function judge (request: FuzzRequest, { answers, outcome }: Exchange): Fault | undefined {
   if (outcome === 'hang') return { kind: 'hang', detail: `${answers.length} of ${request.copies} answers` }
   if (outcome === 'closed' && request.wellFormed && !mayClose(answers)) return { kind: 'no answer', detail: `the connection ended after ${answers.length} of ${request.copies} answers` }
@@ -33,7 +33,7 @@ export function judge (request: FuzzRequest, { answers, outcome }: Exchange): Fa
   return undefined
 }
 
-/** A server that closes after an answer says so. */
+/** A server that closes the connection after a response must say so. */
 const mayClose = (answers: WireAnswer[]): boolean => answers.at(-1)?.headers.connection === 'close'
 
 function judgeAnswer (request: FuzzRequest, answer: WireAnswer): Fault | undefined {
@@ -65,7 +65,7 @@ function judgeError ({ route }: FuzzRequest, answer: WireAnswer): Fault | undefi
   if (words !== STATUS_CODES[status] || typeof message !== 'string' || message === '') return bad('words')
   if (status === 429 && !(Number(headers['retry-after']) > 0)) return bad('no Retry-After')
   if (JWT.test(String(message))) return { kind: 'token in an error', detail: show(answer) }
-  // a route that declares refusals declares all of them
+  // A route that declares error responses must declare all of them.
   const declared = Object.keys(route?.responses ?? {})
   if (declared.some(key => /^[45]/.test(key)) && !PARSER_STATUSES.has(status) && schemaFor(route!.responses, status) === undefined) return { kind: `undeclared status ${status} on ${route!.name}`, detail: show(answer) }
   return undefined
@@ -101,7 +101,7 @@ function judgeStream (request: FuzzRequest, events: SseEvent[]): Fault | undefin
   return undefined
 }
 
-/** Whether enough of a stream was read: its first event, and the reset that follows when one is due. */
+/** Whether enough of a stream was read: its first event, and the reset that must follow an invalid event id. */
 export function enoughOf ({ mustReset }: FuzzRequest): (events: SseEvent[]) => boolean {
   return events => events.length > 0 && (events[0]!.type === 'disconnect' || !mustReset || events.length > 1)
 }

@@ -1,6 +1,6 @@
 import type { FuzzReport } from './run.js'
 
-/** What a run has done and found, on a few lines. */
+/** What a run did and found, on a few lines. */
 export function describeReport ({ seed, requests, routes, statuses, neverSucceeded, mostCpuMs, findings }: FuzzReport): string {
   return [
     `seed ${seed}: ${requests} requests to ${routes} routes; at most ${mostCpuMs.ms} ms of CPU for one (number ${mostCpuMs.index})`,

@@ -6,26 +6,26 @@ import { HOSTILE, MISSING, inUrl, nearlyValid, strangeJson, valid, type Pools } 
 import type { WireRequest } from './wire.js'
 import type { World } from './world.js'
 
-/** A request of the fuzzer, with what is known of it. */
+/** A request of the fuzzer, and what is known about it. */
 export interface FuzzRequest extends WireRequest {
-  /** The route it is meant for; undefined when the method or path is no route's. */
+  /** The route that it is meant for. Undefined if no route has the method or path. */
   route: Route | undefined
-  /** Whether it is HTTP that a server has to answer: nothing that a server may just hang up on. */
+  /** Whether it is HTTP that a server must respond to. A server may close the connection on anything else. */
   wellFormed: boolean
-  /** A stream asked for with a position that no server can have issued: the answer is `reset`. */
+  /** Whether it asks for a stream with an event id that no server can have issued: the answer is `reset`. */
   mustReset: boolean
-  /** The body as a value, while it is one: what the shrinker takes apart. */
+  /** The body as a value, as long as it is one: the shrinker takes it apart. */
   json?: unknown
 }
 
 export type Kind = 'valid' | 'nearlyValid' | 'hostile'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK', 'M-SEARCH', 'PURGE', 'get', 'FETCH', 'CONNECT']
-/** Passwords are hashed for these: each costs as much as a hundred others. */
+/** The routes that hash passwords. Each request to them costs as much as a hundred others. */
 const HASHES = /\/auth\//
 const POSITIONS = ['x', '.', '0', '-1', 'NaN', 'abc.1.1', 'abcdefghij.1.1', 'abcdefghij.all.1', 'abcdefghij.all.1.2.3.4', '__proto__.1.1', 'x'.repeat(128), 'x'.repeat(129), 'x'.repeat(4000), 'a b', 'é', '%00', '../..', '1.1', '..1', 'a.1.1.1.1.1']
 
-/** Makes request `index` of a run: the same for the same numbers and the same world. */
+/** Makes request `index` of a run. It is the same for the same numbers and the same world. */
 export function makeRequest (routes: readonly Route[], world: World, rng: Rng): FuzzRequest {
   const route = pickRoute(routes, rng)
   const kind = rng.weighted<Kind>({ valid: 3, nearlyValid: 4, hostile: 4 })
@@ -51,7 +51,7 @@ export function makeRequest (routes: readonly Route[], world: World, rng: Rng): 
   return request
 }
 
-/** Routes that take something come more often than those that don't, and those that hash passwords seldom. */
+/** Routes with parameters or a body come more often than others, and those that hash passwords rarely. */
 function pickRoute (routes: readonly Route[], rng: Rng): Route {
   const hashing = routes.filter(({ url }) => HASHES.test(url))
   if (hashing.length > 0 && rng.chance(0.03)) return rng.pick(hashing)
@@ -63,7 +63,7 @@ function pickRoute (routes: readonly Route[], rng: Rng): Route {
 
 function targetOf ({ url, params, query }: Route, kind: Kind, pools: Pools, rng: Rng): string {
   const path = url.replaceAll(/:(\w+)/g, (_, name: string) => {
-    // an id in a path is the id of what stands before it
+    // An id in a path is the id of what precedes it.
     const plural = new RegExp(`/(\\w+)s/:${name}`).exec(url)?.[1]
     const pool = pools[`${plural}Id`] ?? pools[name]
     return inUrl(valueOf(params?.properties?.[name] ?? { type: 'string' }, name, kind, pool === undefined ? pools : { ...pools, [name]: pool }, rng), rng)
@@ -117,7 +117,7 @@ function giveBody (request: FuzzRequest, schema: Schema | undefined, kind: Kind,
   setJson(request, disturb(schema, good, kind, rng))
 }
 
-/** Changes one or two fields, seldom the whole. */
+/** Changes one or two fields, rarely the whole. */
 function disturb (schema: Schema, good: unknown, kind: Kind, rng: Rng): unknown {
   const odd = (part: Schema, value: unknown): unknown => kind === 'nearlyValid' ? nearlyValid(part, value, rng) : rng.pick(HOSTILE)
   if (typeof good !== 'object' || good === null || Array.isArray(good) || rng.chance(0.08)) {
@@ -161,7 +161,7 @@ function mangle (request: FuzzRequest, userId: string, rng: Rng): void {
     case 'version':
       request.version = rng.pick(['HTTP/1.0', 'HTTP/1.0', 'HTTP/0.9', 'HTTP/2.0', 'HTTP/9.9', 'HTTP/1.1 ', 'http/1.1', ''])
       request.wellFormed = request.version === 'HTTP/1.0'
-      // HTTP/1.0 knows no chunks
+      // HTTP/1.0 has no chunks.
       if (request.framing === 'chunked') request.framing = 'length'
   }
 }
@@ -199,7 +199,7 @@ function mangleToken (request: FuzzRequest, userId: string, rng: Rng): void {
   else request.headers.push(['Authorization', `${scheme}${token}`], ...(rng.chance(0.1) ? [['Authorization', `Bearer ${good}`] as [string, string]] : []))
 }
 
-/** As bytes go into a header. Line ends would begin another header. */
+/** A text as bytes for a header. Line ends would begin another header. */
 const toLatin1 = (text: string): string => Buffer.from(text).toString('latin1').replaceAll(/[\r\n\0]/g, '')
 
 function mangleTarget (request: FuzzRequest, rng: Rng): void {
@@ -228,7 +228,7 @@ function mangleHeaders (request: FuzzRequest, rng: Rng): void {
     if (rng.chance(0.5)) request.headers.push(['Host', rng.pick(['', 'x', '[::1', 'a b', 'a'.repeat(5000), '127.0.0.1:99999'])])
   }
   if (rng.chance(0.05)) request.headers.push(...Array.from({ length: 2500 }, (_, index) => [`X-${index}`, '1'] as [string, string]))
-  // what breaks a header's form
+  // Breaks the syntax of a header.
   if (rng.chance(0.1)) {
     request.headers.push(rng.pick([['X Y', 'z'], ['', 'z'], ['X', 'a\u0000b'], ['X', 'a\nb'], ['X\u00e9', 'z'], ['Content-Length', '5'], ['Content-Length', '-1'], ['Content-Length', 'x'], ['Transfer-Encoding', 'gzip'], ['Transfer-Encoding', 'chunked'], ['Transfer-Encoding', 'identity, chunked, chunked']] as Array<[string, string]>))
     request.wellFormed = false
@@ -241,6 +241,6 @@ function mangleFraming (request: FuzzRequest, rng: Rng): void {
   request.framing = rng.pick(['chunked', 'chunked', 'split', 'split', 'cut', 'none'])
   if (request.framing === 'cut' || request.framing === 'none') request.wellFormed = false
   if (request.framing !== 'cut' && rng.chance(0.3)) request.copies = rng.integer(2, 6)
-  // bytes that no length announces are the beginning of another request
+  // Bytes without a stated length are the beginning of another request.
   if (request.framing === 'none') request.copies = 1
 }

@@ -30,19 +30,19 @@ export interface Route {
   /** `POST /api/chat/messages`: names the route in reports. */
   name: string
   method: string
-  /** Path with `:parameters`. */
+  /** The path with its `:parameters`. */
   url: string
   params: Schema | undefined
   query: Schema | undefined
   body: Schema | undefined
-  /** By status, such as `200` or `2xx`; empty when the route declares none. */
+  /** By status, such as `200` or `2xx`. Empty if the route declares none. */
   responses: Record<string, Schema>
 }
 
-/** Every route of the app with everything switched on: read from the app itself, so that a new route is fuzzed without being listed here. */
+/** Every route of the app with all options on, read from the app itself: a new route is fuzzed without being listed here. */
 export async function readRoutes (): Promise<Route[]> {
   const folder = mkdtempSync(join(tmpdir(), 'fuzz-routes-'))
-  // a busy machine takes its time to load all this
+  // A busy machine takes some time to load all this.
   const app = Fastify({ routerOptions: { maxParamLength: 3600 }, pluginTimeout: 0 })
   const routes: Route[] = []
   app.addHook('onRoute', ({ method, url, schema = {} }) => {

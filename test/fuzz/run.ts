@@ -18,15 +18,15 @@ import { makeWorld, type World } from './world.js'
 export interface FuzzOptions {
   seed: string
   requests: number
-  /** Sends this one request only: how a finding is replayed. */
+  /** Sends only this request, to replay a finding. */
   only?: number
-  /** Default: a SQLite file in a throw-away folder. PostgreSQL: the run makes a schema of its own, and drops it. */
+  /** Default: a SQLite file in a throw-away folder. On PostgreSQL, the run creates a schema of its own, and drops it. */
   databaseUrl?: string
   onProgress?: (text: string) => void
 }
 
 export interface Finding extends Fault {
-  /** Number of the first request that showed it. */
+  /** The number of the first request that showed it. */
   index: number
   /** How many requests showed the same. */
   count: number
@@ -39,23 +39,23 @@ export interface FuzzReport {
   seed: string
   requests: number
   routes: number
-  /** How often each status was answered; `none` where the connection just ended. */
+  /** How often each status was returned. `none` means that the connection ended without a response. */
   statuses: Record<string, number>
-  /** Routes that no request got a success from: the fuzzer doesn't reach behind their checks. */
+  /** Routes that no request succeeded at: the fuzzer does not get past their checks. */
   neverSucceeded: string[]
-  /** The most CPU that one request took (other than hashing a password), in milliseconds, and which. */
+  /** The most CPU that one request took (other than hashing a password) in milliseconds, and which request it was. */
   mostCpuMs: { ms: number, index: number }
   findings: Finding[]
 }
 
-/** So many requests share users and conversations. */
+/** This many requests share users and conversations. */
 const WORLD_REQUESTS = 300
-/** What one request may cost at most, in milliseconds of CPU, the collection of garbage included. */
+/** The most CPU that one request may take, in milliseconds, including garbage collection. */
 const CPU_MS = 400
-/** Findings that are taken apart; each costs some hundred requests. */
+/** The number of findings that are shrunk. Each costs some hundred requests. */
 const SHRUNK = 10
 
-/** Sends seeded requests to a real server process and judges every answer. */
+/** Sends seeded requests to a real server process and judges every response. */
 export async function runFuzz (options: FuzzOptions): Promise<FuzzReport> {
   const fuzzer = new Fuzzer(options)
   try {
@@ -158,7 +158,7 @@ class Fuzzer {
     return judge(request, result)
   }
 
-  /** What shows later than in an answer: the log, the process, and whether it still serves. */
+  /** Findings that come later than the response: in the log, in the process, and whether it still serves requests. */
   async #lookBack (index: number): Promise<void> {
     for (const fault of this.#log.faults.splice(0)) this.#note(index, fault, `one of the 100 requests before number ${index}`, this.#replay())
     if (!this.#server!.running) throw new Error(`the server has ended before request ${index}:\n${this.#server!.log.slice(-20).join('\n')}`)
@@ -174,7 +174,7 @@ class Fuzzer {
     }
     const { onProgress } = this.#options
     onProgress?.(`request ${index}: ${fault.kind}: ${fault.detail}`)
-    // a hang takes its time, and a cost varies
+    // A hang takes time to show, and costs vary.
     const canShrink = this.#findings.size < SHRUNK && fault.kind !== 'hang' && fault.kind !== 'costly'
     const smallest = canShrink ? await shrink(request, async smaller => (await this.#send(smaller))?.kind === fault.kind) : request
     this.#note(index, fault, describe(smallest), this.#replay(index))
@@ -197,7 +197,7 @@ class Fuzzer {
   }
 }
 
-/** The bytes of a request, as far as they can be shown on a line; the middle of a long one is left out. */
+/** The bytes of a request, as far as a line can show them. The middle of a long one is left out. */
 function describe (request: FuzzRequest): string {
   const text = JSON.stringify(bytesOf(request).toString('latin1')).replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<token>')
   const short = text.length <= 900 ? text : `${text.slice(0, 600)} … ${text.length - 800} more … ${text.slice(-200)}`

@@ -3,7 +3,7 @@ import { setJson, type FuzzRequest } from './requests.js'
 /** How many smaller requests are tried for one finding. */
 const ATTEMPTS = 200
 
-/** Looks for a smaller request that shows the same: parts are taken away, one after the other, for as long as it still `fails`. */
+/** Looks for a smaller request that shows the same. Removes parts, one after the other, as long as it still `fails`. */
 export async function shrink (request: FuzzRequest, fails: (smaller: FuzzRequest) => Promise<boolean>): Promise<FuzzRequest> {
   let smallest = request
   let attempts = 0

@@ -1,16 +1,16 @@
 import type { Rng } from '../chaos/rng.js'
 import type { Schema } from './routes.js'
 
-/** Ids and the like of the world that is fuzzed, by the name of the field or parameter that takes them. */
+/** Ids and similar values of the world that is fuzzed, by the name of the field or parameter. */
 export type Pools = Record<string, readonly string[]>
 
-/** What takes the place of a field, so that the body lacks it. */
+/** Takes the place of a field that the body lacks. */
 export const MISSING = Symbol('missing')
 
-/** Characters of which texts are made: one to four bytes, combining, right to left, and what parsers and databases trip over. */
+/** Characters for texts: one to four bytes long, combining, right to left, and such as confuse parsers and databases. */
 const LETTERS = ['a', 'Z', '7', ' ', 'é', 'é', '語', '😀', '👨‍👩‍👧', '\u202e', '\u200b', '\u2028', '\u0085', '\n', '\t', '"', '\\', '/', '<', '%', '_', '\u0301']
 
-/** What no field is meant for. */
+/** Values that no field is meant for. */
 export const HOSTILE: readonly unknown[] = [
   null, true, false, 0, -0, -1, 1, 0.5, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 1e308, -1e308, 5e-324,
   '', ' ', '  x  ', '.', '..', '../..', '0', '-1', '1e3', 'true', 'null', 'NaN', 'Infinity', '[object Object]', 'undefined',
@@ -24,7 +24,7 @@ export const HOSTILE: readonly unknown[] = [
   [], [null], [[]], ['a', 'a'], [1, 'a', null], {}, { length: 3 }, { $ne: null }, { toString: 'x' }, { id: 'x' }
 ]
 
-/** A value that the schema takes; texts of known names come from the pools. */
+/** A value that the schema accepts. Texts with known names come from the pools. */
 export function valid (schema: Schema, name: string, pools: Pools, rng: Rng): unknown {
   const pool = pools[name]
   const kind = kindOf(schema, rng)
@@ -59,7 +59,7 @@ function text ({ minLength = 0, maxLength = 60, pattern }: Schema, rng: Rng): st
   return [short, short.replaceAll(/[^a-z0-9]/gi, 'x'), 'x'.repeat(Math.max(minLength, 1))].find(candidate => fits.test(candidate)) ?? 'x'
 }
 
-/** A value beside one that the schema takes: at its limits or one beyond, of another type, or not there. */
+/** A value close to one that the schema accepts: at its limits or one beyond, of another type, or absent. */
 export function nearlyValid (schema: Schema, value: unknown, rng: Rng): unknown {
   const { minLength, maxLength, minimum, maximum } = bounds(schema)
   const edges: unknown[] = [MISSING, null, [value], { value }, String(value), typeof value === 'string' ? value.toUpperCase() : value]
@@ -83,7 +83,7 @@ function bounds (schema: Schema): Schema {
   return (schema.anyOf ?? schema.oneOf ?? [schema])[0] ?? schema
 }
 
-/** JSON text as a program would write it that nobody has tested: not valid, or valid and strange. */
+/** JSON text as an untested program would write it: invalid, or valid and strange. */
 export function strangeJson (value: unknown, rng: Rng): Buffer {
   const json = JSON.stringify(value) ?? 'null'
   const inside = json.startsWith('{') ? json.slice(1, -1) : `"x":${json}`
@@ -111,7 +111,7 @@ export function strangeJson (value: unknown, rng: Rng): Buffer {
 
 const LONE_SURROGATES = /[\ud800-\udfff]/gu
 
-/** A value as a part of a path or query, percent-encoded, well or not. */
+/** A value as part of a path or query, percent-encoded correctly or not. */
 export function inUrl (value: unknown, rng: Rng): string {
   const plain = typeof value === 'string' ? value : JSON.stringify(value) ?? ''
   const short = [...plain].slice(0, rng.chance(0.05) ? 5000 : 400).join('')

@@ -1,16 +1,16 @@
 import { connect } from 'node:net'
 import { SseParser, type SseEvent } from '../chaos/sse-parser.js'
 
-/** One request, as it goes over the wire: any bytes are possible, so `target` and headers hold one character for each byte. */
+/** A request as it is sent. Any bytes are possible, so each character of `target` and the headers stands for one byte. */
 export interface WireRequest {
   method: string
   target: string
   version: string
   headers: Array<[name: string, value: string]>
   body: Buffer | null
-  /** How the body is sent. `cut`: half of it, then the end of the connection. `none`: the bytes, with no length stated. */
+  /** How the body is sent. `cut`: half of it, then the end of the connection. `none`: the bytes without a stated length. */
   framing: 'length' | 'chunked' | 'split' | 'cut' | 'none'
-  /** How many times the request is sent in one go (HTTP pipelining). */
+  /** How often the request is sent in one write (HTTP pipelining). */
   copies: number
 }
 
@@ -18,20 +18,20 @@ export interface WireAnswer {
   status: number
   headers: Record<string, string>
   body: Buffer
-  /** Of a stream: what came before the reader went away. */
+  /** For a stream: what arrived before the reader disconnected. */
   events: SseEvent[] | undefined
 }
 
 export interface Exchange {
   answers: WireAnswer[]
-  /** `hang`: neither an answer nor an end in time. `closed`: the server ended the connection with fewer answers than requests. */
+  /** `hang`: neither a response nor an end in time. `closed`: the server ended the connection with fewer responses than requests. */
   outcome: 'answered' | 'closed' | 'hang'
 }
 
-/** Longer than an answer may take, in milliseconds, also on a machine that is busy. */
+/** Longer than a response may take on a busy machine, in milliseconds. */
 const PATIENCE_MS = 20_000
 
-/** The bytes of one request. */
+/** The bytes of a request. */
 export function bytesOf ({ method, target, version, headers, body, framing }: WireRequest): Buffer {
   const lines = [`${method} ${target} ${version}`, ...headers.map(([name, value]) => `${name}: ${value}`)]
   const stated = new Set(headers.map(([name]) => name.toLowerCase()))
@@ -46,12 +46,12 @@ export function bytesOf ({ method, target, version, headers, body, framing }: Wi
   return Buffer.concat([head, ...chunks.flatMap(chunk => [Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]), Buffer.from('0\r\n\r\n')])
 }
 
-/** Whether a header announces more than the body holds. */
+/** Whether a header announces more than the body contains. */
 function fallsShort ({ headers, body }: WireRequest): boolean {
   return headers.some(([name, value]) => name.toLowerCase() === 'content-length' && Number(value) > (body?.length ?? 0))
 }
 
-/** Sends a request over a connection of its own and reads what comes. Of a stream it reads until `enough`. */
+/** Sends a request over its own connection and reads the response. A stream is read until `enough`. */
 export async function exchange (port: number, request: WireRequest, enough: (events: SseEvent[]) => boolean): Promise<Exchange> {
   const one = bytesOf(request)
   const bytes = Buffer.concat(Array.from({ length: request.copies }, () => one))
@@ -82,13 +82,13 @@ export async function exchange (port: number, request: WireRequest, enough: (eve
       } else {
         socket.write(bytes)
       }
-      // else the server rightly waits for the rest
+      // Otherwise the server rightly waits for the rest.
       if (request.framing === 'cut' || fallsShort(request)) socket.end()
     })
   })
 }
 
-/** Reads HTTP/1.1 answers (RFC 9112) off a connection. */
+/** Reads HTTP/1.1 responses (RFC 9112) from a connection. */
 class AnswerReader {
   readonly answers: WireAnswer[] = []
   readonly #method: string
@@ -151,13 +151,13 @@ class AnswerReader {
     return this.#ended ? { bytes: after, rest: Buffer.alloc(0) } : undefined
   }
 
-  /** A stream has no end of its own: it is read until the caller has seen enough. */
+  /** A stream does not end by itself: it is read until the caller has seen enough. */
   #readStream (status: number, headers: Record<string, string>, after: Buffer): void {
     const bytes = headers['transfer-encoding'] === 'chunked' ? dechunked(after) : after
     const events = new SseParser().push(bytes)
     this.#streaming = !this.#ended && !this.#enough(events)
     if (!this.#streaming) this.answers.push({ status, headers, body: bytes, events })
-    // an answer behind a stream never comes
+    // A response after a stream never arrives.
     if (!this.#streaming) while (this.answers.length < this.#expected) this.answers.push(this.answers.at(-1)!)
   }
 }
@@ -175,7 +175,7 @@ function dechunk (bytes: Buffer): { bytes: Buffer, rest: Buffer } | undefined {
   }
 }
 
-/** What has come of a chunked body so far. */
+/** The part of a chunked body that has arrived. */
 function dechunked (bytes: Buffer): Buffer {
   const parts: Buffer[] = []
   for (let at = 0; ;) {

@@ -3,17 +3,17 @@ import { SseParser } from '../chaos/sse-parser.js'
 import { mint } from '../chaos/token.js'
 import type { Pools } from './values.js'
 
-/** Users, conversations and messages that requests are about. Made anew now and then, since fuzzing uses them up. */
+/** The users, conversations and messages that requests are about. They are made again now and then, because fuzzing uses them up. */
 export interface World {
-  /** Who sends requests; the last takes part in nothing that the others have. */
+  /** The users who send requests. The last one takes part in nothing that the others have. */
   callers: string[]
   pools: Pools
-  /** Ids of events that the server has issued, for callers[0]. */
+  /** Event ids that the server has issued to callers[0]. */
   eventIds: string[]
   close (): void
 }
 
-/** The same calls for the same number: what is found can be found again. */
+/** Makes the same calls for the same number, so that a finding can be repeated. */
 export async function makeWorld (port: number, number: number): Promise<World> {
   const [ann, ben, cleo, dan, eve] = ['ann', 'ben', 'cleo', 'dan', 'eve'].map(name => `${name}${number}`) as [string, string, string, string, string]
   const call = async (userId: string, method: string, path: string, body?: unknown): Promise<Record<string, unknown>> => {
@@ -65,7 +65,7 @@ export async function makeWorld (port: number, number: number): Promise<World> {
   }
 }
 
-/** Opens a stream of all conversations, lets something happen, and tells the ids that came; the stream stays open. */
+/** Opens a stream of all conversations, makes something happen, and returns the event ids. The stream stays open. */
 async function follow (port: number, userId: string, signal: AbortSignal, happen: () => Promise<void>): Promise<{ streamId: string, eventIds: string[] }> {
   const response = await fetch(`http://127.0.0.1:${port}/api/sse`, { headers: { authorization: `Bearer ${mint(userId)}` }, signal })
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()

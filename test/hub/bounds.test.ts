@@ -7,7 +7,7 @@ import { eventually } from './eventually.js'
 import { MemoryLog } from './memory-log.js'
 import { MemorySink } from './memory-sink.js'
 
-/** What a remote user can make grow has a bound, and past it nothing is lost that must not be. */
+/** Everything that a remote user can make grow is bounded. Beyond the bound, nothing is lost that must not be. */
 
 interface Events { note: { n: number }, hint: { n: number } }
 
@@ -62,7 +62,7 @@ t.test('more events than are kept come before the one they wait for, and all arr
   const { sink } = follow(hub, log, 'me', 'topic')
   const all = Array.from({ length: EARLY_MAX + 200 }, (_, n) => log.append({ type: 'note', data: { n }, topics: ['topic'] }))
   log.delayMs = 50
-  // the last ones are too many to be kept, while the first page is being read
+  // The last events are too many to be kept while the first page is being read.
   hub.emit(...all.slice(1))
   for (let n = 0; n < EARLY_MAX + 10; n++) hub.emit({ type: 'hint', data: { n: -1 }, topics: ['topic'], after: all.length })
   await eventually(() => numbers(sink).includes(all.length - 1))

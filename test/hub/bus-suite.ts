@@ -2,11 +2,11 @@ import type { Test } from 'tap'
 import type { Bus } from '../../hub/bus.js'
 import { eventually } from './eventually.js'
 
-/** Where buses come from, for the suite that each kind has to pass. */
+/** Provides the buses for the suite that each kind of bus must pass. */
 export interface BusKind {
-  /** A node's bus, open; closed after the test. Those of one installation hear each other. */
+  /** An open bus of a node, closed after the test. The buses of one installation receive each other's messages. */
   join(t: Test, installation: string): Promise<Bus>
-  /** Breaks the node's connection as a server would. */
+  /** Breaks the connection of the node, as a server would. */
   cut(bus: Bus): Promise<void>
 }
 
@@ -23,7 +23,7 @@ async function listener (t: Test, kind: BusKind, installation: string, ...channe
   return { bus, heard }
 }
 
-/** What the hub asks of a bus. */
+/** What the hub expects of a bus. */
 export function busSuite (t: Test, kind: BusKind): void {
   t.test('a message reaches the other nodes that listen on its channel, and not its sender', async t => {
     const name = newInstallation()

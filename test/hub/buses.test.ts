@@ -60,7 +60,7 @@ function redisBuses (url: string): BusKind {
         const list = String(await node.client('LIST')).split('\n').filter(line => line.includes(prefix.slice(0, -1)))
         const mine = await node.client('ID')
         const ids = list.map(line => Number(/id=(\d+)/.exec(line)?.[1])).filter(id => id !== mine)
-        // the last to go is the connection that asks for it
+        // The connection that requests it goes last.
         for (const id of [...ids, mine]) await node.call('CLIENT', 'KILL', 'ID', id, 'SKIPME', 'no').catch(() => {})
       }
     }

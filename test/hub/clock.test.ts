@@ -1,7 +1,7 @@
 import { test, type Test } from 'tap'
 import { Clock } from '../../hub/clock.js'
 
-/** A clock's timer keeps no process alive: here something else has to. */
+/** The timer of a clock does not keep the process alive, so the test has to. */
 function start (t: Test): Clock {
   const clock = new Clock()
   const alive = setInterval(() => {}, 1000)
@@ -16,7 +16,7 @@ test('alarms ring in their order, never early, and once', async (t) => {
   const clock = start(t)
   const began = performance.now()
   const rung: Array<[number, number]> = []
-  // the last is further than the clock looks ahead
+  // The last alarm is further away than the clock looks ahead.
   const delays = [120, 0, 60, -5, 60, 200, 1100]
   await Promise.all(delays.map(async ms => {
     await new Promise<void>(resolve => clock.after(ms, resolve))
@@ -55,7 +55,7 @@ test('an alarm may set another', async (t) => {
     clock.after(0, again)
   })
   t.equal(count, 3)
-  // idle in between: it starts afresh
+  // The clock was idle in between, and starts again.
   await new Promise(resolve => setTimeout(resolve, 120))
   const began = performance.now()
   await new Promise<void>(resolve => clock.after(50, resolve))

@@ -6,7 +6,7 @@ import { eventually } from './eventually.js'
 import { MemoryLog } from './memory-log.js'
 import { MemorySink } from './memory-sink.js'
 
-/** A log that loses its end under the hub, and gives the numbers out again. */
+/** A log that loses its end while the hub runs, and uses the numbers again. */
 
 interface Events { note: { n: number } }
 
@@ -44,14 +44,14 @@ class Scene {
     return this.log.append({ type: 'note', data: { n: ++this.#n }, topics: [topic] })
   }
 
-  /** What another node commits and the bus brings. */
+  /** A commit of another node, which the bus delivers. */
   receive (topic: string): Emission<Events> {
     const emission = this.append(topic)
     this.hub.received(JSON.parse(JSON.stringify(emission)), undefined)
     return emission
   }
 
-  /** What this node commits. */
+  /** A commit of this node. */
   commit (topic: string): Emission<Events> {
     const emission = this.append(topic)
     this.hub.emit(emission)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Waits until it is so. @throws when that takes longer than `ms` milliseconds */
+/** Waits until the condition holds. @throws when that takes longer than `ms` milliseconds */
 export async function eventually (isSo: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
   const deadline = performance.now() + ms
   while (!await isSo()) {

@@ -1,14 +1,14 @@
 import type { Bus } from '../../hub/bus.js'
 
 export interface Faults {
-  /** Probabilities, for each message. */
+  /** Probabilities for each message. */
   lose: number
   repeat: number
-  /** Messages are held up by something between 0 and this, in milliseconds, so that they overtake each other. */
+  /** Messages are delayed by a random time up to this, in milliseconds, so that they overtake each other. */
   delayMs: number
 }
 
-/** A bus that does all that a bus may do. */
+/** A bus that does everything that a bus is allowed to do. */
 export class FaultyBus implements Bus {
   readonly #inner: Bus
   readonly #faults: Faults

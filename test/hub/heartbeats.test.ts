@@ -5,7 +5,7 @@ import { Heartbeats } from '../../hub/heartbeats.js'
 import { eventually } from './eventually.js'
 
 const INTERVAL_MS = 300
-/** How long a sixth of it takes at most: six groups, by a clock of twentieths. */
+/** The longest duration of a sixth of the round: there are six groups, and the clock counts in twentieths. */
 const SLOT_MS = 100
 
 class Beating {
@@ -17,7 +17,7 @@ class Beating {
   }
 }
 
-/** Counts alarms, and tells when one has rung that set no other. */
+/** Counts alarms, and reports when one has rung that did not set another. */
 class WatchedClock extends Clock {
   rested = false
   rung = 0
@@ -37,7 +37,7 @@ await t.test('everybody beats within the interval, and then once in each', async
   t.teardown(() => { clock.stop() })
   const heartbeats = new Heartbeats(clock, INTERVAL_MS)
   const streams: Beating[] = []
-  // at other moments of the round
+  // At other moments of the round.
   for (let index = 0; index < 5; index++) {
     const stream = new Beating()
     heartbeats.add(stream)
@@ -79,7 +79,7 @@ await t.test('after a pause of the process whose turn has passed is not kept wai
   heartbeats.add(stream)
   await eventually(() => stream.beats.length === 1)
   const rung = clock.rung
-  // as if the process had been stopped right after the beat
+  // As if the process had been stopped right after the beat.
   performance.now = () => now.call(performance) + 4000
   await eventually(() => stream.beats.length === 2)
   t.equal(clock.rung, rung + 1, 'by the first alarm after it')

@@ -10,7 +10,7 @@ interface Events { note: { n: number } }
 class Scene {
   readonly log = new MemoryLog<Events>()
   isIdle = false
-  /** Floors of what is under way. */
+  /** The floors of what is under way. */
   held: number[] = []
   readonly found: string[] = []
   readonly diverged: Transaction[] = []

@@ -7,7 +7,7 @@ import { eventually } from './eventually.js'
 import { MemoryLog } from './memory-log.js'
 import { MemorySink } from './memory-sink.js'
 
-/** The hub alone: no HTTP, no chat. */
+/** The hub alone, without HTTP and without the chat. */
 
 interface Events {
   note: { n: number }
@@ -46,7 +46,7 @@ test('an event is one line of data, whatever is in it', async (t) => {
   const texts = ['a\nb', 'a\r\nb\rc', '\u2028\u2029', 'data: x\n\nevent: y', '\u0000\u0007', '😀', '']
   for (const text of texts) hub.emit({ type: 'hint', data: { text }, topics: ['a'] })
   await eventually(() => sink.text.split('\n\n').length === texts.length + 1)
-  // Parsers that split by Unicode's line ends find none, either.
+  // Parsers that split at Unicode's line ends find none, either.
   const json = (text: string): string => JSON.stringify({ text }).replace('\u2028', '\\u2028').replace('\u2029', '\\u2029')
   t.equal(sink.text, texts.map(text => `event: hint\ndata: ${json(text)}\n\n`).join(''))
 })
@@ -103,7 +103,7 @@ test('large writes fill a slice sooner, on streams of one topic and of all', asy
   const sinkOf = (kind: string): MemorySink => {
     const sink = new MemorySink()
     sink.write = (() => {
-      // as a kernel takes a megabyte
+      // As a kernel takes a megabyte.
       for (const until = performance.now() + 1; performance.now() < until;);
       most[kind] = Math.max(most[kind] ?? 0, ++written)
       return true
@@ -212,7 +212,7 @@ test('what was read for one is kept for the next, unless more has happened since
   log.read = async (...args) => {
     reads++
     const page = await read.apply(log, args)
-    // as a message that has been changed since
+    // As a message that has been edited since.
     return page.map(event => ({ ...event, data: { n: (event.data as { n: number }).n + 10 * (log.newest('a') - 3) } })) as typeof page
   }
   const resume = async (): Promise<unknown[]> => {
@@ -265,11 +265,11 @@ test('who has left is not brought in again by a join that is heard of late, or t
   const sink = new MemorySink()
   hub.start({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null })
   const join = log.append({ ...note(1, 'a'), joins: ['u'] })
-  // the sweep reads who has joined …
+  // The sweep reads who has joined …
   const asked = new Promise<void>(resolve => { heard = resolve })
   const sweep = hub.sweep()
   await asked
-  // … while the bus brings it, and the leave after it
+  // … while the bus delivers it, and the leave after it.
   const leave = log.append({ ...note(2, 'a'), leaves: 'u' })
   for (const emission of [join, leave]) hub.received(emission, undefined)
   await eventually(() => numbers(sink).length === 2)
@@ -287,7 +287,7 @@ test('by a join comes in a stream of all topics; one of the topic that is there 
   const log = new MemoryLog<Events>()
   await hub.useLog(log)
   const [one, all] = [new MemorySink(), new MemorySink()]
-  // resumed, on a node that hasn't heard yet that the user is back
+  // Resumed on a node that does not know yet that the user is back.
   hub.start({ id: 'o', userId: 'u', sink: one, all: false, echo: true, expiresAt: null, follows: [{ topic: 'a', head: 0 }] })
   hub.start({ id: 'a', userId: 'u', sink: all, all: true, echo: true, expiresAt: null })
   for (const emission of [note(1, 'a'), { ...note(2, 'a'), joins: ['u'] }, note(3, 'a')]) hub.received(log.append(emission), undefined)
@@ -409,7 +409,7 @@ test('a node that has slept longer than events are kept tells its streams, and g
 
 test('a peer that takes nothing is stale, however little waits for it', async (t) => {
   const hub = start(t, { heartbeatMs: 100, staleAfterMs: 200 })
-  // takes one byte's worth, and then says neither that it is full nor that it has taken any
+  // Takes one byte, then reports neither that it is full nor that it has taken any more.
   const stuck = new Writable({ highWaterMark: 1_000_000, write () {} })
   const fine = new MemorySink()
   hub.subscribe(stuck, { topics: ['a'] })

@@ -3,7 +3,7 @@ import type { Blank, Catalogue, Emission } from '../../hub/emission.js'
 import type { Newest, Transaction } from '../../hub/known-log.js'
 import type { Log } from '../../hub/log.js'
 
-/** A log that several hubs share: what a database is to the nodes. Each append is a transaction. */
+/** A log that several hubs share, like the database of several nodes. Each append is a transaction. */
 export class MemoryLog<C extends Catalogue> implements Log<C> {
   readonly #topics = new Map<string, Array<Emission<C> | Blank>>()
   readonly #all: Array<Emission<C> | Blank> = []
@@ -25,12 +25,12 @@ export class MemoryLog<C extends Catalogue> implements Log<C> {
     return numbered
   }
 
-  /** Forgets a topic's events up to this one. */
+  /** Deletes a topic's events up to this one. */
   prune (topic: string, seq: number): void {
     this.#pruned.set(topic, seq)
   }
 
-  /** Loses its last events, as a replica lacks them that takes over. */
+  /** Loses its last events, like a replica that takes over without them. */
   lose (count: number): void {
     for (const { topics } of this.#all.splice(-count)) this.#topics.get(topics[0]!)!.pop()
   }

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 
 export interface SentEvent { type: string, data: Record<string, unknown>, id: string | undefined }
 
-/** A connection that takes all at once, and the events that came by it. */
+/** A connection that takes everything at once, and the events that it received. */
 export class MemorySink extends Writable {
   text = ''
   onWrite = (): void => {}

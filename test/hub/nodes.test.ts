@@ -9,7 +9,7 @@ import { FaultyBus, type Faults } from './faulty-bus.js'
 import { MemoryLog } from './memory-log.js'
 import { MemorySink } from './memory-sink.js'
 
-/** Several hubs on one log, in place of nodes on one database. */
+/** Several hubs on one log, like nodes on one database. */
 
 interface Events {
   note: { n: number }
@@ -44,7 +44,7 @@ class Node {
     return emission
   }
 
-  /** A commit of a process that dies before it can tell. */
+  /** A commit of a process that dies before it can announce it. */
   commitInSilence (topic: string, n: number): void {
     this.#log.append({ type: 'note', data: { n }, topics: [topic] })
   }
@@ -56,7 +56,7 @@ class Node {
     return sink
   }
 
-  /** `baseline`: of a stream that resumes from a later position than this node has heard of. */
+  /** `baseline` is for a stream that resumes from a later position than this node knows. */
   followAll (userId: string, topics: string[], baseline?: number): { sink: MemorySink, stream: Stream } {
     const sink = new MemorySink()
     const follows = topics.map(topic => ({ topic, head: this.#log.newest(topic) }))
@@ -67,7 +67,7 @@ class Node {
   }
 }
 
-/** Three nodes; a test that wants fewer takes fewer. */
+/** Three nodes. A test that needs fewer uses fewer. */
 async function nodes (t: Test, faults = PERFECT, log = new MemoryLog<Events>()): Promise<[Node, Node, Node]> {
   const network = new MemoryNetwork()
   const start = async (): Promise<Node> => await Node.start(t, network, log, faults)
@@ -118,7 +118,7 @@ for (const [name, faults] of Object.entries({
     await eventually(() => everything.every(sink => numbers(sink).length >= total) &&
       [...early, ...late].every(({ topic, sink, from }) => numbers(sink).length >= counts.get(topic)! - from), 5000)
     for (const { topic, sink, from } of [...early, ...late]) {
-      // who comes late starts where the node is, which may be a little behind
+      // A late follower starts where the node is, which may be slightly behind.
       const seen = numbers(sink)
       t.same(seen, upTo(counts.get(topic)!).slice(-seen.length), `all in order, from ${from} on at the latest`)
     }
@@ -131,7 +131,7 @@ t.test('who comes from a node that knew more is never given a position before th
   const [a, b] = await nodes(t, { lose: 1, repeat: 0, delayMs: 0 })
   const early = b.followAll('bob', ['x', 'y'])
   for (const n of upTo(20)) a.commit('x', n)
-  // resumed from the newest position, before this node has heard of it
+  // Resumed from the newest position, before this node knows it.
   const { sink } = b.followAll('bea', ['x', 'y'], 20)
   a.commit('y', 1)
   b.commit('y', 2)

@@ -11,7 +11,7 @@ const SLOTS = 16_384
 
 export const hasRedisServer = (): boolean => spawnSync('redis-server', ['--version']).status === 0
 
-/** Three masters on loopback for the length of the test. @returns the URL of one of them */
+/** Three masters on loopback for the duration of the test. @returns the URL of one of them */
 export async function startRedisCluster (t: Test): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'redis-cluster-'))
   const ports = await freePorts(6)

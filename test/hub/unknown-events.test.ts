@@ -25,7 +25,7 @@ test('streams go on over events that are passed over, here and in the log', asyn
   log.append(unknown)
   log.append(note(2))
   log.append(unknown)
-  // The hub hears of the last one only: what is missing is read, and is news for its followers.
+  // The hub is told only of the last one. It reads the missing ones, which are new to its followers.
   const last = log.append(note(4))
   hub.emit(last)
   hub.settle(last.position!)

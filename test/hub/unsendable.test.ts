@@ -8,7 +8,7 @@ import { eventually } from './eventually.js'
 import { MemoryLog } from './memory-log.js'
 import { MemorySink } from './memory-sink.js'
 
-// A host's own events may hold what JSON can't: that is the event's fault, and nobody else's.
+// A host's own events may contain values that JSON cannot represent. Only that event must fail.
 
 interface Events { note: { n: unknown } | undefined }
 

@@ -5,37 +5,37 @@ import type { Event, Model } from './model.js'
 
 export interface FollowerOptions {
   userId: string
-  /** Null: all conversations of the user. */
+  /** Null for all conversations of the user. */
   conversationId: string | null
   echo: boolean
   port: number
-  /** Where to resume, and what has been missed since. */
+  /** The event id to resume after, and the events that were missed since. */
   from?: { id: string, missed: readonly Event[], own: boolean }
 }
 
-/** An event as it came; what it was worth is judged when the operation is over that it came in. */
+/** An event as it arrived. It is judged when the operation during which it arrived is over. */
 interface Arrival { event: SseEvent, data: Record<string, unknown> }
 
 const EPHEMERAL = new Set(['typing', 'onlineStatus'])
 
-/** One stream, and what it may and has to show. */
+/** A stream, and the events that it may and must send. */
 export class Follower {
   readonly options: FollowerOptions
-  /** What is due and hasn't come. */
+  /** The events that are due and have not arrived. */
   readonly due = new Set<Event>()
-  /** Ids that came, each with what was due and still missing then. */
+  /** The event ids that arrived, each with what was due and missing at that time. */
   readonly ids: Array<{ id: string, missing: readonly Event[] }> = []
   streamId: string | undefined
   received = 0
   heard = 0
-  /** Why the server ended it; undefined while it is open. */
+  /** Why the server ended it. Undefined while it is open. */
   ended: string | undefined
-  /** How far the log was when it was closed. */
+  /** The length of the log when it was closed. */
   closedAt = Infinity
   readonly #model: Model
   readonly #problem: (text: string) => void
   readonly #arrivals: Arrival[] = []
-  /** Members of what is followed, as the stream itself has told so far. */
+  /** The members of what is followed, as the stream itself has told so far. */
   readonly #told = new Map<string, Set<string>>()
   readonly #ephemerals: Array<Arrival['data']> = []
   #request: ClientRequest | undefined
@@ -65,7 +65,7 @@ export class Follower {
     return [...this.due].slice(0, 5).map(({ conversationId, type, seq }) => `${type} ${seq} of ${conversationId}`).join(', ')
   }
 
-  /** Opens it; resolves with the status, 200 after `connected`. */
+  /** Opens it. Resolves with the status, which is 200 after `connected`. */
   async connect (): Promise<number> {
     const { userId, conversationId, echo, port, from } = this.options
     for (const { id } of conversationId === null ? this.#model.of(userId) : [{ id: conversationId }]) this.#told.set(id, new Set(this.#model.conversations.get(id)?.members.keys()))
@@ -102,7 +102,7 @@ export class Follower {
     this.#request?.destroy()
   }
 
-  /** Waits for what comes. Resolves with false when it isn't so in time. */
+  /** Waits for what arrives. Resolves with false if the condition does not hold in time. */
   async until (isSo: () => boolean, timeoutMs = 15_000): Promise<boolean> {
     const deadline = performance.now() + timeoutMs
     while (!isSo()) {
@@ -139,7 +139,7 @@ export class Follower {
     else if (this.#concerns(event)) this.due.add(event)
   }
 
-  /** The user has left a conversation before its events came. */
+  /** The user has left a conversation before its events arrived. */
   letGo (id: string): void {
     for (const event of this.due) if (event.conversationId === id) this.due.delete(event)
   }
@@ -147,13 +147,13 @@ export class Follower {
   #concerns ({ conversationId, type, userId, audience }: Event): boolean {
     const { userId: me, conversationId: only, echo } = this.options
     if (this.#hasToEnd || (only !== null && only !== conversationId)) return false
-    // who comes back may read what was before
+    // A user who comes back may read earlier events.
     return (only !== null || audience.has(me)) && (echo || type !== 'message' || userId !== me)
   }
 
   // ---- what it may show
 
-  /** Judges all that has come by now. Called when an operation is over, and the log was read. */
+  /** Judges everything that has arrived so far. Called when an operation is over and the log was read. */
   judge (): void {
     for (const arrival of this.#arrivals.splice(0)) this.#judgeArrival(arrival)
     if (this.ended !== undefined && !this.#closedByUs && !this.#hasToEnd) {
@@ -207,7 +207,7 @@ export class Follower {
     if (event === undefined || event.type !== type || (event.messageId !== null && event.messageId !== data.messageId)) return this.#problem(`${show} is ${event?.type ?? 'nothing'} in the log`)
     this.due.delete(event)
     if (only !== null && only !== id) return this.#problem(`${show}, of another conversation`)
-    // past events are everybody's who is in it now; who is out has seen the last one
+    // Past events belong to everybody who is in the conversation now. A user who left has seen the last one.
     const letsIn = type === 'conversationCreated' || (type === 'participantJoined' && event.userId === me)
     const isTheirs = event.audience.has(me) && (letsIn || this.#told.has(id))
     if (!isTheirs && !this.#model.maySee(id, me)) return this.#problem(`${show} isn't theirs: it is for ${[...event.audience].join(', ')}`)

@@ -7,25 +7,25 @@ export interface SentMessage { id: string, senderId: string, text: string }
 export interface Conversation {
   id: string
   type: 'direct' | 'group'
-  /** In the order in which they came in. */
+  /** In the order in which they joined. */
   members: Map<string, Role>
-  /** Who has been a member, and may be one again. */
+  /** Users who were members, and may become members again. */
   former: Set<string>
   messages: SentMessage[]
 }
 
-/** A row of the log with those whom it is for. */
+/** A row of the log, with the users whom it is for. */
 export interface Event extends LogRow { audience: ReadonlySet<string> }
 
-/** Who is where, by what was asked for and answered; and whom each event is for, by the log. */
+/** Who is a member of what, by the requests and their responses; and whom each event is for, by the log. */
 export class Model {
   readonly users: readonly string[]
   readonly conversations = new Map<string, Conversation>()
-  /** The whole log, in commit order, as far as it was read. */
+  /** The whole log in commit order, as far as it was read. */
   readonly events: Event[] = []
-  /** Memberships that change while the present operation runs: they may be seen as they were or as they will be. */
+  /** Memberships that change during the current operation: they may be seen as before or as after it. */
   readonly changing = new Set<string>()
-  /** Members as the log tells: has to be the same as what was answered. */
+  /** Members by the log, which must agree with the responses. */
   readonly #byLog = new Map<string, Set<string>>()
 
   constructor (users: readonly string[]) {
@@ -64,7 +64,7 @@ export class Model {
     return this.isMember(conversationId, userId) || this.changing.has(`${conversationId} ${userId}`)
   }
 
-  /** Whether two are in a conversation together at this moment. */
+  /** Whether two users share a conversation at this moment. */
   mayShare (one: string, other: string): boolean {
     return [...this.conversations.keys()].some(id => this.maySee(id, one) && this.maySee(id, other))
   }
@@ -77,7 +77,10 @@ export class Model {
     return [...this.conversations.values()].filter(({ members }) => !members.has(userId))
   }
 
-  /** Takes what an operation has written to the log, and says whom each row is for. @throws Error when the log tells of other members than the answers did */
+  /**
+   * Takes what an operation has written to the log, and returns whom each row is for. @throws Error when the log
+   * disagrees with the responses about members
+   */
   absorb (rows: readonly LogRow[]): Event[] {
     const events = rows.map((row): Event => ({ ...row, audience: this.#audienceOf(row) }))
     this.events.push(...events)
@@ -94,7 +97,7 @@ export class Model {
     const members = this.#byLog.get(conversationId)
     if (members === undefined) throw new Error(`${conversationId}: ${type} is its first event`)
     if (type === 'participantJoined') members.add(userId)
-    // who leaves is told so, and no more
+    // A user who leaves is told so, and nothing else.
     const audience = new Set(members)
     if (type === 'participantLeft') members.delete(userId)
     return audience

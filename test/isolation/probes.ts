@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { mint } from '../chaos/token.js'
 
-/** A call about an id that isn't the caller's: of a conversation, a message or a stream. */
+/** A call with an id that is not the caller's: of a conversation, a message or a stream. */
 export interface Probe {
   about: 'conversation' | 'message' | 'stream'
   method: string
@@ -35,10 +35,10 @@ export const probes = (other: string): Probe[] => [
   { about: 'stream', method: 'POST', path: id => `/api/sse/${segment(id)}/token` }
 ]
 
-/** Headers that differ from answer to answer. */
+/** Headers that differ between responses. */
 const VARIABLE = new Set(['date', 'x-ratelimit-remaining', 'x-ratelimit-reset'])
 
-/** All of an answer that a caller can compare. */
+/** Everything in a response that a caller can compare. */
 export async function answerTo (probe: Probe, id: string, userId: string, port: number): Promise<{ status: number, headers: IncomingHttpHeaders, body: string }> {
   const payload = probe.body === undefined ? undefined : JSON.stringify(probe.body(id))
   return await new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ export async function answerTo (probe: Probe, id: string, userId: string, port: 
       }
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
-        // a stream doesn't end
+        // A stream does not end.
         if (headers['content-type']?.startsWith('text/event-stream') === true) done()
       })
       response.on('end', done)

@@ -1,6 +1,6 @@
 import type { IsolationReport } from './run.js'
 
-/** What a run has done and found, on a few lines. */
+/** What a run did and found, on a few lines. */
 export function describeReport ({ seed, operations, conversations, events, received, heard, streams, probes, problems }: IsolationReport): string {
   return [
     `seed ${seed}: ${Object.entries(operations).map(([operation, count]) => `${operation} ${count}`).join(', ')}`,

@@ -15,9 +15,9 @@ export interface IsolationOptions {
   seed: string
   operations: number
   users?: number
-  /** Processes on the same database; operations and streams go to any of them. */
+  /** The number of processes on the same database. Operations and streams go to any of them. */
   nodes?: number
-  /** Default: a SQLite file in a throw-away folder. PostgreSQL: the run makes a schema of its own, and drops it. */
+  /** Default: a SQLite file in a throw-away folder. On PostgreSQL, the run creates a schema of its own, and drops it. */
   databaseUrl?: string
   onProgress?: (text: string) => void
 }
@@ -26,18 +26,18 @@ export interface IsolationReport {
   seed: string
   operations: Record<string, number>
   conversations: number
-  /** Events of the log, and how many of them came on all streams together. */
+  /** The events of the log, and how many of them arrived on all streams together. */
   events: number
   received: number
-  /** `typing` and `onlineStatus` that came. */
+  /** The `typing` and `onlineStatus` events that arrived. */
   heard: number
   streams: number
-  /** Pairs of answers that were compared: about something foreign, and about nothing. */
+  /** Pairs of responses that were compared: about something foreign, and about nothing. */
   probes: number
   problems: string[]
 }
 
-/** What is missing is waited for after so many operations. */
+/** After this many operations, the run waits for what is missing. */
 const SETTLE_EVERY = 10
 /** How long events may take, in milliseconds. */
 const PATIENCE_MS = 15_000
@@ -48,7 +48,7 @@ const OPERATIONS = {
 }
 type Operation = keyof typeof OPERATIONS
 
-/** Random operations, one after the other, against real processes: what each user sees is compared with what is theirs. */
+/** Random operations, one after the other, against real processes. What each user sees is compared with what belongs to them. */
 export async function runIsolation (options: IsolationOptions): Promise<IsolationReport> {
   const run = new Run(options)
   try {
@@ -96,7 +96,7 @@ class Run {
       await this.#operate(this.#rng.weighted(OPERATIONS), index)
       if (index % SETTLE_EVERY === 0) await this.#settle()
       if (index % 500 === 499) onProgress?.(`${index + 1} operations, ${this.#problems.length} problems`)
-      // one mistake brings others with it
+      // One mistake causes others.
       if (this.#problems.length >= 20) break
     }
     await this.#settle()
@@ -127,7 +127,7 @@ class Run {
     return this.#followers.filter(({ open }) => open)
   }
 
-  /** Processes on one SQLite file look at its log once a second: they miss what isn't in it, and who was in a conversation for a moment. */
+  /** Processes on one SQLite file read its log once a second: they miss ephemeral events, and short memberships. */
   get #tellsLate (): boolean {
     return this.#servers.length > 1 && this.#databaseUrl.startsWith('file:')
   }
@@ -140,7 +140,7 @@ class Run {
     return await callOnce(this.#port, method, path, { token: mint(userId), body })
   }
 
-  /** A call that has to be answered so. Undefined, and a problem, when it isn't. */
+  /** A call that must be answered in this way. Otherwise it is undefined, and a problem. */
   async #expect (status: number, userId: string, method: string, path: string, body?: unknown): Promise<Answer | undefined> {
     const answer = await this.#call(userId, method, path, body)
     if (answer.status === status) return answer
@@ -159,7 +159,7 @@ class Run {
     this.#model.changing.clear()
   }
 
-  /** Reads what was written, and judges what came. */
+  /** Reads what was written, and judges what arrived. */
   async #absorb (): Promise<void> {
     const rows = await this.#database!.logAfter(this.#model.events.at(-1)?.position ?? 0)
     const events = this.#model.absorb(rows)
@@ -170,7 +170,7 @@ class Run {
     }
   }
 
-  /** Waits until everybody has all that is theirs. */
+  /** Waits until everybody has received everything that is theirs. */
   async #settle (): Promise<void> {
     for (const follower of this.#followers) {
       for (const deadline = performance.now() + PATIENCE_MS; !follower.content && performance.now() < deadline;) {
@@ -233,7 +233,7 @@ class Run {
     const { id, type, members } = conversation
     const others = this.#model.users.filter(other => !members.has(other))
     if (others.length === 0) return
-    // who comes in at the same moment stands in the order of ids
+    // Users who join at the same moment are in the order of their ids.
     const joining = [...new Set([this.#rng.pick(others), this.#rng.pick(others)])].sort()
     const isAllowed = members.get(userId) !== 'member'
     const status = type === 'direct' ? 409 : isAllowed ? 200 : 403
@@ -295,7 +295,7 @@ class Run {
 
   // ---- what isn't kept
 
-  /** Those who are there are told that somebody types, and that they have stopped. */
+  /** Participants are told that a user types, and that the user has stopped. */
   async #type ({ id, members }: Conversation, userId: string): Promise<void> {
     const listening = this.#open.filter(({ options }) => members.has(options.userId) && (options.conversationId === null || options.conversationId === id) && (options.echo || options.userId !== userId))
     for (const isTyping of [true, false]) {
@@ -304,7 +304,7 @@ class Run {
     }
   }
 
-  /** Hides, or shows, a user who has a stream open: that is a change, and everybody who shares a conversation is told. */
+  /** Hides or shows a user who has an open stream. Everybody who shares a conversation with the user is told of the change. */
   async #hide (userId: string): Promise<void> {
     if (!this.#open.some(({ options }) => options.userId === userId)) return
     const isOnline = this.#hidden.has(userId)
@@ -345,7 +345,7 @@ class Run {
     if (open.length > 0) this.#rng.pick(open).close()
   }
 
-  /** Comes back with an id that the user has got: the last one, or an older one. */
+  /** Resumes with an event id that the user has received: the last one, or an older one. */
   async #resume (): Promise<void> {
     const left = this.#followers.filter(({ open, ids }) => !open && ids.length > 0).slice(-40)
     if (left.length === 0) return
@@ -358,13 +358,13 @@ class Run {
     await this.#follow({ userId, conversationId, echo, from: { id, missed, own: true } })
   }
 
-  /** Whether the user is in the conversation, and hasn't left it since. */
+  /** Whether the user is in the conversation, and has not left it since. */
   #isOfThisStay (event: Event, userId: string): boolean {
     return this.#model.isMember(event.conversationId, userId) && !this.#model.events.some(({ conversationId, seq, type, userId: who }) =>
       conversationId === event.conversationId && seq > event.seq && type === 'participantLeft' && who === userId)
   }
 
-  /** Comes with an id that somebody else has got, or that is of another conversation. */
+  /** Resumes with an event id that another user has received, or that belongs to another conversation. */
   async #resumeForeign (userId: string): Promise<void> {
     const others = this.#followers.filter(({ ids, options }) => ids.length > 0 && options.userId !== userId)
     if (others.length === 0) return
@@ -377,7 +377,7 @@ class Run {
 
   // ---- reads
 
-  /** What isn't theirs is answered as what isn't there. */
+  /** A foreign conversation is answered like one that does not exist. */
   async #probe (userId: string): Promise<void> {
     const probe = this.#rng.pick(probes(this.#rng.pick(this.#model.users)))
     const foreign = this.#model.notOf(userId)
@@ -397,7 +397,7 @@ class Run {
     if (a !== b) this.#problem(`${probe.method} ${probe.path(id)} is answered ${a}, and ${probe.path(unknown)} ${b}`)
   }
 
-  /** Everything that is theirs is there, and nothing else. */
+  /** Everything that belongs to the user is there, and nothing else. */
   async #readAll (userId: string): Promise<void> {
     const own = this.#model.of(userId)
     const listed: string[] = []

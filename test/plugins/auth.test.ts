@@ -54,7 +54,7 @@ await t.test('claims', async t => {
   })
 
   await t.test('absurd claims are refused, or taken for what they mean', async t => {
-    // JSON has numbers that are infinite in JavaScript
+    // JSON has numbers that are infinite in JavaScript.
     const raw = (claims: string): string => {
       const [header] = token({ sub: 'ann' }).split('.')
       const content = `${header}.${Buffer.from(claims).toString('base64url')}`

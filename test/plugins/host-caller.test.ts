@@ -7,7 +7,7 @@ import { baseUrl, call, listen, throwAwayStore, type Answer } from '../helper.js
 
 interface Host { me: () => Promise<Answer>, stream: () => Promise<{ status: number, text: string }>, lines: () => string }
 
-/** A host whose `authenticate` does this. */
+/** A host app with this `authenticate` function. */
 async function host (t: Test, authenticate: () => unknown): Promise<Host> {
   let log = ''
   const store = await throwAwayStore()

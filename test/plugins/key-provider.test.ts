@@ -16,11 +16,11 @@ interface Provider {
   url: string
   /** The ids of the keys that it publishes. */
   served: string[]
-  /** What it answers in place of keys. */
+  /** What it responds with instead of keys. */
   answer: { status: number, body: string } | undefined
   fetches: number
   signed: (kid: string) => TokenOptions
-  /** Resolves when it has been asked once more. */
+  /** Resolves when it has received another request. */
   asked: () => Promise<unknown>
 }
 
@@ -48,7 +48,7 @@ async function provide (t: Test): Promise<Provider> {
   return provider
 }
 
-/** Moves the monotonic clock, without the timers: as after a time in which the machine slept. */
+/** Moves the monotonic clock without the timers, as after the machine has slept. */
 function monotonic (t: Test): { pass: (ms: number) => void } {
   const { now } = performance
   let offset = 0
@@ -57,7 +57,7 @@ function monotonic (t: Test): { pass: (ms: number) => void } {
   return { pass: ms => { offset += ms } }
 }
 
-/** The plugin alone, with a route that says who calls. */
+/** The plugin alone, with a route that returns the caller. */
 async function authenticating (t: Test, url: string, log?: Writable): Promise<(provider: TokenOptions, claims?: Record<string, unknown>) => Promise<Answer>> {
   const app = Fastify(log === undefined ? {} : { logger: { level: 'trace', stream: log } })
   t.teardown(async () => { await app.close() })
@@ -109,7 +109,7 @@ test('keys are fetched anew without being asked for', async t => {
   const waits: number[] = []
   let ring = (): void => {}
   globalThis.setTimeout = Object.assign((callback: () => void, ms = 0) => {
-    // those of the key provider; the others are other people's
+    // Only the requests to the key provider count.
     if (ms !== 300_000) return clocks.set(callback, ms)
     waits.push(ms)
     ring = callback
@@ -189,7 +189,7 @@ test('answers that are no keys are those of a provider that is away, and the log
   }
   provider.answer = { status: 200, body: '{"keys":[]}' }
   clock.pass(11 * MINUTE)
-  // the attempts in the background say when the provider is back
+  // The attempts in the background notice that the provider is back.
   for (let i = 0; i < 100 && (await me(provider.signed('two'))).status !== 401; i++) clock.pass(5001)
   clock.pass(5001)
   t.equal((await me(provider.signed('one'))).status, 401, 'no keys are an answer: all are withdrawn')
@@ -198,7 +198,7 @@ test('answers that are no keys are those of a provider that is away, and the log
   for (const secret of ['s3cr3t', '/keys', token({ sub: 'alice' }, provider.signed('one')).split('.')[1]!]) t.notOk(log.includes(secret), secret)
 })
 
-/** The chat with keys of a provider that has been away since. */
+/** The chat with the keys of a provider that has become unavailable. */
 async function withoutProvider (t: Test, make: (t: Test, options: { chat: { jwt: { jwksUrl: string } } }) => Promise<FastifyInstance>): Promise<{ app: FastifyInstance, provider: Provider }> {
   const provider = await provide(t)
   const app = await make(t, { chat: { jwt: { jwksUrl: provider.url } } })

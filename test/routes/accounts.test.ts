@@ -7,13 +7,13 @@ import { baseUrl, build, buildListening, call, travel, type Answer } from '../he
 
 type Path = 'register' | 'login'
 
-/** Register or log in from an address. */
+/** Registers or logs in from an address. */
 async function ask (app: FastifyInstance, path: Path, payload: object, remoteAddress = '192.0.2.1'): Promise<Answer> {
   const { statusCode, headers, payload: text } = await app.inject({ method: 'POST', url: `/api/auth/${path}`, payload, remoteAddress })
   return { status: statusCode, headers, body: JSON.parse(text) as Answer['body'] }
 }
 
-/** Keeps whoever asks the database from getting an answer, until it is opened. */
+/** Holds back the database's answers until it is opened. */
 function gate (app: FastifyInstance): { open: () => void } {
   const { read } = app.chatDatabase
   const { query } = read
@@ -96,7 +96,7 @@ test('one address has its turn, however many logins another one sends; the queue
     return answer
   }
   const flood = Array.from({ length: 300 }, async (_, index) => await login('flood', '198.51.100.7', { userId: `nobody ${index}`, password: 'wrong horse' }))
-  // what is too much is refused while nothing is answered yet
+  // Calls beyond the limit are refused before any of the others is answered.
   const refused = await Promise.race(flood)
   t.match(refused, { status: 503, body: { statusCode: 503, code: 'UNAVAILABLE', error: String, message: String } })
   t.ok(Number(refused.headers['retry-after']) > 0)
@@ -130,7 +130,7 @@ test('who has gone is dropped from the queue, and was no guess', async t => {
     return request
   })
   while (arrived < sockets.length) await once(app.server, 'request')
-  // bodies are read, and all of them wait
+  // The bodies are read, and all of them wait.
   for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve))
   for (const socket of sockets) socket.destroy()
   while (left < sockets.length) await new Promise(resolve => setImmediate(resolve))
@@ -151,7 +151,7 @@ test('passwords are compared after NFKC', async t => {
 
 test('hashes of earlier versions stay good', async t => {
   const app = await build(t, { chat: { accounts: true } })
-  // made by the package argon2 0.45, with the order of parameters of its versions
+  // Made by the package argon2 0.45, which orders the parameters in this way.
   const hashes = {
     new: ['correct horse', '$argon2id$v=19$m=19456,p=1,t=2$/7qxUUiZhyJwYrmAxIojQA$gtHG0XCe9dl+bczStjIXZ1LjhMV05FXUNvuM3LuJd+g'],
     old: ['correct horse', '$argon2id$v=19$m=19456,t=2,p=1$/7qxUUiZhyJwYrmAxIojQA$gtHG0XCe9dl+bczStjIXZ1LjhMV05FXUNvuM3LuJd+g'],

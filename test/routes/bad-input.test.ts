@@ -13,7 +13,7 @@ async function scene (t: Test) {
   return { app, alice, bob, id }
 }
 
-/** As `User.call`, with a body that isn't made by JSON.stringify. */
+/** Like `User.call`, with a body that JSON.stringify did not make. */
 async function send (user: User, payload: string | Buffer, contentType?: string, url = '/api/chat/messages') {
   return await call(user.app, 'POST', url, {
     headers: { authorization: `Bearer ${user.token}`, ...(contentType === undefined ? {} : { 'content-type': contentType }) }, payload
@@ -98,7 +98,7 @@ test('a body holds at most 64 KiB', async (t) => {
   }
   t.equal(await messageCount(alice, id), 1)
 
-  // without a length, too
+  // Also without a length.
   const status = await new Promise<number>((resolve, reject) => {
     const { port } = new URL(baseUrl(alice.app))
     const chunked = request({ port, host: '127.0.0.1', method: 'POST', path: '/api/chat/messages', agent: false, headers: { authorization: `Bearer ${alice.token}`, 'content-type': 'application/json' } },
@@ -210,7 +210,7 @@ test('whatever comes, it is no fault of the server', async (t) => {
   for (const lastEventId of [...odd.filter(value => typeof value === 'string' && value.length < 1000) as string[], `${identity}.1.2147483648`, `${identity}.9999999999.1`, `${identity}.all.999999999999999`, `${identity}.all.0.0.9999999999.9999999999`,
     `${identity}.all.0.999999999999999.1.1`, `${identity}.all.1.0.0.0`]) {
     for (const query of [{ conversationId: id }, {}]) {
-      // URLSearchParams makes a lone surrogate U+FFFD
+      // URLSearchParams replaces a lone surrogate by U+FFFD.
       const stream = await alice.openStream(t, { ...query, lastEventId })
       t.equal(stream.status, 200, `${lastEventId.slice(0, 40).replaceAll(/[^ -~]/g, '?')} on ${query.conversationId ?? 'all'}`)
       t.equal((await stream.next()).type, 'connected')

@@ -196,7 +196,7 @@ test('when the owner leaves, the longest-standing admin, else member, is the own
   await Promise.all([a, b, c].map(async one => await one.arrive()))
   for (const next of [c, b, a]) {
     await d.ok('POST', path(id, '/participants'), { participantIds: [next.id] })
-    // joined in different milliseconds
+    // Joined in different milliseconds.
     await new Promise(resolve => setTimeout(resolve, 2))
   }
   await d.ok('PUT', path(id, '/participants/a'), { role: 'admin' })
@@ -246,7 +246,7 @@ test('the list: mine, latest activity first, paged by a cursor', async (t) => {
   const hidden = await bob.group([carol])
   const list = async (who: User, query = ''): Promise<ConversationPage> => await who.ok('GET', `/api/chat/conversations${query}`)
   const order = async (): Promise<string[]> => (await list(alice)).conversations.map(({ id }) => id)
-  // conversations of one millisecond have no order among them: give each a moment of its own
+  // Conversations of the same millisecond have no order: give each one a time of its own.
   for (const id of ids) {
     await alice.send(id, 'x')
     await new Promise(resolve => setTimeout(resolve, 2))

@@ -10,13 +10,13 @@ import { baseUrl, buildListening, SECRET, throwAwayStore, token } from '../helpe
 const secret = token({ sub: 'alice' })
 const [head, claims, signature] = secret.split('.') as [string, string, string]
 
-/** Keeps what is logged. */
+/** Keeps the lines of the log. */
 function sink (): { log: Writable, text: () => string } {
   let text = ''
   return { log: new Writable({ write (chunk, _encoding, done) { text += String(chunk); done() } }), text: () => text }
 }
 
-/** As it stands: `fetch` would mend a URL. */
+/** Sends a URL unchanged: `fetch` would normalise it. */
 async function get (origin: string, path: string, headers: Record<string, string> = {}): Promise<string> {
   return await new Promise((resolve, reject) => {
     request(origin, { path, headers }, response => {
@@ -26,7 +26,7 @@ async function get (origin: string, path: string, headers: Record<string, string
   })
 }
 
-/** Ways in which a token gets where none belongs. */
+/** Ways in which a token gets into places where it does not belong. */
 const mangled = [
   `/api/sse%3Ftoken=${secret}`, `/api/sse/${secret}`, `/api/sse;token=${secret}`, `/api/sse&token=${secret}`, `/${secret}/x`, `/api/sse/token%3D${secret}?x=1`, `/api/chat/messages/${secret}/status`, `/api/sse/Bearer%20${secret}`,
   `/api/sse/${head}%2E${claims}%2e${signature}`, `/api/sse/%65yJ${head.slice(3)}.${claims}.${signature}`, `/api/sse/${head}%252E${claims}%252E${signature}`, `/api/sse/${head}==.${claims}==.${signature}`, `/%zz${secret}`, `/api/sse/x.${secret}.y`, `/api/sse?token=${secret}`, `/?token=${secret}`
@@ -43,7 +43,7 @@ test('a token in a mangled URL is not logged, and comes back in no answer', asyn
   for (const name of ['authorization', 'x-request-id', 'user-agent', 'origin', 'referer', 'content-type']) t.notOk(shows(await get(baseUrl(app), '/nowhere', { [name]: `Bearer ${secret}` })), name)
   const answer = await app.inject({ method: 'POST', url: '/api/chat/typing', headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }, payload: secret })
   t.notOk(shows(answer.body), 'a body that is one')
-  // what others log goes the same way
+  // The lines of other code go the same way.
   app.log.error({ err: new Error(`bad token ${secret}`), headers: { authorization: `Bearer ${secret}` }, url: `/x/${secret}` }, `refused ${secret}`)
   t.match(text(), /\[token\]/)
   t.notOk(shows(text()), 'the log')
@@ -97,7 +97,7 @@ test('OPTIONS without a preflight\'s headers is refused in the shape of errors, 
     const preflight = await app.inject({ method: 'OPTIONS', url: '/api/chat/me', headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' } })
     t.equal(preflight.statusCode, corsOrigins.length === 0 ? 404 : 204)
   }
-  // as a server's own target
+  // As the target of a server's own request.
   const app = await buildListening(t, { corsOrigins: ['*'] })
   const socket = connect(Number(new URL(baseUrl(app)).port), '127.0.0.1')
   socket.end('OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')

@@ -4,7 +4,7 @@ import { build, buildListening, user, users, type User } from '../helper.js'
 
 const SMILE = '😀'
 
-/** Two users with a conversation, of which the second is followed. */
+/** Two users with a conversation, which the second one follows. */
 async function scene (t: Test) {
   const app = await buildListening(t)
   const alice = user(app, 'alice', { name: 'Alice A.', picture: 'https://example.com/a.png' })

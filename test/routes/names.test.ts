@@ -3,7 +3,7 @@ import { test } from 'tap'
 import type { Conversation } from '../../schemas/conversations.js'
 import { baseUrl, build, buildListening, call, uniqueId, user, type User } from '../helper.js'
 
-/** For the report, which is read by lines. */
+/** An escaped text for the report, which is read line by line. */
 const escaped = (text: string): string => JSON.stringify(text).replaceAll(/[^ -~]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 test('. and .. are no ids: URLs swallow them', async t => {
@@ -18,7 +18,7 @@ test('. and .. are no ids: URLs swallow them', async t => {
     const group = await alice.group([])
     t.match(await alice.call('POST', `/api/chat/conversations/${group}/participants`, { participantIds: [id] }), { status: 400 })
     await t.rejects(app.chat.ensureUser({ userId: id, displayName: null, avatar: null, issuedAt: null, expiresAt: null }), { code: 'VALIDATION_FAILED' }, 'in process, too')
-    // as it stands: `inject` and `fetch` would fold it
+    // Sends the id unchanged: `inject` and `fetch` would fold it.
     for (const segment of [id, id.replaceAll('.', '%2e')]) {
       const status = await new Promise(resolve => {
         request(`${baseUrl(app)}`, { method: 'DELETE', path: `/api/chat/conversations/${group}/participants/${segment}`, headers: { authorization: `Bearer ${alice.token}` } },
@@ -41,12 +41,12 @@ test('an account\'s id differs from others to the eye', async t => {
     t.match(await register(id), { status: 400, body: { code: 'VALIDATION_FAILED' } }, escaped(id))
   }
   for (const id of ['a b', 'Zoë', '名前', '😀', 'a'.repeat(128), 'a@example.com', 'علي']) t.equal((await register(id)).status, 201, escaped(id))
-  // whoever has such an id by a token keeps it
+  // A user who has such an id from a token keeps it.
   t.match((await user(app, ' a\u200b ').call('GET', '/api/chat/me')).body, { userId: ' a\u200b ', displayName: ' a\u200b ' })
   t.match(await call(app, 'POST', '/api/auth/login', { payload: { userId: ' a\u200b ', password: 'correct horse' } }), { status: 401, body: { code: 'INVALID_CREDENTIALS' } })
 })
 
-/** What is told, and what is shown: null stands for the id. */
+/** The name that is given, and the name that is shown. Null stands for the id. */
 const names: Array<[told: string, shown: string | null]> = [
   ['  Alice \n', 'Alice'], ['Ali\r\nce', 'Alice'], ['A\u202elice\u202c', 'Alice'], ['\u2066A\u2069', 'A'], ['A\u2028B\u2029C\u0085D', 'ABCD'], ['A\u0007B\u009fC', 'ABC'], ['\ufeffA\u00a0', 'A'], ['\u200bA\u3164', 'A'],
   ['A  B', 'A  B'], ['👩‍👩‍👧', '👩‍👩‍👧'], ['❤️', '❤️'], ['می‌خواهم', 'می‌خواهم'], ['\u200eעברית', '\u200eעברית'], ['🏴󠁧󠁢󠁥󠁮󠁧󠁿', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'],

@@ -15,7 +15,7 @@ async function scene (t: Test) {
 const say = async (who: User, isOnline: boolean): Promise<OnlineStatusAnswer> => await who.ok('PUT', '/api/chat/status/online', { isOnline })
 const me = async (who: User): Promise<ShownUser> => await who.ok('GET', '/api/chat/me')
 
-/** Closes a stream, and waits until the server has taken note: what follows counts from there. */
+/** Closes a stream, and waits until the server has noticed, so that later times count from there. */
 async function leave (who: User, stream: EventReader): Promise<void> {
   const open = async (): Promise<number> => (await who.app.chatDatabase.read.query('SELECT id FROM chat_streams WHERE user_id = ?', who.id)).length
   const before = await open()
@@ -23,7 +23,7 @@ async function leave (who: User, stream: EventReader): Promise<void> {
   await eventually(async () => await open() < before)
 }
 
-/** What was told of users' being online, up to a message that is sent now. */
+/** The online statuses that were told, up to a message that is sent now. */
 async function statusUpToNow (stream: EventReader, sender: User, conversationId: string): Promise<unknown[]> {
   const marker = await sender.send(conversationId, 'marker')
   const events = await stream.until(({ data }) => data.id === marker.id)
@@ -135,7 +135,7 @@ test('who is told: everybody who shares a conversation, once, and nobody else', 
   const about = (events: EventReader['events']): unknown[] =>
     events.filter(({ type, data }) => type === 'onlineStatus' && data.userId === 'bob').map(({ data }) => [data.userId, data.isOnline])
 
-  // markers in each conversation, from somebody who isn't spared them
+  // Markers in each conversation, from a user whose messages the stream sends.
   await carol.send(trio, 'marker')
   await bob.send(id, 'marker')
   await carol.send(without, 'marker')
@@ -187,7 +187,7 @@ test('what a crashed node has left open is closed within a minute', async (t) =>
   const clock = travel(t)
   const { app, alice, bob, id } = await scene(t)
   const watching = await alice.stream(t, { conversationId: id })
-  // as a node on another machine leaves it
+  // As a node on another machine leaves it.
   await app.chatDatabase.transaction(async sql => {
     await sql.execute('INSERT INTO chat_nodes (id, host, pid, expires_at) VALUES (?, ?, ?, ?)', 'dead', 'elsewhere', 1, Date.now() + 20_000)
     await sql.execute('INSERT INTO chat_streams (id, node_id, user_id, conversation_id) VALUES (?, ?, ?, ?)', 'its stream', 'dead', 'bob', null)

@@ -14,7 +14,7 @@ const marksOf = async (who: User, id: string, of: User): Promise<[number, number
 }
 const read = async (who: User, id: string, seq: unknown) => await who.call('PUT', path(id, '/read'), { seq })
 
-/** Everything up to the marker, which is sent now. */
+/** All events up to the marker, which is sent now. */
 async function upToNow (stream: EventReader, sender: User, conversationId: string): Promise<StreamEvent[]> {
   const marker = await sender.send(conversationId, 'marker')
   return (await stream.until(({ data }) => data.id === marker.id)).slice(0, -1)

@@ -196,7 +196,7 @@ test('ids of catching up on a node that has not heard of the newest yet are posi
   const newest = Number((await bob.stream(t)).lastEventId!.split('.')[2])
   await alice.send(first, 'later')
   await alice.send(second, 'later')
-  // cut off in the second conversation, when the first had been read
+  // Cut in the second conversation, after the first was read.
   const cut = `${identity}.all.1.${newest}.2.5`
   const there = await user(nodes[1], 'bob').openStream(t, { lastEventId: cut })
   t.match(await there.next(), { type: 'connected', data: { resumed: true } })
@@ -209,7 +209,7 @@ test('ids of catching up on a node that has not heard of the newest yet are posi
   }
 })
 
-/** Resolves when what comes after a position is gone: retention runs in the background. */
+/** Resolves when the events after a position are deleted: retention runs in the background. */
 async function pruned (t: Test, alice: User, bob: User, conversationId: string, lastEventId: string, clock: Travel): Promise<unknown> {
   for (let tries = 0; tries < 100; tries++) {
     const probe = await bob.openStream(t, { conversationId, lastEventId })
@@ -224,7 +224,7 @@ async function pruned (t: Test, alice: User, bob: User, conversationId: string, 
 
 test('a position older than what is kept is answered with reset', async (t) => {
   const clock = travel(t)
-  // some 9 seconds
+  // About 9 seconds.
   const { alice, bob, id } = await scene(t, { eventRetentionDays: 0.0001 })
   const [one, all] = [await bob.stream(t, { conversationId: id }), await bob.stream(t)]
   const [start, allStart] = [one.lastEventId!, all.lastEventId!]
@@ -310,7 +310,7 @@ test('a resumed stream of all conversations misses nothing of any', async (t) =>
   const resumed = await bob.openStream(t, {}, { 'last-event-id': position })
   await carol.send(groups[2]!, 'still without bob')
   await alice.send(groups[0]!, 'live')
-  // conversations have no order among each other
+  // Conversations have no order among each other.
   const awaited = new Set(['live', 'marker', `r2 ${groups[1]}`, `r2 ${fresh}`, `participantJoined ${joined}`])
   const events = (await resumed.until(({ type, data }) => {
     for (const name of [data.text, `${String(data.text)} ${String(data.conversationId)}`, `${type} ${String(data.conversationId)}`]) awaited.delete(String(name))
@@ -341,7 +341,7 @@ test('each id of a stream of all conversations is a position to resume from', as
     awaited.delete(`${String(data.text)} ${String(data.conversationId)}`)
     return awaited.size === 0
   })
-  // live ones, and those of a catching-up that is cut off in the middle
+  // Live events, and those of a catch-up that is cut in the middle.
   const positions = whole.events.map(({ id: position }, index) => ({ position: position!, seen: whole.events.slice(0, index + 1) }))
   for (const { position, seen } of positions.slice(0, -1)) {
     const stream = await bob.openStream(t, {}, { 'last-event-id': position })
@@ -394,7 +394,7 @@ test('who is removed while a stream of theirs opens gets nothing more', async (t
   const [watching] = [await carol.stream(t, { conversationId: group })]
   for (let round = 0; round < 36; round++) {
     const opening = [bob.openStream(t, { conversationId: group }), bob.openStream(t), bob.openStream(t, { lastEventId: watching.lastEventId! })]
-    // at another point of the opening each time
+    // At another point of the opening each time.
     const removing = new Promise(resolve => setTimeout(resolve, round % 12)).then(async () =>
       await alice.ok('DELETE', `/api/chat/conversations/${group}/participants/bob`))
     await Promise.all([removing, ...opening])
@@ -451,7 +451,7 @@ test('one user\'s streams are limited: the next is refused, none is evicted', as
   await alice.send(id, 'both are there')
   t.match([await one.next('message'), await two.next('message')], [{}, {}])
   await one.close()
-  // the close has to be known first
+  // The server must know of the close first.
   let third = await bob.openStream(t)
   for (let tries = 0; third.status === 429 && tries < 200; tries++) third = await bob.openStream(t)
   t.equal(third.status, 200)

@@ -111,7 +111,7 @@ test('closing a stream that never covered the conversation ends no typing in it'
   const other = await alice.group([bob])
   const stream = await bob.stream(t)
   const elsewhere = await alice.stream(t, { conversationId: other })
-  // in both, so that the end of the one tells that the close has been dealt with
+  // In both conversations, so that the end of one shows that the close has been handled.
   await alice.typing(id, true)
   await alice.typing(other, true)
   await stream.until(({ type, data }) => type === 'typing' && data.conversationId === other)
@@ -144,7 +144,7 @@ test('an echo is opted in to', async (t) => {
   await bob.send(id, 'theirs')
   t.match((await plain.next('message')).data, { text: 'theirs' })
 
-  // one's own messages come back in a replay, too
+  // A replay also contains the user's own messages.
   const start = echo.events[0]!.id!
   const replayed = await alice.openStream(t, { conversationId: id, echo: 'true', lastEventId: start })
   t.strictSame((await replayed.durable(2)).map(({ data }) => data.text), ['mine', 'theirs'])

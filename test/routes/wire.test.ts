@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { test } from 'tap'
 import { baseUrl, buildListening, token, user, users, type User } from '../helper.js'
 
-/** As bytes on the wire: no reader that splits by whatever Unicode calls a line end is led astray. */
+/** The bytes on the wire: a reader that splits at any of Unicode's line ends must not be misled. */
 const UNICODE_LINE_ENDS = /[\u0085\u2028\u2029]/
 
 test('no line end of Unicode stands raw in a stream, whatever event it is in, live or replayed', async t => {
@@ -29,7 +29,7 @@ test('no line end of Unicode stands raw in a stream, whatever event it is in, li
       if (type === 'message' && data.text !== 'marker') t.match(data.text, text, 'and nothing is changed by that')
     }
   }
-  // of other origin than an event: greetings show who it is
+  // `connected` is not written like other events. It contains the id of the user.
   t.match(resumed[2]!.events[0], { type: 'connected', data: { userId: 'a\u2028lice' } })
   t.notMatch((await user(app, 'c\u2028').stream(t, { lastEventId: '\u2028' })).raw, UNICODE_LINE_ENDS)
 })
@@ -52,7 +52,7 @@ test('a connection that the client wants closed is closed after the stream', asy
     t.notMatch(answer, /keep-alive/i)
   }
 
-  // one that isn't is good for another request
+  // A connection that the client does not want closed serves another request.
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => { agent.destroy() })
   const ask = async (path: string): Promise<{ headers: IncomingHttpHeaders, localPort: number | undefined }> => await new Promise(resolve => {
@@ -65,7 +65,7 @@ test('a connection that the client wants closed is closed after the stream', asy
   t.equal(stream.headers.connection, 'keep-alive')
   t.equal((await ask('/health/live')).localPort, stream.localPort, 'the same connection')
 
-  // one that lasts, and ends
+  // A stream that lasts, and then ends.
   await held.close()
   while (app.hub.streamCount > 0) await new Promise(resolve => setImmediate(resolve))
   const lasting = open('1.1', 'close')

@@ -24,7 +24,7 @@ await t.test('SQLite: a new file that another process reads while it is made rea
   await (await openDatabase({ url: `file:${file}` })).close()
   const other = new SqliteConnection(file)
   t.teardown(() => { other.close() })
-  // as the migration leaves it
+  // As the migration leaves it.
   other.pragma('journal_mode = DELETE')
   other.exec('BEGIN')
   other.prepare('SELECT position FROM chat_meta').get()
@@ -99,7 +99,7 @@ await t.test('SQLite: deleted messages are counted by an index of their own, and
   t.match(former, /SEARCH p USING (COVERING )?INDEX sqlite_autoindex_chat_former_participants_1 \(conversation=\? AND delivered_seq>\?\)/)
 })
 
-/** The database, with the plan of each statement that is read by. */
+/** The database, which records the plan of each statement that reads. */
 function explaining (database: Database, plans: Map<string, string>): Database {
   const { query, execute } = database.read
   return {

@@ -1,4 +1,4 @@
-// A process of its own that migrates what it is told, as often as it is told: { provider, url, schema?, times? }.
+// A process that migrates the database that it is told, as often as it is told: { provider, url, schema?, times? }.
 
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import { PrismaPg } from '@prisma/adapter-pg'

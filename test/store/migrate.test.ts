@@ -21,7 +21,7 @@ const shipped = readdirSync(shippedDirectory, { withFileTypes: true })
 
 /** A folder of migrations. */
 function migrationsOf (t: Test, migrations: Record<string, string>): URL {
-  // Not t.testdir, of which a test has only one.
+  // Not t.testdir, because a test can have only one.
   const directory = mkdtempSync(join(tmpdir(), 'migrations-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
   for (const [name, sql] of Object.entries(migrations)) {
@@ -33,7 +33,7 @@ function migrationsOf (t: Test, migrations: Record<string, string>): URL {
 
 const metaSql = 'CREATE TABLE chat_meta (id INTEGER NOT NULL PRIMARY KEY, identity TEXT NOT NULL, position BIGINT NOT NULL DEFAULT 0);'
 
-/** Rejects with one of ours, whose message is one line. */
+/** Rejects with an error of the project, whose message is one line. */
 async function rejectsInOneLine (t: Test, promise: Promise<unknown>, type: typeof DatabaseError, message: RegExp): Promise<void> {
   const error = await promise.then(() => undefined, (error: unknown) => error)
   t.ok(error instanceof type, `is a ${type.name}: ${String(error)}`)
@@ -75,7 +75,7 @@ t.test('SQLite', async (t) => {
   const factoryFor = (path: string) => new PrismaBetterSqlite3({ url: `file:${path}` })
   const freshPath = (t: Test) => join(t.testdir({ database: {} }), 'database', 'chat.db')
 
-  /** The rows a query gives, on a connection that is closed again. */
+  /** The rows of a query, on a connection that is closed afterwards. */
   async function rows (path: string, ...statements: string[]): Promise<unknown[][]> {
     const adapter = await factoryFor(path).connect()
     try {

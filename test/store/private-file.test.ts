@@ -8,7 +8,7 @@ import { openDatabase } from '../../store/database.js'
 
 const skip = process.platform === 'win32' ? 'Windows has no modes' : false
 
-/** A folder, with what most systems have as umask. */
+/** A folder, with the umask that most systems have. */
 function temporary (t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'chat-private-'))
   const before = process.umask(0o022)
@@ -38,7 +38,7 @@ await t.test('files of before are tightened when they are opened; a folder that 
   mkdirSync(data, { mode: 0o755 })
   const file = join(data, 'chat.db')
   await (await openDatabase({ url: `file:${file}` })).close()
-  // as an earlier version has left them, in use by another process
+  // As an earlier version left the files, while another process uses them.
   const other = new SqliteConnection(file)
   t.teardown(() => { other.close() })
   other.exec('UPDATE chat_meta SET position = position')

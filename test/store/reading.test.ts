@@ -5,17 +5,17 @@ import { isChatError } from '../../errors.js'
 import { CommitUnknown, refusalOf } from '../../store/outage.js'
 import { consequencesOf, readingOf, sqliteCodes, sqlStates, type Reading } from '../../store/reading.js'
 
-/** As the driver throws it. */
+/** The error as the driver throws it. */
 const postgresError = (code: string, message = 'said by the server'): Error =>
   Object.assign(new pg.DatabaseError(message, 0, 'error'), { code })
 
-/** As Prisma wraps it. */
+/** The error as Prisma wraps it. */
 const wrapped = (cause: object): Error =>
   Object.assign(new Error('Raw query failed'), { code: 'P2010', meta: { driverAdapterError: Object.assign(new Error('x'), { cause }) } })
 
 const isUnavailable = (error: unknown): boolean => isChatError(refusalOf(error), 'UNAVAILABLE')
 
-/** Each class of SQLSTATE, and codes that are read otherwise than their class. `mistake` and `orphan` are no unavailability. */
+/** Each class of SQLSTATE, and codes that differ from their class. `mistake` and `orphan` do not count as unavailable. */
 const states: Record<string, Reading> = {
   '08000': 'away',
   '08001': 'away',
@@ -101,7 +101,7 @@ t.test('SQLSTATEs, as the driver and as Prisma tell them', async t => {
   for (const key of Object.keys(sqlStates)) t.ok(Object.keys(states).some(code => code.startsWith(key)), `${key} is tested`)
 })
 
-/** Result codes, and one extended code of each. */
+/** Result codes, and an extended code of each. */
 const codes: Record<string, Reading> = {
   SQLITE_AUTH: 'refused',
   SQLITE_BUSY: 'locked',
@@ -165,7 +165,7 @@ t.test('what has no code of a database', async t => {
     [error('The database connection is not open'), 'away'], [error('disk', 'ENOSPC'), 'exhausted'], [error('x', 'EROFS'), 'readOnly'],
     [error('x', 'P1001'), 'away'], [error('x', 'P2034'), 'conflict'], [error('x', 'P2010'), 'mistake'],
     [new TypeError('x is not a function'), 'mistake'],
-    // what is known of the outermost counts
+    // The outermost known code counts.
     [new CommitUnknown('x', { cause: postgresError('57P01') }), 'unknown']
   ]
   for (const [error, reading] of said) t.equal(readingOf(error), reading, error.message)

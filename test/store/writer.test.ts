@@ -16,7 +16,7 @@ async function suite (t: Test, open: (t: Test) => Promise<Database>): Promise<vo
   const names = async (): Promise<string[]> =>
     (await database.read.query<{ id: string }>('SELECT id FROM chat_users ORDER BY id')).map(({ id }) => id)
 
-  /** Makes a user, and then fails so. */
+  /** Creates a user, then fails with this error. */
   const failing = (id: string, fail: (unit: Unit) => unknown): Command<unknown> => {
     const { needs, apply } = ensureUser({ userId: id, displayName: null, avatar: null, issuedAt: null, expiresAt: null })
     return {
