@@ -55,8 +55,8 @@ export class Housekeeping {
   async clampDeadlines (): Promise<void> {
     const { clock, writer } = this.#options
     const { steps } = clock
-    await writer.beside(async sql => {
-      await clampDeadlines(sql, clock.ticks(), { typing: TYPING_LAPSE_MS, online: ONLINE_LEASE_MS, lease: LEASE_MS, ticket: TICKET_MS })
+    await writer.exclusiveBeside(async prisma => {
+      await clampDeadlines(prisma, clock.ticks(), { typing: TYPING_LAPSE_MS, online: ONLINE_LEASE_MS, lease: LEASE_MS, ticket: TICKET_MS })
     })
     this.#stepsSeen = steps
   }

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Clock, Alarm } from '../hub/clock.js'
 import { deleteEmptyNode, deleteNode, endNode, findNodesOn, putNode, renewNode } from '../store/nodes.js'
+import type { Prisma } from '../store/prisma.js'
 import type { Queries } from '../store/queries.js'
 import type { SharedClock } from '../store/shared-clock.js'
-import type { Sql } from '../store/sql.js'
 import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
 import { closeDeadStream, openStream } from './presence.js'
@@ -43,11 +43,11 @@ export class Lease {
   /** Takes a lease; ends at once those of processes that have died on this host. May be called again when it fails. */
   async start (): Promise<void> {
     ours.add(this.nodeId)
-    await this.#writer.beside(async sql => {
-      for (const { id, pid } of await findNodesOn(sql, hostname())) {
-        if (!ours.has(id) && !isAlive(pid)) await endNode(sql, id)
+    await this.#writer.exclusiveBeside(async prisma => {
+      for (const { id, pid } of await findNodesOn(prisma, hostname())) {
+        if (!ours.has(id) && !isAlive(pid)) await endNode(prisma, id)
       }
-      await this.#register(sql)
+      await this.#register(prisma)
     })
     this.#renewLater()
   }
@@ -57,14 +57,14 @@ export class Lease {
     this.#stopped = true
     this.#clock.cancel(this.#alarm)
     ours.delete(this.nodeId)
-    await this.#writer.run(async sql => {
-      await endNode(sql, this.nodeId)
-      await deleteEmptyNode(sql, this.nodeId, this.#shared.ticks())
+    await this.#writer.exclusive(async prisma => {
+      await endNode(prisma, this.nodeId)
+      await deleteEmptyNode(prisma, this.nodeId, this.#shared.ticks())
     })
   }
 
-  async #register (sql: Sql): Promise<void> {
-    await putNode(sql, { id: this.nodeId, host: hostname(), pid: process.pid, expiresAt: this.#shared.ticks() + LEASE_MS })
+  async #register (prisma: Prisma): Promise<void> {
+    await putNode(prisma, { id: this.nodeId, host: hostname(), pid: process.pid, expiresAt: this.#shared.ticks() + LEASE_MS })
   }
 
   #renewLater (): void {
@@ -82,12 +82,12 @@ export class Lease {
   }
 
   async #renewOnce (): Promise<void> {
-    const lapsed = await this.#writer.beside(async sql => {
+    const lapsed = await this.#writer.exclusiveBeside(async prisma => {
       const now = this.#shared.ticks()
-      if (await renewNode(sql, this.nodeId, now + LEASE_MS, now)) return false
+      if (await renewNode(prisma, this.nodeId, now + LEASE_MS, now)) return false
       // Taken for dead: begin again.
-      await deleteNode(sql, this.nodeId)
-      await this.#register(sql)
+      await deleteNode(prisma, this.nodeId)
+      await this.#register(prisma)
       return true
     })
     if (lapsed) this.#uncounted = new Set(this.#openStreams())
@@ -111,7 +111,7 @@ export class Lease {
 export async function closeDeadNodes (queries: Queries, writer: Writer, clock: SharedClock): Promise<void> {
   for (const { nodeId, streams } of await queries.deadNodes(clock.ticks())) {
     await Promise.all(streams.map(async ({ id, userId }) => await writer.write(closeDeadStream(userId, id))))
-    await writer.beside(async sql => { await deleteEmptyNode(sql, nodeId, clock.ticks()) })
+    await writer.exclusiveBeside(async prisma => { await deleteEmptyNode(prisma, nodeId, clock.ticks()) })
   }
 }
 

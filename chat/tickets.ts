@@ -3,7 +3,7 @@ import { chatError } from '../errors.js'
 import { isoTime } from '../schemas/common.js'
 import type { Ticket } from '../schemas/streams.js'
 import type { SharedClock } from '../store/shared-clock.js'
-import { countTickets, deleteExpiredTickets, insertTicket, takeTicket } from '../store/tickets.js'
+import { countTickets, deleteExpiredTickets, putTicket, takeTicket } from '../store/tickets.js'
 import type { Writer } from '../store/writer.js'
 import type { Caller } from './users.js'
 
@@ -37,10 +37,10 @@ export class Tickets {
   async issue ({ userId, expiresAt }: Pick<Caller, 'userId' | 'expiresAt'>, conversationId: string | null): Promise<Ticket> {
     const ticket = randomBytes(24).toString('base64url')
     const now = this.#clock.ticks()
-    await this.#writer.beside(async sql => {
-      await deleteExpiredTickets(sql, now)
-      if (await countTickets(sql, userId, TICKETS_MAX) >= TICKETS_MAX) throw chatError('TOO_MANY_REQUESTS', { retryAfter: TICKET_MS / 1000 })
-      await insertTicket(sql, { id: keyOf(ticket), userId, conversationId, expiresAt: now + TICKET_MS, tokenExpiresAt: expiresAt })
+    await this.#writer.exclusiveBeside(async prisma => {
+      await deleteExpiredTickets(prisma, now)
+      if (await countTickets(prisma, userId, TICKETS_MAX) >= TICKETS_MAX) throw chatError('TOO_MANY_REQUESTS', { retryAfter: TICKET_MS / 1000 })
+      await putTicket(prisma, { id: keyOf(ticket), userId, conversationId, expiresAt: now + TICKET_MS, tokenExpiresAt: expiresAt })
     })
     return { ticket, expiresAt: isoTime(this.#clock.now() + TICKET_MS) }
   }

@@ -1,8 +1,11 @@
+// SQL by hand for counting only: it runs for every call where calls are limited, and needs what Prisma has not, a CASE in an upsert.
 import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
 import type { Database } from './database.js'
 import { CLOCK_ERROR_MS } from './deadlines.js'
-import type { Sql } from './sql.js'
+import type { Dialect, Sql } from './sql.js'
+import { insert, perDialect, select } from './table.js'
+import * as tables from './tables.js'
 import type { Writer } from './writer.js'
 
 /** What has been counted in a window that ends by itself. */
@@ -14,6 +17,13 @@ export interface Count {
 
 /** A window that ends later than one that begins now was begun by another clock. Two parameters: now, and how wrong that may be. */
 const IS_OPEN = 'chat_counters.expires_at > ? AND chat_counters.expires_at <= excluded.expires_at + ?'
+
+const counter = select(tables.counters, 'chat_counters')
+
+const addStatement = perDialect((dialect: Dialect) => insert(tables.counters, dialect, ['id', 'count', 'expiresAt'], `ON CONFLICT (id) DO UPDATE SET
+  count = CASE WHEN ${IS_OPEN} THEN chat_counters.count ELSE 0 END + excluded.count,
+  expires_at = CASE WHEN ${IS_OPEN} THEN chat_counters.expires_at ELSE excluded.expires_at END
+  RETURNING ${counter.columns}`))
 
 interface Waiting {
   id: string
@@ -49,17 +59,20 @@ export class Counters {
     })
   }
 
-  /** What has been counted in the window that is open, if one is. */
+  /** What has been counted in the open window, if there is one. */
   async get (key: string, windowMs: number): Promise<Count | undefined> {
     const now = this.#database.clock.ticks()
-    const [row] = await this.#database.read.query<{ count: number, expires_at: bigint }>(
-      'SELECT count, expires_at FROM chat_counters WHERE id = ? AND expires_at > ? AND expires_at <= ?', idOf(key), now, now + windowMs + CLOCK_ERROR_MS)
-    return row === undefined ? undefined : { count: Number(row.count), leftMs: Number(row.expires_at) - now }
+    const found = await this.#database.prisma.counter.findFirst({
+      where: { id: idOf(key), expiresAt: { gt: now, lte: now + windowMs + CLOCK_ERROR_MS } }, select: { count: true, expiresAt: true }
+    })
+    return found === null ? undefined : { count: found.count, leftMs: Number(found.expiresAt) - now }
   }
 
-  /** Deletes what is over. */
+  /** Deletes the windows that have ended. */
   async prune (): Promise<void> {
-    await this.#writer.beside(async sql => await sql.execute('DELETE FROM chat_counters WHERE expires_at <= ?', this.#database.clock.ticks()))
+    await this.#writer.exclusiveBeside(async prisma => {
+      await prisma.counter.deleteMany({ where: { expiresAt: { lte: this.#database.clock.ticks() } } })
+    })
   }
 
   async #run (): Promise<void> {
@@ -86,16 +99,11 @@ export class Counters {
     const now = this.#database.clock.ticks()
     const more = new Map<string, { count: number, windowMs: number }>()
     for (const { id, windowMs } of batch) more.set(id, { count: (more.get(id)?.count ?? 0) + 1, windowMs })
-    // in one order on every node, so that they don't wait for each other
-    const rows = [...more].sort(([a], [b]) => a < b ? -1 : 1).map(([id, { count, windowMs }]) => [id, count, now + windowMs])
-    const counted = await sql.query<{ id: string, count: number, expires_at: bigint }>(
-      `INSERT INTO chat_counters (id, count, expires_at)
-       SELECT * FROM ${this.#database.dialect.table({ id: 'text', count: 'int', expires_at: 'bigint' })} k WHERE true
-       ON CONFLICT (id) DO UPDATE SET
-         count = CASE WHEN ${IS_OPEN} THEN chat_counters.count ELSE 0 END + excluded.count,
-         expires_at = CASE WHEN ${IS_OPEN} THEN chat_counters.expires_at ELSE excluded.expires_at END
-       RETURNING id, count, expires_at`, JSON.stringify(rows), now, CLOCK_ERROR_MS, now, CLOCK_ERROR_MS)
-    return new Map(counted.map(({ id, count, expires_at: expiresAt }) => [id, { count: Number(count), leftMs: Number(expiresAt) - now }]))
+    // In the same order on every node, so that nodes do not wait for each other.
+    const rows = [...more].sort(([a], [b]) => a < b ? -1 : 1).map(([id, { count, windowMs }]) => ({ id, count, expiresAt: now + windowMs }))
+    const { sql: text, parameter } = addStatement(this.#database.dialect)
+    const counted = await sql.query(text, parameter(rows), now, CLOCK_ERROR_MS, now, CLOCK_ERROR_MS)
+    return new Map(counted.map(counter.read).map(({ id, count, expiresAt }) => [id, { count, leftMs: expiresAt - now }]))
   }
 }
 

@@ -1,9 +1,11 @@
 import { loadPackage } from '../packages.js'
 import { DatabaseError, type Provider } from './migrate.js'
+import type { Prisma, PrismaReader } from './prisma.js'
 import type { SharedClock } from './shared-clock.js'
 import type { Dialect, Sql } from './sql.js'
 
 export { DatabaseError, DatabaseVersionError } from './migrate.js'
+export type { PrismaReader } from './prisma.js'
 
 /** The chat's database: what is committed, and one write transaction at a time. */
 export interface Database {
@@ -11,12 +13,17 @@ export interface Database {
   dialect: Dialect
   /** Random identity of this installation; part of every event id. */
   identity: string
-  /** The identity with the place of the tables: what a copy of them elsewhere doesn't share. */
+  /** The identity together with the location of the tables. A copy of the tables elsewhere has another one. */
   installation: string
   /** The clock that all nodes on this database share. */
   clock: SharedClock
-  /** Reads what is committed. @throws UNAVAILABLE when the database is in trouble */
+  /** Reads what is committed, with SQL. @throws UNAVAILABLE when the database is in trouble */
   read: Sql
+  /**
+   * Prisma's typed client, for reading what is committed: `prisma.message.findMany(…)`. Password hashes are left out unless
+   * they are selected. @throws UNAVAILABLE when the database is in trouble
+   */
+  readonly prisma: PrismaReader
   /**
    * Runs the work in a write transaction; rolls back when it throws. Runs it again when the connection broke before the
    * commit.
@@ -24,7 +31,14 @@ export interface Database {
    * during the commit) the outcome is unknown
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>
-  /** Rejects when the database doesn't answer, or would refuse a write. Writes nothing. */
+  /**
+   * Writes with Prisma's typed client, each statement in a transaction of its own. A statement that failed may be repeated,
+   * even if it was committed and only the answer was lost: it must do no harm when it runs twice. On SQLite it waits for a
+   * transaction that is under way, so call it through `Writer`, which lets no transaction begin meanwhile.
+   * @throws UNAVAILABLE when the database is in trouble
+   */
+  write<T>(work: (prisma: Prisma) => Promise<T>): Promise<T>
+  /** Rejects when the database does not answer, or would refuse a write. Writes nothing. */
   ping(): Promise<void>
   close(): Promise<void>
 }

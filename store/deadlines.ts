@@ -1,4 +1,4 @@
-import type { Sql } from './sql.js'
+import type { Prisma } from './prisma.js'
 
 /** How far ahead a deadline can be at most, in milliseconds. */
 export interface DeadlineLimits {
@@ -12,15 +12,13 @@ export interface DeadlineLimits {
 export const CLOCK_ERROR_MS = 1000
 
 /**
- * Moves deadlines that are further ahead than they can have been set to where they would be if they were set now: the clock
- * they were set by was another one (the machine was started again, or the database server's clock was set back).
+ * Moves back deadlines that are further ahead than they can have been set to, as if they were set now. They were set by
+ * another clock: the machine was started again, or the database server's clock was set back.
  */
-export async function clampDeadlines (sql: Sql, ticks: number, limits: DeadlineLimits): Promise<void> {
-  const clamp = async (table: string, column: string, limit: number): Promise<void> => {
-    await sql.execute(`UPDATE ${table} SET ${column} = ? WHERE ${column} > ?`, ticks + limit, ticks + limit + CLOCK_ERROR_MS)
-  }
-  await clamp('chat_nodes', 'expires_at', limits.lease)
-  await clamp('chat_users', 'online_until', limits.online)
-  await clamp('chat_participants', 'typing_until', limits.typing)
-  await clamp('chat_tickets', 'expires_at', limits.ticket)
+export async function clampDeadlines (prisma: Prisma, ticks: number, limits: DeadlineLimits): Promise<void> {
+  const tooFar = (limit: number): { gt: number } => ({ gt: ticks + limit + CLOCK_ERROR_MS })
+  await prisma.node.updateMany({ where: { expiresAt: tooFar(limits.lease) }, data: { expiresAt: ticks + limits.lease } })
+  await prisma.user.updateMany({ where: { onlineUntil: tooFar(limits.online) }, data: { onlineUntil: ticks + limits.online } })
+  await prisma.participant.updateMany({ where: { typingUntil: tooFar(limits.typing) }, data: { typingUntil: ticks + limits.typing } })
+  await prisma.ticket.updateMany({ where: { expiresAt: tooFar(limits.ticket) }, data: { expiresAt: ticks + limits.ticket } })
 }

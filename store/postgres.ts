@@ -8,6 +8,7 @@ import type { Database, DatabaseOptions } from './database.js'
 import { DEFAULT_SCHEMA, migrate } from './migrate.js'
 import { CommitUnknown, isDropped, refusalOf } from './outage.js'
 import { RenewablePool } from './pool.js'
+import { prismaOptions, readerOf, through, type Prisma } from './prisma.js'
 import { consequencesOf } from './reading.js'
 import { inFlightOnce } from './once.js'
 import { PostgresClock, type ClockColumns } from './shared-clock.js'
@@ -73,11 +74,13 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     await pool.end().catch(() => {})
     throw error
   }
-  const client = new PrismaClient({ adapter: factory })
+  const client = new PrismaClient({ adapter: factory, ...prismaOptions })
   const read: Sql = {
     query: async (sql, ...params) => await again(pool, async () => await client.$queryRawUnsafe(statements.translate(sql).text, ...params)),
     execute: async (sql, ...params) => await again(pool, async () => await client.$executeRawUnsafe(statements.translate(sql).text, ...params))
   }
+  // Its models are those of SQLite's client.
+  const prisma = through(client as unknown as Prisma, async operation => await again(pool, operation))
   let check: string | undefined
   const transaction: Database['transaction'] = async work => await again(pool, async () => await transact(pool, statements, work))
   return {
@@ -87,7 +90,9 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     installation: `${identity}.${schema}`,
     clock: await openClock(read),
     read,
+    prisma: readerOf(prisma),
     transaction,
+    write: async work => await work(prisma),
     ping: inFlightOnce(async () => {
       await transaction(async sql => {
         const statement = check ?? inOne(writeChecks(await sql.query<Column>(COLUMNS, schema)))
@@ -107,7 +112,7 @@ async function openClock (read: Sql): Promise<PostgresClock> {
   for (let reading = 0; reading < CLOCK_READINGS; reading++) {
     const askedAt = elapsedMs()
     const [row] = await read.query<ClockColumns>(`SELECT ${clock.columns}`)
-    clock.observe(row!, askedAt)
+    if (row !== undefined) clock.observe(row, askedAt)
   }
   return clock
 }

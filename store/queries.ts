@@ -60,7 +60,7 @@ export class Queries {
   }
 
   async passwordHash (userId: string): Promise<string | null> {
-    return await findPasswordHash(this.#database.read, userId)
+    return await findPasswordHash(this.#database.prisma, userId)
   }
 
   async messages (conversation: Followable, bounds: { before?: number, after?: number, limit: number }): Promise<{ messages: Message[], hasMore: boolean }> {
@@ -96,7 +96,7 @@ export class Queries {
   }
 
   async streamExpiry (streamId: string): Promise<number | null | undefined> {
-    return await findStreamExpiry(this.#database.read, streamId)
+    return await findStreamExpiry(this.#database.prisma, streamId)
   }
 
   async lapsedTyping (now: number): Promise<Typist[]> {
@@ -108,10 +108,10 @@ export class Queries {
   }
 
   async lapsedOnline (now: number): Promise<string[]> {
-    return await findLapsedOnline(this.#database.read, now)
+    return await findLapsedOnline(this.#database.prisma, now)
   }
 
   async deadNodes (now: number): Promise<DeadNode[]> {
-    return await findDeadNodes(this.#database.read, now)
+    return await findDeadNodes(this.#database.prisma, now)
   }
 }

@@ -1,28 +1,29 @@
+// SQL by hand for taking a ticket only: it can be taken once, and in a transaction it is known whether it was.
+import type { Prisma } from './prisma.js'
 import type { Sql } from './sql.js'
-import type { RowOf } from './table.js'
-import type * as tables from './tables.js'
+import { select, type RowOf } from './table.js'
+import * as tables from './tables.js'
 
 export type TicketRow = RowOf<typeof tables.tickets>
 
-export async function deleteExpiredTickets (sql: Sql, ticks: number): Promise<void> {
-  await sql.execute('DELETE FROM chat_tickets WHERE expires_at <= ?', ticks)
+const holder = select(tables.tickets, 'chat_tickets', ['userId', 'conversationId', 'tokenExpiresAt'])
+
+export async function deleteExpiredTickets (prisma: Prisma, ticks: number): Promise<void> {
+  await prisma.ticket.deleteMany({ where: { expiresAt: { lte: ticks } } })
 }
 
 /** Number of a user's tickets, at most `max`. */
-export async function countTickets (sql: Sql, userId: string, max: number): Promise<number> {
-  return (await sql.query('SELECT id FROM chat_tickets WHERE user_id = ? LIMIT ?', userId, max)).length
+export async function countTickets (prisma: Prisma, userId: string, max: number): Promise<number> {
+  return await prisma.ticket.count({ where: { userId }, take: max })
 }
 
-export async function insertTicket (sql: Sql, { id, userId, conversationId, expiresAt, tokenExpiresAt }: TicketRow): Promise<void> {
-  await sql.execute('INSERT INTO chat_tickets (id, user_id, conversation_id, expires_at, token_expires_at) VALUES (?, ?, ?, ?, ?)',
-    id, userId, conversationId, expiresAt, tokenExpiresAt)
+/** Adds the ticket, unless it is there already: the statement may be repeated. */
+export async function putTicket (prisma: Prisma, ticket: TicketRow): Promise<void> {
+  await prisma.ticket.upsert({ where: { id: ticket.id }, create: ticket, update: { expiresAt: ticket.expiresAt } })
 }
 
-/** Deletes the ticket, which only one caller can. @returns what it stood for; undefined where there is none, or it has expired */
+/** Deletes the ticket, which only one caller can. @returns what it stood for; undefined if there is none, or it has expired */
 export async function takeTicket (sql: Sql, id: string, ticks: number): Promise<Pick<TicketRow, 'userId' | 'conversationId' | 'tokenExpiresAt'> | undefined> {
-  const [row] = await sql.query<{ user_id: string, conversation_id: string | null, token_expires_at: bigint | null }>(
-    'DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING user_id, conversation_id, token_expires_at', id, ticks)
-  return row === undefined
-    ? undefined
-    : { userId: row.user_id, conversationId: row.conversation_id, tokenExpiresAt: row.token_expires_at === null ? null : Number(row.token_expires_at) }
+  const [row] = await sql.query(`DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING ${holder.columns}`, id, ticks)
+  return row === undefined ? undefined : holder.read(row)
 }

@@ -1,25 +1,30 @@
-/** What is done to each table beside reading it: insert, update, delete. */
-const WRITES: Readonly<Record<string, string>> = {
-  chat_users: 'iu',
-  chat_conversations: 'iu',
-  chat_participants: 'iud',
-  chat_messages: 'iu',
-  chat_events: 'i',
-  chat_nodes: 'iud',
-  chat_streams: 'iud',
-  chat_tickets: 'id',
-  chat_counters: 'iud',
-  chat_meta: 'u'
+import * as tables from './tables.js'
+
+/** What is done to each table apart from reading it: insert, update, delete. */
+const WRITES: Readonly<Record<keyof typeof tables, string>> = {
+  meta: 'u',
+  users: 'iu',
+  conversations: 'iu',
+  participants: 'iud',
+  formerParticipants: 'i',
+  messages: 'iu',
+  events: 'i',
+  quotas: 'iu',
+  nodes: 'iud',
+  streams: 'iud',
+  tickets: 'iud',
+  counters: 'iud'
 }
 
 export interface Column { table_name: string, column_name: string }
 
 /**
- * Statements that write no row, and need what writing needs: the tables with all of their columns, the rights, a session
- * that may write. `columns` are those of the database as it was migrated.
+ * Statements that write no row, and need what writing needs: the tables with all of their columns, the privileges, and a
+ * session that may write. `columns` are those of the database as it was migrated.
  */
 export function writeChecks (columns: readonly Column[]): string[] {
-  return Object.entries(WRITES).flatMap(([table, writes]) => {
+  return Object.entries(tables).flatMap(([key, { name: table }]) => {
+    const writes = WRITES[key as keyof typeof tables]
     const names = columns.filter(({ table_name: name }) => name === table).map(({ column_name: name }) => name)
     const all = names.join(', ')
     return [

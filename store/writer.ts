@@ -8,6 +8,7 @@ import type { Transaction } from './event-log.js'
 import { gather } from './gather.js'
 import { Keys } from './keys.js'
 import { isConflict, isSingle } from './outage.js'
+import type { Prisma } from './prisma.js'
 import type { Sql } from './sql.js'
 import { Unit } from './unit.js'
 import { load } from './unit-load.js'
@@ -32,7 +33,7 @@ export interface Commit {
 }
 
 interface Waiting {
-  task: Command<unknown> | { work: (sql: Sql) => Promise<unknown> }
+  task: Command<unknown> | { alone: () => Promise<unknown> }
   since: number
   resolve: (result: never) => void
   reject: (error: unknown) => void
@@ -75,17 +76,36 @@ export class Writer {
 
   /** Runs SQL in a transaction of its own, in its turn. */
   async run<Result> (work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    return await this.#enqueue<Result>({ work })
+    return await this.#enqueue<Result>({ alone: async () => await this.#database.transaction(work) })
   }
 
   /**
-   * Runs SQL in a transaction of its own, for what isn't the chat's (leases, tickets, counters): where the database
-   * writes on several connections, it needn't wait for the chat's.
+   * Runs SQL in a transaction of its own, for what is not the chat's (counters, tickets). PostgreSQL writes on several
+   * connections, so that it does not wait for the chat's transactions there.
    */
   async beside<Result> (work: (sql: Sql) => Promise<Result>): Promise<Result> {
     if (this.#database.provider === 'sqlite') return await this.run(work)
-    if (this.#closed) throw chatError('UNAVAILABLE', { retryAfter: 1 })
+    this.#assertOpen()
     return await whileConflicting(async () => await this.#database.transaction(work))
+  }
+
+  /**
+   * Writes with Prisma's typed client, in its turn: after all that waits, and while no transaction is under way. Each
+   * statement is a transaction of its own and may be repeated (see `Database.write`).
+   */
+  async exclusive<Result> (work: (prisma: Prisma) => Promise<Result>): Promise<Result> {
+    return await this.#enqueue<Result>({ alone: async () => await this.#database.write(work) })
+  }
+
+  /** As `exclusive`, for what is not the chat's (leases, tickets, counters). On PostgreSQL it does not wait for its turn. */
+  async exclusiveBeside<Result> (work: (prisma: Prisma) => Promise<Result>): Promise<Result> {
+    if (this.#database.provider === 'sqlite') return await this.exclusive(work)
+    this.#assertOpen()
+    return await whileConflicting(async () => await this.#database.write(work))
+  }
+
+  #assertOpen (): void {
+    if (this.#closed) throw chatError('UNAVAILABLE', { retryAfter: 1 })
   }
 
   async #enqueue<Result> (task: Waiting['task']): Promise<Result> {
@@ -111,7 +131,7 @@ export class Writer {
       for (; waiting !== undefined; waiting = this.#queue.shift()) {
         if (waiting.since < expired) {
           waiting.reject(chatError('UNAVAILABLE', { retryAfter: 2 }))
-        } else if ('work' in waiting.task) {
+        } else if ('alone' in waiting.task) {
           break
         } else {
           batch.push({ ...waiting, command: waiting.task })
@@ -119,14 +139,14 @@ export class Writer {
         }
       }
       if (batch.length > 0) await this.#commitAll(batch)
-      if (waiting !== undefined && 'work' in waiting.task) await this.#runAlone(waiting, waiting.task.work)
+      if (waiting !== undefined && 'alone' in waiting.task) await this.#runAlone(waiting, waiting.task.alone)
     }
     this.#running = undefined
   }
 
-  async #runAlone ({ resolve, reject }: Waiting, work: (sql: Sql) => Promise<unknown>): Promise<void> {
+  async #runAlone ({ resolve, reject }: Waiting, work: () => Promise<unknown>): Promise<void> {
     try {
-      resolve(await whileConflicting(async () => await this.#database.transaction(work)) as never)
+      resolve(await whileConflicting(work) as never)
     } catch (error) {
       reject(error)
     }

@@ -1,13 +1,27 @@
+// SQL by hand for typing only: it is looked up whenever a stream closes, by one statement over two tables.
+import type { PrismaReader } from '../prisma.js'
 import type { Param, Sql } from '../sql.js'
+import { select } from '../table.js'
+import * as tables from '../tables.js'
 
-/** When the token of an open stream expires, as far as is known on any node; undefined where there is no such stream. */
-export async function findStreamExpiry (read: Sql, streamId: string): Promise<number | null | undefined> {
-  const [row] = await read.query<{ expires_at: bigint | null }>('SELECT expires_at FROM chat_streams WHERE id = ?', streamId)
-  if (row === undefined) return undefined
-  return row.expires_at === null ? null : Number(row.expires_at)
+/** Rows that one round of house-keeping takes on. */
+const ROUND_MAX = 1000
+/** Streams of dead nodes that one round takes on. */
+const STREAMS_MAX = 5000
+
+/** When the token of an open stream expires, as far as any node knows. Undefined if there is no such stream. */
+export async function findStreamExpiry (prisma: PrismaReader, streamId: string): Promise<number | null | undefined> {
+  const stream = await prisma.stream.findUnique({ where: { id: streamId }, select: { expiresAt: true } })
+  if (stream === null) return undefined
+  return stream.expiresAt === null ? null : Number(stream.expiresAt)
 }
 
-/** Participants whose typing is over. */
+export interface Typist { conversationId: string, userId: string }
+
+const conversation = select(tables.conversations, 'c', ['id'])
+const participant = select(tables.participants, 'p', ['userId'])
+
+/** Participants whose typing has lapsed. */
 export async function findLapsedTyping (read: Sql, now: number): Promise<Typist[]> {
   return await findTypists(read, 'p.typing_until <= ?', now)
 }
@@ -17,32 +31,27 @@ export async function findTypingOf (read: Sql, userId: string): Promise<Typist[]
   return await findTypists(read, 'p.typing_until > 0 AND p.user_id = ?', userId)
 }
 
-export interface Typist { conversationId: string, userId: string }
-
 async function findTypists (read: Sql, condition: string, param: Param): Promise<Typist[]> {
-  const rows = await read.query<{ id: string, user_id: string }>(
-    `SELECT c.id, p.user_id FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${condition} LIMIT 1000`, param)
-  return rows.map(row => ({ conversationId: row.id, userId: row.user_id }))
+  const rows = await read.query(
+    `SELECT ${conversation.columns}, ${participant.columns} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+     WHERE ${condition} LIMIT ${ROUND_MAX}`, param)
+  return rows.map(row => ({ conversationId: conversation.read(row).id, userId: participant.read(row).userId }))
 }
 
-/** Users whose being online may be over. */
-export async function findLapsedOnline (read: Sql, now: number): Promise<string[]> {
-  const rows = await read.query<{ id: string }>('SELECT id FROM chat_users WHERE online_until <= ? LIMIT 1000', now)
-  return rows.map(row => row.id)
+/** Users whose online status may have lapsed. */
+export async function findLapsedOnline (prisma: PrismaReader, now: number): Promise<string[]> {
+  const users = await prisma.user.findMany({ where: { onlineUntil: { lte: now } }, select: { id: true }, take: ROUND_MAX })
+  return users.map(({ id }) => id)
 }
 
 export interface DeadNode { nodeId: string, streams: Array<{ id: string, userId: string }> }
 
-/** What processes whose lease has lapsed have left. */
-export async function findDeadNodes (read: Sql, now: number): Promise<DeadNode[]> {
-  const rows = await read.query<{ node_id: string, id: string | null, user_id: string }>(
-    `SELECT n.id AS node_id, s.id, s.user_id FROM chat_nodes n LEFT JOIN chat_streams s ON s.node_id = n.id
-     WHERE n.expires_at <= ? LIMIT 5000`, now)
-  const nodes = new Map<string, DeadNode['streams']>()
-  for (const { node_id: nodeId, id, user_id: userId } of rows) {
-    const streams = nodes.get(nodeId) ?? []
-    nodes.set(nodeId, streams)
-    if (id !== null) streams.push({ id, userId })
-  }
-  return Array.from(nodes, ([nodeId, streams]) => ({ nodeId, streams }))
+/** Processes whose lease has lapsed, with the streams that they have left. */
+export async function findDeadNodes (prisma: PrismaReader, now: number): Promise<DeadNode[]> {
+  const nodes = await prisma.node.findMany({ where: { expiresAt: { lte: now } }, select: { id: true } })
+  if (nodes.length === 0) return []
+  const streams = await prisma.stream.findMany({
+    where: { nodeId: { in: nodes.map(({ id }) => id) } }, select: { id: true, userId: true, nodeId: true }, take: STREAMS_MAX
+  })
+  return nodes.map(({ id }) => ({ nodeId: id, streams: streams.filter(({ nodeId }) => nodeId === id) }))
 }

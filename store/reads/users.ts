@@ -1,5 +1,7 @@
+// SQL by hand for what requests read: PostgreSQL has our statements prepared on each connection, and Prisma's own not.
 import type { User } from '../../schemas/users.js'
 import { isoTimeOrNull } from '../rendering.js'
+import type { PrismaReader } from '../prisma.js'
 import type { Sql } from '../sql.js'
 import { select, type RowOf } from '../table.js'
 import * as tables from '../tables.js'
@@ -14,9 +16,7 @@ export async function findUser (read: Sql, userId: string): Promise<User | undef
   return row === undefined ? undefined : renderUser(userColumns.read(row))
 }
 
-const hash = select(tables.users, 'u', ['passwordHash'])
-
-export async function findPasswordHash (read: Sql, userId: string): Promise<string | null> {
-  const [row] = await read.query(`SELECT ${hash.columns} FROM chat_users u WHERE u.id = ?`, userId)
-  return row === undefined ? null : hash.read(row).passwordHash
+export async function findPasswordHash (prisma: PrismaReader, userId: string): Promise<string | null> {
+  const user = await prisma.user.findUnique({ where: { id: userId }, select: { passwordHash: true } })
+  return user?.passwordHash ?? null
 }

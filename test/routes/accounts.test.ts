@@ -15,7 +15,7 @@ async function ask (app: FastifyInstance, path: Path, payload: object, remoteAdd
 
 /** Holds back the database's answers until it is opened. */
 function gate (app: FastifyInstance): { open: () => void } {
-  const { read } = app.chatDatabase
+  const { read, prisma } = app.chatDatabase
   const { query } = read
   let open = (): void => {}
   const opened = new Promise<void>(resolve => { open = resolve })
@@ -23,9 +23,19 @@ function gate (app: FastifyInstance): { open: () => void } {
     await opened
     return await query(sql, ...params)
   }
+  type Model = Record<string, (args: unknown) => Promise<unknown>>
+  const waiting = (model: Model): Model => new Proxy(model, {
+    get: (target, operation: string) => async (args: unknown) => {
+      await opened
+      return await target[operation]!(args)
+    }
+  })
+  const models = prisma as unknown as Record<string, Model>
+  Object.assign(app.chatDatabase, { prisma: new Proxy(models, { get: (target, name: string) => waiting(target[name]!) }) })
   return {
     open () {
       read.query = query
+      Object.assign(app.chatDatabase, { prisma })
       open()
     }
   }

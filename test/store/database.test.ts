@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import SqliteConnection from 'better-sqlite3'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { PostgresBus } from '../../hub/buses/postgres.js'
 import { openDatabase, type Database } from '../../store/database.js'
 import { findMarks } from '../../store/marks.js'
 import { Keys } from '../../store/keys.js'
+import { deleteEmptyNode, renewNode } from '../../store/nodes.js'
 import { Queries } from '../../store/queries.js'
 import type { Param } from '../../store/sql.js'
+import { countTickets, deleteExpiredTickets } from '../../store/tickets.js'
 import { load } from '../../store/unit-load.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
@@ -44,6 +46,7 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   })
   const plans = new Map<string, string>()
   const explained = explaining(database, plans)
+  const typed = statementsOfPrisma(t, schema)
   const queries = new Queries(explained)
   const conversation = { conversationId: 'group_1', num: 1, eventSeq: 1, prunedSeq: 0, position: 1, prunedPosition: 0 }
   await queries.access('group_1', 'ann')
@@ -58,6 +61,7 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   await queries.joinedSince(1)
   await queries.events('group_1', 1, 500)
   await queries.streamExpiry('a stream')
+  await queries.passwordHash('ann')
   await queries.tags.newest([1, 2])
   await queries.tags.at(1)
   await queries.tags.heads(['group_1'])
@@ -66,6 +70,14 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   await queries.lapsedOnline(1)
   await queries.deadNodes(1)
   await findMarks(explained.read, database.dialect, 'former_participants', [{ conversation: 1, low: 1, high: 50 }])
+  await database.write(async prisma => {
+    await deleteExpiredTickets(prisma, 1)
+    await countTickets(prisma, 'ann', 5)
+    await renewNode(prisma, 'a node', 2, 1)
+    await deleteEmptyNode(prisma, 'a node', 1)
+  })
+  await explainAll(typed, plans)
+  t.ok(typed.size >= 8, 'what Prisma asks is among them')
   const keys = new Keys()
   keys.crowd('group_1', 'ann')
   keys.messageWithCrowd('a message', 'ann')
@@ -98,6 +110,33 @@ await t.test('SQLite: deleted messages are counted by an index of their own, and
   t.match(list, 'SEARCH d USING INDEX chat_messages_deleted_idx (conversation=? AND seq>?)')
   t.match(former, /SEARCH p USING (COVERING )?INDEX sqlite_autoindex_chat_former_participants_1 \(conversation=\? AND delivered_seq>\?\)/)
 })
+
+/** What Prisma's typed client asks from now on, with its parameters. */
+function statementsOfPrisma (t: Test, schema: string): Map<string, unknown[]> {
+  const statements = new Map<string, unknown[]>()
+  const { query } = pg.Client.prototype as { query: (...args: unknown[]) => unknown }
+  const noting = function (this: pg.Client, ...args: unknown[]): unknown {
+    const { text = '', values = [] } = args[0] as { text?: string, values?: unknown[] }
+    if (text.includes(`"${schema}"."chat_`)) statements.set(text, values)
+    return query.apply(this, args)
+  }
+  Object.assign(pg.Client.prototype, { query: noting })
+  t.teardown(() => { Object.assign(pg.Client.prototype, { query }) })
+  return statements
+}
+
+async function explainAll (statements: Map<string, unknown[]>, plans: Map<string, string>): Promise<void> {
+  const client = new pg.Client({ connectionString: await requirePostgres() })
+  await client.connect()
+  await client.query('SET enable_seqscan = off')
+  for (const [text, values] of [...statements]) {
+    // There are few nodes, and no index of when their leases end.
+    if (/^SELECT .* FROM "\w+"\."chat_nodes" WHERE/.test(text)) continue
+    const { rows } = await client.query<Record<string, string>>(`EXPLAIN ${text}`, values)
+    plans.set(text, rows.flatMap(row => Object.values(row)).join('\n'))
+  }
+  await client.end()
+}
 
 /** The database, which records the plan of each statement that reads. */
 function explaining (database: Database, plans: Map<string, string>): Database {
