@@ -1,5 +1,8 @@
+// SQL by hand: whenever streams open, their conversations are looked up together, by one statement with all keys.
 import type { Transaction } from './event-log.js'
 import type { Dialect, Sql } from './sql.js'
+import { select } from './table.js'
+import * as tables from './tables.js'
 import { tagOf } from './tag.js'
 
 /** A conversation as its participant may follow it. */
@@ -24,23 +27,21 @@ export interface Resumable extends Tagged {
   tagAfter: string | null
 }
 
-type Row = Record<string, never>
+const conversation = select(tables.conversations, 'c', ['id', 'num', 'eventSeq', 'prunedSeq', 'position', 'prunedPosition'])
+const event = select(tables.events, 'h', ['position'])
 
-const COLUMNS = 'c.id, c.num, c.event_seq, c.pruned_seq, c.position, c.pruned_position'
+/** A key's place among those that were asked for; a database gives it as it likes. */
+interface Keyed { key: number | bigint }
 
-const followable = (row: Row): Followable => ({
-  conversationId: row.id!,
-  num: Number(row.num),
-  eventSeq: Number(row.event_seq),
-  prunedSeq: Number(row.pruned_seq),
-  position: Number(row.position),
-  prunedPosition: Number(row.pruned_position)
-})
+function followable (row: unknown): Followable {
+  const { id, ...rest } = conversation.read(row)
+  return { conversationId: id, ...rest }
+}
 
 /** Of each pair the conversation, if the user participates in it. */
 export async function findFollowables (sql: Sql, dialect: Dialect, pairs: ReadonlyArray<[conversationId: string, userId: string]>): Promise<Array<Followable | undefined>> {
-  const rows = await sql.query<Row>(
-    `SELECT k.key, ${COLUMNS} FROM ${dialect.table({ key: 'int', id: 'text', user_id: 'text' })} k
+  const rows = await sql.query<Keyed>(
+    `SELECT k.key, ${conversation.columns} FROM ${dialect.table({ key: 'int', id: 'text', user_id: 'text' })} k
      JOIN chat_conversations c ON c.id = k.id
      JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id`,
     JSON.stringify(pairs.map(([id, userId], index) => [index, id, userId])))
@@ -51,24 +52,27 @@ export async function findFollowables (sql: Sql, dialect: Dialect, pairs: Readon
 /** Rows read by one statement: SQLite reads in this thread, where nobody else gets a turn meanwhile. */
 export const FOLLOWABLES_PAGE = 2000
 
-const NEWEST = `h.position AS newest_position, ${tagOf('h')} AS newest_tag`
+/** The newest event `h` of the conversation, where it was asked for and is kept. */
+const NEWEST = `${event.columns}, ${tagOf('h')} AS newest_tag`
 
-const newestOf = (row: Row): Transaction | undefined =>
-  row.newest_tag === null ? undefined : { position: Number(row.newest_position), tag: row.newest_tag! }
+interface WithNewest { newest_tag: string | null }
 
-const tagged = (row: Row): Tagged => ({ ...followable(row), newest: newestOf(row) })
+function tagged (row: WithNewest): Tagged {
+  const { newest_tag: tag } = row
+  return { ...followable(row), newest: tag === null ? undefined : { position: event.read(row).position, tag } }
+}
 
 /** Of each triple the conversation, if the user participates in it, with the transaction of its newest event and the tag of that `seq`. */
 export async function findResumables (sql: Sql, dialect: Dialect, keys: ReadonlyArray<[conversationId: string, userId: string, seq: number]>): Promise<Array<Resumable | undefined>> {
-  const rows = await sql.query<Row>(
-    `SELECT k.key, ${COLUMNS}, ${NEWEST}, ${tagOf('a')} AS tag_after
+  const rows = await sql.query<Keyed & WithNewest & { tag_after: string | null }>(
+    `SELECT k.key, ${conversation.columns}, ${NEWEST}, ${tagOf('a')} AS tag_after
      FROM ${dialect.table({ key: 'int', id: 'text', user_id: 'text', seq: 'bigint' })} k
      JOIN chat_conversations c ON c.id = k.id
      JOIN chat_participants p ON p.conversation = c.num AND p.user_id = k.user_id
      LEFT JOIN chat_events h ON h.conversation = c.num AND h.seq = c.event_seq
      LEFT JOIN chat_events a ON a.conversation = c.num AND a.seq = k.seq`,
     JSON.stringify(keys.map(([id, userId, seq], index) => [index, id, userId, seq])))
-  const found = new Map(rows.map(row => [Number(row.key), { ...tagged(row), tagAfter: row.tag_after! }]))
+  const found = new Map(rows.map(row => [Number(row.key), { ...tagged(row), tagAfter: row.tag_after }]))
   return keys.map((_, index) => found.get(index))
 }
 
@@ -80,26 +84,26 @@ export async function findAllFollowables (sql: Sql, dialect: Dialect, keys: Read
   const since = new Map<string, number>()
   for (const [userId, after] of keys) since.set(userId, Math.min(after, since.get(userId) ?? after))
   const found = new Map([...since.keys()].map((userId): [string, Tagged[]] => [userId, []]))
-  const rows = await sql.query<Row>(
-    `SELECT k.user_id, ${COLUMNS}, ${NEWEST} FROM ${dialect.table({ user_id: 'text', since: 'bigint' })} k
+  const rows = await sql.query<WithNewest & { user_id: string }>(
+    `SELECT k.user_id, ${conversation.columns}, ${NEWEST} FROM ${dialect.table({ user_id: 'text', since: 'bigint' })} k
      JOIN chat_participants p ON p.user_id = k.user_id
      JOIN chat_conversations c ON c.num = p.conversation
      LEFT JOIN chat_events h ON c.position > k.since AND h.conversation = c.num AND h.seq = c.event_seq LIMIT ${FOLLOWABLES_PAGE}`,
     JSON.stringify([...since]))
   if (rows.length < FOLLOWABLES_PAGE) {
-    for (const row of rows) found.get(row.user_id!)!.push(tagged(row))
+    for (const row of rows) found.get(row.user_id)?.push(tagged(row))
     for (const conversations of found.values()) conversations.sort((a, b) => a.num - b.num)
   } else {
-    for (const [userId, conversations] of found) await readPages(sql, userId, since.get(userId)!, conversations)
+    for (const [userId, conversations] of found) await readPages(sql, userId, since.get(userId) ?? 0, conversations)
   }
-  return keys.map(([userId]) => found.get(userId)!)
+  return keys.map(([userId]) => found.get(userId) ?? [])
 }
 
 /** What changes between two pages is an event after the position that the stream begins at, and is looked up. */
 async function readPages (sql: Sql, userId: string, since: number, conversations: Tagged[]): Promise<void> {
   for (let more = true; more;) {
-    const rows = await sql.query<Row>(
-      `SELECT ${COLUMNS}, ${NEWEST} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
+    const rows = await sql.query<WithNewest>(
+      `SELECT ${conversation.columns}, ${NEWEST} FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation
        LEFT JOIN chat_events h ON c.position > ? AND h.conversation = c.num AND h.seq = c.event_seq
        WHERE p.user_id = ? AND p.conversation > ? ORDER BY p.conversation LIMIT ${FOLLOWABLES_PAGE}`, since, userId, conversations.at(-1)?.num ?? 0)
     for (const row of rows) conversations.push(tagged(row))

@@ -1,6 +1,9 @@
+// SQL by hand: asked every second by every node, and whenever streams resume; tags are not a column alone.
 import DataLoader from 'dataloader'
 import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
+import { select } from './table.js'
+import * as tables from './tables.js'
 import { tagOf } from './tag.js'
 
 /** What the log has at a position. */
@@ -14,7 +17,8 @@ export interface PlaceTag {
 /** The newest event of a conversation. */
 export interface Head { num: number, seq: number, tag: string | null }
 
-type Row = Record<string, never>
+const conversation = select(tables.conversations, 'c', ['id', 'num', 'eventSeq'])
+const meta = select(tables.meta, 'm', ['position'])
 
 /** Keys that are looked up by one query. */
 const BATCH_MAX = 1000
@@ -35,14 +39,15 @@ export class LogTags {
   async newest (positions: readonly number[]): Promise<{ position: number, tag: string | undefined, tags: Map<number, string> }> {
     const { read, dialect, clock } = this.#database
     const askedAt = elapsedMs()
-    const rows = await read.query<Row>(
+    const rows = await read.query<{ newest: number | bigint, position: number | bigint, tag: string | null, clock: unknown }>(
       `SELECT 1 AS newest, m.position AS position, ${tagAt('m.position')} AS tag, ${clock.columns} FROM chat_meta m WHERE m.id = 1
        UNION ALL SELECT 0, k.position, ${tagAt('k.position')}, 0 FROM ${dialect.table({ position: 'bigint' })} k`,
       JSON.stringify(positions.map(position => [position])))
-    const newest = rows.find(row => Number(row.newest) === 1)!
+    const newest = rows.find(row => Number(row.newest) === 1)
+    if (newest === undefined) throw new Error('chat_meta has no row')
     clock.observe({ clock: newest.clock }, askedAt)
     const tags = new Map<number, string>()
-    for (const row of rows) if (row.tag !== null) tags.set(Number(row.position), row.tag!)
+    for (const { position, tag } of rows) if (tag !== null) tags.set(Number(position), tag)
     return { position: Number(newest.position), tag: newest.tag ?? undefined, tags }
   }
 
@@ -56,23 +61,26 @@ export class LogTags {
     const { read, dialect } = this.#database
     const heads = new Map<string, Head>()
     for (let start = 0; start < conversationIds.length; start += BATCH_MAX) {
-      const rows = await read.query<Row>(
-        `SELECT c.id, c.num, c.event_seq, ${tagOf('e')} AS tag FROM ${dialect.table({ id: 'text' })} k
+      const rows = await read.query<{ tag: string | null }>(
+        `SELECT ${conversation.columns}, ${tagOf('e')} AS tag FROM ${dialect.table({ id: 'text' })} k
          JOIN chat_conversations c ON c.id = k.id
          LEFT JOIN chat_events e ON e.conversation = c.num AND e.seq = c.event_seq`,
         JSON.stringify(conversationIds.slice(start, start + BATCH_MAX).map(id => [id])))
-      for (const row of rows) heads.set(row.id!, { num: Number(row.num), seq: Number(row.event_seq), tag: row.tag! })
+      for (const row of rows) {
+        const { id, num, eventSeq } = conversation.read(row)
+        heads.set(id, { num, seq: eventSeq, tag: row.tag })
+      }
     }
     return heads
   }
 
-  async #load (positions: readonly number[]): Promise<PlaceTag[]> {
+  async #load (positions: readonly number[]): Promise<Array<PlaceTag | Error>> {
     const { read, dialect } = this.#database
-    const rows = await read.query<Row>(
-      `SELECT k.key, m.position AS newest, ${tagAt('k.position')} AS tag
+    const rows = await read.query<{ key: number | bigint, tag: string | null }>(
+      `SELECT k.key, ${meta.columns}, ${tagAt('k.position')} AS tag
        FROM ${dialect.table({ key: 'int', position: 'bigint' })} k JOIN chat_meta m ON m.id = 1`,
       JSON.stringify(positions.map((position, index) => [index, position])))
-    const found = new Map(rows.map(row => [Number(row.key), { newest: Number(row.newest), tag: row.tag! }]))
-    return positions.map((_, index) => found.get(index)!)
+    const found = new Map(rows.map(row => [Number(row.key), { newest: meta.read(row).position, tag: row.tag }]))
+    return positions.map((_, index) => found.get(index) ?? new Error('chat_meta has no row'))
   }
 }

@@ -1,11 +1,16 @@
+// SQL by hand: the offset is read and written in one transaction.
 import { readFileSync } from 'node:fs'
 import { wallClockMs } from '../time.js'
 import type { Database } from './database.js'
 import { machineMs, SqliteClock } from './shared-clock.js'
 import type { Sql } from './sql.js'
+import { select } from './table.js'
+import * as tables from './tables.js'
 
 /** No node's lease is further ahead than this, in milliseconds; one that seems so was taken before the machine's start. */
 const LEASE_MAX_MS = 60_000
+
+const meta = select(tables.meta, 'm', ['clockBoot', 'clockOffset'])
 
 /**
  * Opens the clock that all processes on the file share. The offset that stands in the file is kept as long as the machine's
@@ -26,10 +31,10 @@ export async function openSqliteClock (sql: Sql, transaction: Database['transact
 
 /** The file's offset, if it is for this start of the machine. */
 async function keptOffset (sql: Sql, boot: string): Promise<number | undefined> {
-  const [meta] = await sql.query<{ clock_boot: string | null, clock_offset: number }>('SELECT clock_boot, clock_offset FROM chat_meta WHERE id = 1')
-  if (meta!.clock_boot !== boot) return undefined
-  const offset = Number(meta!.clock_offset)
-  return boot !== '' || await isInUse(sql, offset) ? offset : undefined
+  const [row] = await sql.query(`SELECT ${meta.columns} FROM chat_meta m WHERE m.id = 1`)
+  const { clockBoot, clockOffset } = meta.read(row)
+  if (clockBoot !== boot) return undefined
+  return boot !== '' || await isInUse(sql, clockOffset) ? clockOffset : undefined
 }
 
 /** Names this start of the machine; empty where that isn't known (it is on Linux). */
