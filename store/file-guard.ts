@@ -16,10 +16,13 @@ class DatabaseFileError extends Error {
   readonly code = 'DATABASE_FILE'
 }
 
+const RESTORE = 'Nothing is read or written: stop all programs that use it, put a copy of it back in place of it and of the files that end in -wal and -shm, and start the server again.'
+
 const told: Record<Exclude<FilesState, 'intact' | 'journalMissing'>, (path: string) => string> = {
   missing: path => `The database file ${path} was moved or deleted. Nothing is read or written until it is back: move it there again, with the files that end in -wal and -shm.`,
   replaced: path => `Another file stands where the database file ${path} was. It isn't used: restart the server to use it, or move the file that was there back.`,
-  emptied: path => `The database file ${path} was emptied. Nothing is read or written: stop all programs that use it, put a copy of it back in place of it and of the files that end in -wal and -shm, and start the server again.`,
+  emptied: path => `The database file ${path} was emptied. ${RESTORE}`,
+  cut: path => `The database file ${path} was cut short. ${RESTORE}`,
   journalReplaced: path => `The files ${path}-wal or ${path}-shm were replaced while they were in use. Nothing is read or written: stop all programs that use the database, and start the server again.`
 }
 
@@ -58,6 +61,11 @@ export class FileGuard {
     const state = this.#files.databaseState()
     if (state !== 'intact') this.#see(state)
     this.#assert()
+  }
+
+  /** The file lacks pages, and nothing more may be written to it. */
+  get isCutShort (): boolean {
+    return this.#state === 'cut'
   }
 
   /** Resolves when nothing is under way. */

@@ -1,4 +1,5 @@
 import { statSync, type BigIntStats } from 'node:fs'
+import { isCutShort } from './cut-short.js'
 
 export type FilesState =
   | 'intact'
@@ -8,6 +9,8 @@ export type FilesState =
   | 'replaced'
   /** It was emptied, as `> chat.db` does. Whatever is put into it later isn't what the open connections know. */
   | 'emptied'
+  /** It was cut short, as by `truncate`: pages of it are gone. */
+  | 'cut'
   /** The database is there; its write-ahead log or that one's index is not, or is another file. */
   | 'journalMissing' | 'journalReplaced'
 
@@ -22,12 +25,16 @@ export class SqliteFiles {
   readonly path: string
   readonly #database: string | undefined
   #journals: ReadonlyMap<string, string>
-  #wasEmptied = false
+  /** Size when it was last looked at, in bytes. It shrinks only when somebody compacts it (VACUUM) or cuts it short. */
+  #size = 0n
+  #spoilt: 'emptied' | 'cut' | undefined
 
   /** Call it when a connection has read the database: the files are there then. */
   constructor (path: string) {
     this.path = path
-    this.#database = identityOf(path)
+    const stats = lookAt(path)
+    this.#database = identityIn(stats)
+    if (typeof stats === 'object') this.#size = stats.size
     this.#journals = this.#findJournals()
   }
 
@@ -49,8 +56,14 @@ export class SqliteFiles {
     const now = identityIn(stats)
     if (now === undefined) return 'missing'
     if (isOther(now, this.#database)) return 'replaced'
-    this.#wasEmptied ||= typeof stats === 'object' && stats.size === 0n
-    return this.#wasEmptied ? 'emptied' : 'intact'
+    if (typeof stats === 'object' && this.#spoilt === undefined) this.#seeSize(stats.size)
+    return this.#spoilt ?? 'intact'
+  }
+
+  #seeSize (size: bigint): void {
+    if (size === 0n) this.#spoilt = 'emptied'
+    else if (size < this.#size && isCutShort(this.path)) this.#spoilt = 'cut'
+    this.#size = size
   }
 
   state (): FilesState {

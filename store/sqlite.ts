@@ -7,6 +7,7 @@ import { PrismaClient } from '../prisma/generated/sqlite/client.js'
 import { elapsedMs } from '../time.js'
 import type { Database, DatabaseOptions } from './database.js'
 import { DatabaseError, migrate } from './migrate.js'
+import { isCutShort } from './cut-short.js'
 import { inFlightOnce } from './once.js'
 import { isLocked, outageToRefusal } from './outage.js'
 import { FileGuard } from './file-guard.js'
@@ -43,13 +44,16 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     throw new DatabaseError(`The folder of the database file ${path} can't be made (${(error as NodeJS.ErrnoException).code})`)
   }
   // SQLite would make a new database, and delete the log with what another one's writers were told is safe
-  if (!existsSync(file) && sizeOf(`${file}-wal`) > 0) {
-    throw new DatabaseError(`The database file ${path} is gone, and ${path}-wal, which holds a part of it, is there: move the database back, or that file away`)
+  if (sizeOf(file) === 0 && sizeOf(`${file}-wal`) > 0) {
+    throw new DatabaseError(`The database file ${path} is ${existsSync(file) ? 'empty' : 'gone'}, and ${path}-wal, which holds a part of it, is there: put the database back, or move that file away`)
   }
   try {
     makePrivateDatabase(file)
   } catch (error) {
     throw new DatabaseError(`The database file ${path} can't be opened (${(error as NodeJS.ErrnoException).code})`)
+  }
+  if (sizeOf(file) > 0 && isCutShort(file)) {
+    throw new DatabaseError(`The database file ${path} is cut short or damaged: put a copy of it back in place of it and of the files that end in -wal and -shm`)
   }
   const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))
 
@@ -135,7 +139,9 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     async close () {
       clearInterval(timer)
       await guard.stop()
+      const last = guard.isCutShort ? openReadOnly(file) : undefined
       await disconnect(connections)
+      last?.close()
     }
   }
 }
@@ -175,6 +181,23 @@ async function connect (client: Prisma, file: string, synchronous: 'NORMAL' | 'F
 async function disconnect ({ writer, client }: Connections): Promise<void> {
   await client.$disconnect()
   writer.close()
+}
+
+/**
+ * The last connection to be closed brings the write-ahead log into the database file, unless it may only read. A file that was cut
+ * short would have holes then instead of an end, which the next start can't tell.
+ */
+function openReadOnly (file: string): SqliteConnection.Database | undefined {
+  try {
+    const connection = new SqliteConnection(file, { readonly: true, fileMustExist: true })
+    try {
+      // Opens the log.
+      connection.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get()
+    } catch { /* the log is open all the same */ }
+    return connection
+  } catch {
+    return undefined
+  }
 }
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0

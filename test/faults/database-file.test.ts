@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import SqliteConnection from 'better-sqlite3'
@@ -96,6 +96,90 @@ await t.test('a database file that is emptied', async t => {
   await refuses(t, chat, 'emptied')
   writeFileSync(chat.file, copy)
   await refuses(t, chat, 'filled again, which the open connections don\'t know of')
+})
+
+/** Everything of the log is in the file. */
+function checkpoint (file: string): void {
+  const other = new SqliteConnection(file)
+  other.pragma('wal_checkpoint(TRUNCATE)')
+  other.close()
+}
+
+await t.test('a database file that is cut short', async t => {
+  for (const share of [0.5, 0.9, 0.01]) {
+    const chat = await start(t)
+    await chat.anna.send(chat.conversationId, 'before')
+    checkpoint(chat.file)
+    await chat.anna.send(chat.conversationId, 'after')
+    const copy = readFileSync(chat.file)
+    truncateSync(chat.file, Math.floor(copy.length * share))
+    await refuses(t, chat, `cut to ${share}`)
+    t.ok(chat.logged.some(line => line.includes('was cut short')), 'the log says what to do')
+    const files = ['', '-wal'].map(suffix => readFileSync(chat.file + suffix))
+    await chat.app.close()
+    await t.rejects(build(t, { chat: { databaseUrl: `file:${chat.file}` } }), /is cut short or damaged/, 'a start with it is refused')
+    for (const [index, suffix] of ['', '-wal'].entries()) t.ok(readFileSync(chat.file + suffix).equals(files[index]!), 'neither the end nor the start has changed the files')
+  }
+})
+
+await t.test('a database file that is cut short and filled again', async t => {
+  const chat = await start(t)
+  const copy = readFileSync(chat.file)
+  truncateSync(chat.file, copy.length / 2)
+  await eventually('it is noticed', () => chat.logged.some(line => line.includes('was cut short')), 5000)
+  writeFileSync(chat.file, copy)
+  await refuses(t, chat, 'filled again, which the open connections don\'t know of')
+})
+
+await t.test('a database file that is cut short while nobody uses it', async t => {
+  for (const share of [0.9, 0.5, 0.01, 0.001]) {
+    const chat = await start(t)
+    await chat.app.close()
+    truncateSync(chat.file, Math.floor(statSync(chat.file).size * share))
+    await t.rejects(build(t, { chat: { databaseUrl: `file:${chat.file}` } }), { name: 'DatabaseError', message: /^The database file \S+ is cut short or damaged: .*$/ })
+  }
+})
+
+await t.test('a file that is shorter than its database, and has the rest in its write-ahead log', async t => {
+  const chat = await start(t)
+  // what a process that is killed while it writes the log's pages to the file leaves: some of them, the header among them
+  for (let n = 0; n < 60; n++) await chat.anna.send(chat.conversationId, 'x'.repeat(4000))
+  const [short, log] = ['', '-wal'].map(suffix => readFileSync(chat.file + suffix)) as [Buffer, Buffer]
+  checkpoint(chat.file)
+  const whole = readFileSync(chat.file)
+  t.ok(whole.length > short.length)
+  const left = join(temporaryFolder(t), 'chat.db')
+  writeFileSync(left, whole.subarray(0, short.length))
+  writeFileSync(`${left}-wal`, log)
+  const next = await build(t, { chat: { databaseUrl: `file:${left}` } })
+  const { messages } = await user(next, 'ben').ok<{ messages: unknown[] }>('GET', `/api/chat/conversations/${chat.conversationId}/messages?limit=100`)
+  t.equal(messages.length, 60, 'all is there')
+})
+
+await t.test('a database file that is made smaller by VACUUM', async t => {
+  const chat = await start(t)
+  await chat.anna.send(chat.conversationId, 'before')
+  const other = new SqliteConnection(chat.file)
+  t.teardown(() => { other.close() })
+  other.exec('CREATE TABLE others AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT randomblob(3000) AS x FROM n')
+  other.pragma('wal_checkpoint(TRUNCATE)')
+  const { size } = statSync(chat.file)
+  t.equal(await readiness(chat.app), 200)
+  other.exec('DROP TABLE others; VACUUM')
+  other.pragma('wal_checkpoint(TRUNCATE)')
+  t.ok(statSync(chat.file).size < size)
+  t.equal(await readiness(chat.app), 200, 'is no damage')
+  await works(t, chat, ['before'])
+})
+
+await t.test('a start with an emptied file, whose write-ahead log is there', async t => {
+  const chat = await start(t)
+  await chat.anna.send(chat.conversationId, 'before')
+  const left = join(temporaryFolder(t), 'chat.db')
+  writeFileSync(left, '')
+  copyFileSync(`${chat.file}-wal`, `${left}-wal`)
+  await t.rejects(build(t, { chat: { databaseUrl: `file:${left}` } }), /is empty, and .*-wal/, 'is refused: SQLite would delete that')
+  t.ok(statSync(`${left}-wal`).size > 0)
 })
 
 await t.test('a start without the file, whose write-ahead log is there', async t => {
