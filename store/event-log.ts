@@ -1,5 +1,6 @@
 // SQL by hand: one statement where the database can do that, since the position's row is locked from here to the commit.
 import type { ConversationRow, EventRow } from './rows.js'
+import { metaRow } from './meta.js'
 import type { Dialect, Sql } from './sql.js'
 import { keyed, perDialect } from './table.js'
 import * as tables from './tables.js'
@@ -49,8 +50,7 @@ export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow
   const statement = statements(dialect)
   const takePosition = async (text: string, ...params: string[]): Promise<number> => {
     const [row] = await sql.query<{ position: bigint }>(text, ...params)
-    if (row === undefined) throw new Error('chat_meta has no row')
-    return Number(row.position)
+    return Number(metaRow(row).position)
   }
   if (dialect.writesInWith) return { position: await takePosition(statement.inOne, tag, eventRows, counterRows), tag }
   const position = await takePosition(NEXT_POSITION)

@@ -1,5 +1,6 @@
 // SQL by hand: whenever streams open, their conversations are looked up together, by one statement with all keys.
 import type { Transaction } from './event-log.js'
+import { metaRow } from './meta.js'
 import type { Dialect, Sql } from './sql.js'
 import { select } from './table.js'
 import * as tables from './tables.js'
@@ -52,12 +53,13 @@ export async function findFollowables (sql: Sql, dialect: Dialect, pairs: Readon
 /** Rows read by one statement: SQLite reads in this thread, where nobody else gets a turn meanwhile. */
 export const FOLLOWABLES_PAGE = 2000
 
-/** The newest event `h` of the conversation, where it was asked for and is kept. */
-const NEWEST = `${event.columns}, ${tagOf('h')} AS newest_tag`
+/** With the row of `chat_meta`: without it, nothing can be written, and a stream would wait in vain. */
+const NEWEST = `${event.columns}, ${tagOf('h')} AS newest_tag, (SELECT m.id FROM chat_meta m WHERE m.id = 1) AS meta`
 
-interface WithNewest { newest_tag: string | null }
+interface WithNewest { newest_tag: string | null, meta: number | null }
 
 function tagged (row: WithNewest): Tagged {
+  metaRow(row.meta)
   const { newest_tag: tag } = row
   return { ...followable(row), newest: tag === null ? undefined : { position: event.read(row).position, tag } }
 }

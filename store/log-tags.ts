@@ -2,6 +2,7 @@
 import DataLoader from 'dataloader'
 import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
+import { metaRow } from './meta.js'
 import { select } from './table.js'
 import * as tables from './tables.js'
 import { tagOf } from './tag.js'
@@ -43,8 +44,7 @@ export class LogTags {
       `SELECT 1 AS newest, m.position AS position, ${tagAt('m.position')} AS tag, ${clock.columns} FROM chat_meta m WHERE m.id = 1
        UNION ALL SELECT 0, k.position, ${tagAt('k.position')}, 0 FROM ${dialect.table({ position: 'bigint' })} k`,
       JSON.stringify(positions.map(position => [position])))
-    const newest = rows.find(row => Number(row.newest) === 1)
-    if (newest === undefined) throw new Error('chat_meta has no row')
+    const newest = metaRow(rows.find(row => Number(row.newest) === 1))
     clock.observe({ clock: newest.clock }, askedAt)
     const tags = new Map<number, string>()
     for (const { position, tag } of rows) if (tag !== null) tags.set(Number(position), tag)
@@ -74,13 +74,13 @@ export class LogTags {
     return heads
   }
 
-  async #load (positions: readonly number[]): Promise<Array<PlaceTag | Error>> {
+  async #load (positions: readonly number[]): Promise<PlaceTag[]> {
     const { read, dialect } = this.#database
     const rows = await read.query<{ key: number | bigint, tag: string | null }>(
       `SELECT k.key, ${meta.columns}, ${tagAt('k.position')} AS tag
        FROM ${dialect.table({ key: 'int', position: 'bigint' })} k JOIN chat_meta m ON m.id = 1`,
       JSON.stringify(positions.map((position, index) => [index, position])))
     const found = new Map(rows.map(row => [Number(row.key), { newest: meta.read(row).position, tag: row.tag }]))
-    return positions.map((_, index) => found.get(index) ?? new Error('chat_meta has no row'))
+    return positions.map((_, index) => metaRow(found.get(index)))
   }
 }

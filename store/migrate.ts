@@ -185,7 +185,11 @@ async function applyMissing (
 
   const meta = qualified('chat_meta', session.schema)
   const identity = Array.from({ length: 10 }, () => randomInt(36).toString(36)).join('')
-  await query(session, `INSERT INTO ${meta} (id, identity, position) VALUES (1, '${identity}', 0) ON CONFLICT DO NOTHING`)
+  // Somebody may have deleted the row of a database in use: positions go on after the newest that was taken.
+  const newest = await hasTable(session, 'chat_conversations', session.schema)
+    ? `(SELECT COALESCE(MAX(position), 0) FROM ${qualified('chat_conversations', session.schema)})`
+    : '0'
+  await query(session, `INSERT INTO ${meta} (id, identity, position) VALUES (1, '${identity}', ${newest}) ON CONFLICT DO NOTHING`)
   const [row] = await query(session, `SELECT identity FROM ${meta} WHERE id = 1`)
   return { applied, identity: String(row?.[0]) }
 }
@@ -254,15 +258,19 @@ interface History {
 /** Prisma's table of migrations; empty where there is none yet. */
 async function readHistory (database: SqlQueryable, schema?: string): Promise<History> {
   const table = '_prisma_migrations'
-  const [existing] = schema === undefined
-    ? await query(database, `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '${table}'`)
-    : await query(database, 'SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2', schema, table)
-  if (existing === undefined) return { applied: new Set(), failed: undefined }
+  if (!await hasTable(database, table, schema)) return { applied: new Set(), failed: undefined }
 
   const rows = await query(database, `SELECT migration_name, finished_at IS NOT NULL
     FROM ${qualified(table, schema)} WHERE rolled_back_at IS NULL ORDER BY started_at`)
   const [applied, failed] = [rows.filter(([, finished]) => isTrue(finished)), rows.filter(([, finished]) => !isTrue(finished))]
   return { applied: new Set(applied.map(([name]) => String(name))), failed: failed[0] && String(failed[0][0]) }
+}
+
+async function hasTable (database: SqlQueryable, table: string, schema?: string): Promise<boolean> {
+  const [existing] = schema === undefined
+    ? await query(database, `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '${table}'`)
+    : await query(database, 'SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2', schema, table)
+  return existing !== undefined
 }
 
 /** @throws {DatabaseVersionError} when the database has migrations that aren't shipped */

@@ -5,6 +5,7 @@ import { parse, toClientConfig } from 'pg-connection-string'
 import { PrismaClient } from '../prisma/generated/postgresql/client.js'
 import { elapsedMs } from '../time.js'
 import type { Database, DatabaseOptions } from './database.js'
+import { metaRow } from './meta.js'
 import { DEFAULT_SCHEMA, migrate } from './migrate.js'
 import { CommitUnknown, isDropped, refusalOf } from './outage.js'
 import { RenewablePool } from './pool.js'
@@ -96,7 +97,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     ping: inFlightOnce(async () => {
       await transaction(async sql => {
         const statement = check ?? inOne(writeChecks(await sql.query<Column>(COLUMNS, schema)))
-        await sql.query(statement)
+        metaRow((await sql.query(statement))[0])
         check = statement
       })
     }),

@@ -186,8 +186,9 @@ const systemCodes: Readonly<Record<string, Reading>> = {
 }
 
 export const COMMIT_UNKNOWN = 'COMMIT_UNKNOWN'
+export const META_MISSING = 'META_MISSING'
 
-const otherCodes: Readonly<Record<string, Reading>> = { ...prismaCodes, ...systemCodes, [COMMIT_UNKNOWN]: 'unknown' }
+const otherCodes: Readonly<Record<string, Reading>> = { ...prismaCodes, ...systemCodes, [COMMIT_UNKNOWN]: 'unknown', [META_MISSING]: 'refused' }
 
 /** What is said in words only. */
 const words: ReadonlyArray<[RegExp, Reading]> = [

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { wallClockMs } from '../time.js'
 import type { Database } from './database.js'
+import { metaRow } from './meta.js'
 import { machineMs, SqliteClock } from './shared-clock.js'
 import type { Sql } from './sql.js'
 import { select } from './table.js'
@@ -32,7 +33,7 @@ export async function openSqliteClock (sql: Sql, transaction: Database['transact
 /** The file's offset, if it is for this start of the machine. */
 async function keptOffset (sql: Sql, boot: string): Promise<number | undefined> {
   const [row] = await sql.query(`SELECT ${meta.columns} FROM chat_meta m WHERE m.id = 1`)
-  const { clockBoot, clockOffset } = meta.read(row)
+  const { clockBoot, clockOffset } = meta.read(metaRow(row))
   if (clockBoot !== boot) return undefined
   return boot !== '' || await isInUse(sql, clockOffset) ? clockOffset : undefined
 }

@@ -6,6 +6,7 @@ import SqliteConnection from 'better-sqlite3'
 import { PrismaClient } from '../prisma/generated/sqlite/client.js'
 import { elapsedMs } from '../time.js'
 import type { Database, DatabaseOptions } from './database.js'
+import { metaRow } from './meta.js'
 import { DatabaseError, migrate } from './migrate.js'
 import { isCutShort } from './cut-short.js'
 import { inFlightOnce } from './once.js'
@@ -133,7 +134,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     },
     ping: inFlightOnce(async () => {
       await guard.check()
-      await read.query('SELECT position FROM chat_meta')
+      metaRow((await read.query('SELECT position FROM chat_meta WHERE id = 1'))[0])
       await outageToRefusal(onceUnlocked(checkWrites, PING_LOCK_MS))
     }),
     async close () {

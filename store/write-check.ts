@@ -37,4 +37,4 @@ export function writeChecks (columns: readonly Column[]): string[] {
 
 /** All of them as one statement, where the database can do that. */
 export const inOne = (statements: readonly string[]): string =>
-  `WITH ${statements.map((statement, index) => `w${index} AS (${statement})`).join(', ')} SELECT position FROM chat_meta`
+  `WITH ${statements.map((statement, index) => `w${index} AS (${statement})`).join(', ')} SELECT position FROM chat_meta WHERE id = 1`

@@ -233,6 +233,61 @@ await t.test('a table that somebody takes away', async t => {
   await works(t, chat, ['before'])
 })
 
+await t.test('the row of chat_meta that somebody deletes', async t => {
+  const chat = await start(t)
+  const { app, file, anna, ben, conversationId } = chat
+  await anna.send(conversationId, 'before')
+  const other = new SqliteConnection(file)
+  t.teardown(() => { other.close() })
+  other.exec('CREATE TABLE saved AS SELECT * FROM chat_meta')
+  for (const spoil of ['DELETE FROM chat_meta', 'UPDATE chat_meta SET id = 2']) {
+    other.exec(spoil)
+    for (const [method, path, body] of [
+      ['POST', '/api/chat/messages', { conversationId, text: 'lost' }],
+      ['POST', '/api/chat/conversations', { type: 'group', participantIds: ['ben'] }],
+      ['PUT', `/api/chat/conversations/${conversationId}/read`, { seq: 1 }]
+    ] as const) t.match(await ben.call(method, path, body), { status: 503, body: { code: 'UNAVAILABLE' } }, `${spoil}: ${path}`)
+    t.equal(await readiness(app), 503, `${spoil}: readiness`)
+    for (const query of [{ conversationId }, {}]) {
+      const stream = await ben.openStream(t, query)
+      t.equal(stream.status, 200)
+      t.match((await stream.next('disconnect')).data, { reason: 'unavailable' })
+      await stream.ended
+    }
+    other.exec('DELETE FROM chat_meta; INSERT INTO chat_meta SELECT * FROM saved')
+    t.equal(await readiness(app), 200)
+  }
+  t.notOk(chat.logged.some(line => line.includes('"level":50')), 'no mistake of the server')
+  other.exec('DROP TABLE saved')
+  await works(t, chat, ['before'])
+})
+
+await t.test('a start without the row of chat_meta makes another, which goes on counting', async t => {
+  const chat = await start(t)
+  await chat.anna.send(chat.conversationId, 'before')
+  const other = new SqliteConnection(chat.file)
+  t.teardown(() => { other.close() })
+  other.exec('DELETE FROM chat_meta')
+  await chat.app.close()
+  const next = await build(t, { chat: { databaseUrl: `file:${chat.file}` } })
+  await user(next, 'anna').send(chat.conversationId, 'after')
+  t.equal(other.prepare('SELECT count(*) - count(DISTINCT position) FROM chat_events').pluck().get(), 0, 'no position is taken twice')
+})
+
+await t.test('every table that is gone is an outage', async t => {
+  const chat = await start(t)
+  const other = new SqliteConnection(chat.file)
+  t.teardown(() => { other.close() })
+  const tables = other.prepare('SELECT name FROM sqlite_schema WHERE type = \'table\' AND name LIKE \'chat_%\'').pluck().all() as string[]
+  t.ok(tables.length >= 12)
+  for (const table of tables) {
+    other.exec(`ALTER TABLE ${table} RENAME TO elsewhere`)
+    t.equal(await readiness(chat.app), 503, table)
+    other.exec(`ALTER TABLE elsewhere RENAME TO ${table}`)
+    t.equal(await readiness(chat.app), 200)
+  }
+})
+
 await t.test('another writer\'s short lock is no outage', async t => {
   const chat = await start(t)
   const other = new SqliteConnection(chat.file)

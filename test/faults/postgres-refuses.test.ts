@@ -171,6 +171,12 @@ const states: State[] = [
     mend: async ({ admin }) => { await admin('ALTER TABLE chat.chat_conversations RENAME COLUMN other TO event_seq') }
   },
   {
+    name: 'the row of chat_meta is gone',
+    reads: false,
+    spoil: async ({ admin }) => { await admin('CREATE TABLE chat.saved AS SELECT * FROM chat.chat_meta', 'DELETE FROM chat.chat_meta') },
+    mend: async ({ admin }) => { await admin('INSERT INTO chat.chat_meta SELECT * FROM chat.saved', 'DROP TABLE chat.saved') }
+  },
+  {
     name: 'new sessions are read-only (25006)',
     reads: false,
     spoil: async ({ elsewhere, name, terminate }) => {
