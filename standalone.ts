@@ -13,6 +13,9 @@ const REQUEST_TIMEOUT_MS = 60_000
 /** How often Node.js looks for requests that are over that time, in milliseconds. Its default is 30 seconds. */
 const REQUEST_CHECK_MS = 2000
 
+/** The characters of a host and a port (RFC 3986, 3.2.2 and 3.2.3). */
+const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/
+
 export type ServerOptions = Pick<FastifyServerOptions, 'logger' | 'schemaController' | 'requestTimeout'>
 
 /** A server that answers every error in the chat's error shape, malformed HTTP included. */
@@ -42,9 +45,11 @@ function bareServer (config: Config, options: ServerOptions): FastifyInstance {
   clientErrors.watch(app.server)
   // An expectation other than 100-continue may be ignored (RFC 9110, 10.1.1). Node.js would answer it without a body.
   app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
-  app.addHook('onRequest', async ({ raw: { httpVersion, headers } }) => {
+  app.addHook('onRequest', async ({ raw: { httpVersion, rawHeaders } }) => {
+    const hosts = hostsOf(rawHeaders)
     // RFC 9112, 3.2
-    if (httpVersion === '1.1' && headers.host === undefined) throw chatError('BAD_REQUEST')
+    const isValid = hosts.length === 1 ? HOST.test(hosts[0]!) : hosts.length === 0 && httpVersion !== '1.1'
+    if (!isValid) throw chatError('BAD_REQUEST')
   })
   if (config.trustProxy === true) {
     app.log.warn('TRUST_PROXY=on lets every client claim any address, so limits by address have no effect. List the addresses of the proxies instead')
@@ -52,6 +57,16 @@ function bareServer (config: Config, options: ServerOptions): FastifyInstance {
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(notFound)
   return app
+}
+
+/** Node.js keeps only the first of several in `headers`. */
+function hostsOf (rawHeaders: readonly string[]): string[] {
+  const hosts = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts.push(rawHeaders[index + 1]!)
+  }
+  return hosts
 }
 
 /** The app of the standalone server: the chat, and what a host would add. */
