@@ -1,8 +1,8 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { serverCommand } from '../chaos/server-process.js'
 import { openEvents } from '../event-reader.js'
@@ -14,11 +14,27 @@ const root = new URL('../../', import.meta.url)
 
 interface Started { npm: ChildProcess, origin: string, exited: Promise<{ code: number | null, signal: string | null }>, output: () => string }
 
-/** Runs `npm start` with the project's own script, in a folder of its own and as the leader of a process group. */
-async function npmStart (t: Test, { env = {}, args = [] }: { env?: Record<string, string>, args?: string[] } = {}): Promise<Started> {
+/** The project's own start script, in a folder of its own. */
+function clone (t: Test): string {
   const folder = temporaryFolder(t)
   const { name, scripts: { start } } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { name: string, scripts: { start: string } }
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, version: '0.0.0', type: 'module', scripts: { start } }))
+  cpSync(new URL('scripts/start.js', root), join(folder, 'scripts', 'start.js'))
+  return folder
+}
+
+/** Installs packages of this repository, or all of them. */
+function install (folder: string, ...names: string[]): void {
+  const modules = fileURLToPath(new URL('node_modules', root))
+  if (names.length === 0) return symlinkSync(modules, join(folder, 'node_modules'))
+  mkdirSync(join(folder, 'node_modules'))
+  for (const name of names) symlinkSync(join(modules, name), join(folder, 'node_modules', name))
+}
+
+/** `npm start` as the leader of a process group. */
+async function npmStart (t: Test, { env = {}, args = [] }: { env?: Record<string, string>, args?: string[] } = {}): Promise<Started> {
+  const folder = clone(t)
+  install(folder)
   mkdirSync(join(folder, 'dist'))
   // The build, or the sources if the build is older.
   const server = pathToFileURL(resolve(serverCommand().at(-1)!)).href
@@ -107,6 +123,20 @@ await t.test('SIGHUP to the server itself', { skip }, async t => {
     .map(line => line.trim().split(/ +/)).find(([, parent]) => parent === String(started.npm.pid))![0])
   await drains(t, started, pid, 'SIGHUP')
   t.same(await started.exited, { code: 0, signal: null }, 'and ends with 0')
+})
+
+await t.test('where nothing was installed or built, one line says what to run', { skip }, async t => {
+  const cases: Array<[name: string, installed: string[] | undefined, line: string]> = [
+    ['a fresh clone', undefined, 'The dependencies are not installed. Run: npm ci'],
+    ['npm ci --ignore-scripts', [], 'The server is not built. Run: npm run build'],
+    ['npm ci --omit=dev', ['fastify'], 'The server is not built. Run: npm ci']
+  ]
+  for (const [name, installed, line] of cases) {
+    const folder = clone(t)
+    if (installed !== undefined) install(folder, ...installed)
+    const { status, stderr } = spawnSync('npm', ['start', '--silent'], { cwd: folder, env: { PATH: process.env.PATH, HOME: folder }, encoding: 'utf8' })
+    t.strictSame({ status, stderr }, { status: 1, stderr: `${line}\n` }, name)
+  }
 })
 
 const skipTerminal = skip !== false ? skip : spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1) that makes terminals'
