@@ -37,6 +37,8 @@ export class CatchUp<C extends Catalogue> {
   #pages: PageReader<C> | undefined
   /** Streams that are catching up. */
   readonly #running = new WeakSet<Stream>()
+  /** The reading of what a topic misses, while it lasts and afterwards. */
+  readonly #filling = new WeakMap<Topic, Promise<void>>()
 
   constructor (horizon: Horizon<C>, registry: Registry, turn: Turn<C>, counters: HubCounters, owner: CatchUpOwner) {
     this.#horizon = horizon
@@ -73,7 +75,7 @@ export class CatchUp<C extends Catalogue> {
       if (!stream.open || next.done === true) break
       const [name, progress] = next.value
       const topic = this.#registry.topic(name)!
-      if (progress.sent > topic.head) await this.#bringTo(topic)
+      if (Math.max(progress.sent, progress.entitledAt) > topic.head && progress.sent >= topic.head) await this.#bringTo(topic)
       else if (progress.sent < topic.head) await this.#sendPage(stream, topic, progress)
       else if (progress.away) this.#registry.leave(stream, topic)
       else topic.goLive(stream)
@@ -84,6 +86,7 @@ export class CatchUp<C extends Catalogue> {
   /** The database is ahead of what the topic has sent: events that wait bring it there, or else the log. */
   async #bringTo (topic: Topic): Promise<void> {
     if (topic.idle) void this.fill(topic)
+    await this.#filling.get(topic)
     await nextTurn()
   }
 
@@ -120,6 +123,12 @@ export class CatchUp<C extends Catalogue> {
   /** Reads what is missing in a topic, and what has come since. */
   async fill (topic: Topic): Promise<void> {
     if (!this.#horizon.hasLog || !topic.beginFilling()) return
+    const filled = this.#fill(topic)
+    this.#filling.set(topic, filled)
+    await filled
+  }
+
+  async #fill (topic: Topic): Promise<void> {
     this.#turn.activate(topic)
     this.#counters.gaps++
     while (!this.#owner.isClosing() && this.#registry.holds(topic)) {

@@ -290,7 +290,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #follow (stream: Stream, { topic: name, head, after = head }: Follow, position: number): void {
     const topic = this.#topic(name, head, position)
-    if (after === topic.head) topic.goLive(stream)
+    // A topic that has not come to what was read is still to send some of that, which the stream's ids must not cover yet
+    if (after === topic.head && head <= topic.head) topic.goLive(stream)
     else this.#catchUp.begin(stream, topic, { sent: after, entitledAt: head, fellBehindAt: elapsedMs(), away: false })
   }
 

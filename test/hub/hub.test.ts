@@ -230,6 +230,45 @@ test('what was read for one is kept for the next, unless more has happened since
   t.strictSame(await resume(), [11, 12, 13, 14], 'as they are now')
 })
 
+test('a stream that resumes while its node is reading what it missed has not seen that', async (t) => {
+  const hub = start(t)
+  let release = (): void => {}
+  const held = new Promise<void>(resolve => { release = resolve })
+  class SlowLog extends MemoryLog<Events> {
+    override async read (topic: string, after: number, limit: number) {
+      if (topic === 'a') await held
+      return await super.read(topic, after, limit)
+    }
+  }
+  const log = new SlowLog()
+  for (const topic of ['a', 'b']) log.append(note(1, topic))
+  await hub.useLog(log)
+  const follows = (heads: { a: number }): Array<{ topic: string, head: number, after: number }> =>
+    [{ topic: 'a', head: heads.a, after: 1 }, { topic: 'b', head: 1, after: 1 }]
+  hub.start({ id: 'o', userId: 'o', sink: new MemorySink(), all: true, echo: true, expiresAt: null, follows: follows({ a: 1 }) })
+  // Another node commits an event and dies. This one finds it in the log, and reads it.
+  log.append(note(2, 'a'))
+  await hub.sweep()
+  t.equal(hub.position, 3)
+  const sink = new MemorySink()
+  const cursor = (): string => 'where the client was'
+  hub.start({ id: 's', userId: 'u', sink, all: true, echo: true, expiresAt: null, follows: follows({ a: 2 }), resumed: () => ({ cursor, after: () => cursor }) })
+  const tell = (n: number): void => {
+    const logged = log.append(note(n, 'b'))
+    hub.emit(logged)
+    hub.settle(logged.position!, logged.tag)
+  }
+  tell(3)
+  await eventually(() => numbers(sink).length === 1)
+  t.equal(sink.events[0]!.id, 'where the client was', 'the other event may come before it, but its id does not cover what is missing')
+  release()
+  await eventually(() => numbers(sink).length === 2)
+  t.strictSame(numbers(sink), [3, 2])
+  tell(4)
+  await eventually(() => numbers(sink).length === 3)
+  t.equal(sink.events[2]!.id, 'all.5.tag5')
+})
+
 test('who falls behind as they come in reads from there on, and not what was before', async (t) => {
   const hub = start(t)
   const log = new MemoryLog<Events>()
