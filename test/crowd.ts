@@ -260,7 +260,10 @@ class Follower {
   #goals: Map<string, number> | undefined
   #stopped = false
 
-  constructor (userId: string, conversationId: string | undefined, rng: Rng, streakMax: number, connect: (lastEventId: string | undefined) => Promise<EventReader>) {
+  constructor (
+    userId: string, conversationId: string | undefined, rng: Rng, streakMax: number,
+    connect: (lastEventId: string | undefined) => Promise<EventReader>
+  ) {
     this.userId = userId
     this.conversationId = conversationId
     this.#rng = rng

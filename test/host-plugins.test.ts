@@ -9,7 +9,15 @@ import { openEvents } from './event-reader.js'
 import { baseUrl, listen, SECRET, throwAwayStore, token, user } from './helper.js'
 
 /** A host app with the chat below /chat. `before` and `after` are the host's own plugins. */
-async function host (t: Test, parts: { before?: (app: FastifyInstance) => Promise<void>, after?: (app: FastifyInstance) => Promise<void>, chat?: Partial<ChatAppOptions>, server?: FastifyServerOptions }): Promise<FastifyInstance> {
+async function host (
+  t: Test,
+  parts: {
+    before?: (app: FastifyInstance) => Promise<void>
+    after?: (app: FastifyInstance) => Promise<void>
+    chat?: Partial<ChatAppOptions>
+    server?: FastifyServerOptions
+  }
+): Promise<FastifyInstance> {
   const store = await throwAwayStore()
   const app = Fastify(parts.server ?? {})
   t.teardown(async () => {

@@ -153,7 +153,9 @@ console.log(JSON.stringify(outcomes))
 await t.test('drivers are loaded where an option needs them, and one that is absent is one line', async t => {
   writeFileSync(join(folder, 'hooks.mjs'), HOOKS)
   writeFileSync(join(folder, 'host.mjs'), HOST)
-  const node = async (file: string, absent: string[], env: Record<string, string>): Promise<{ code: number, stdout: string, stderr: string }> => await new Promise(resolve => {
+  const node = async (
+    file: string, absent: string[], env: Record<string, string>
+  ): Promise<{ code: number, stdout: string, stderr: string }> => await new Promise(resolve => {
     execFile(process.execPath, ['--import', './hooks.mjs', file], { cwd: folder, env: { PATH: process.env.PATH, ABSENT: absent.join(','), ...env } }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
     })

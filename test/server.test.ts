@@ -36,7 +36,9 @@ function temporary (t: Test): string {
   return folder
 }
 
-async function start (t: Test, folder: string, env: Record<string, string> = {}): Promise<{ origin: string, stop: (signal?: NodeJS.Signals) => Promise<Run> }> {
+async function start (
+  t: Test, folder: string, env: Record<string, string> = {}
+): Promise<{ origin: string, stop: (signal?: NodeJS.Signals) => Promise<Run> }> {
   const { child, origin, ended } = launch(folder, env)
   t.teardown(async () => {
     child.kill('SIGKILL')
@@ -137,7 +139,9 @@ await t.test('two processes on one file see each other\'s events, and number wit
   const conversationId = await converse(one.origin)
   const streams = await Promise.all([one, two].map(async ({ origin }) => await openEvents(t, `${origin}/api/sse?conversationId=${conversationId}`, bob)))
   for (const stream of streams) await stream.next('connected')
-  const sent = await Promise.all(Array.from({ length: 40 }, async (_, n) => await say(n % 2 === 0 ? one.origin : two.origin, conversationId, String(n))))
+  const sent = await Promise.all(
+    Array.from({ length: 40 }, async (_, n) => await say(n % 2 === 0 ? one.origin : two.origin, conversationId, String(n)))
+  )
   t.strictSame(sent.map(({ seq }) => seq).sort((a, b) => a - b), Array.from({ length: 40 }, (_, n) => n + 1))
   for (const stream of streams) {
     const events = await stream.take(40)

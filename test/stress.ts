@@ -21,7 +21,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now()) }
   }
 })
-const [seconds, users, conversations, pauseMs, connections] = [values.seconds, values.users, values.conversations, values.pause, values.connections].map(Number) as [number, number, number, number, number]
+const [seconds, users, conversations, pauseMs, connections] = [
+  values.seconds, values.users, values.conversations, values.pause, values.connections
+].map(Number) as [number, number, number, number, number]
 
 /** Sends messages with POST for this many seconds, as fast as this many connections can. */
 async function measureMessages (server: ServerProcess, seconds: number): Promise<{ messages: number, cpuMicros: number, seconds: number }> {
@@ -62,7 +64,9 @@ try {
   await server.start()
   process.stdout.write(`${users} users in ${conversations} conversations for ${seconds} s (seed ${values.seed}) …\n`)
   const cpu = server.cpuMicros
-  const report = await runCrowd({ origin: server.origin, tokenOf: mint, users, conversations, ms: seconds * 1000, pauseMs, streakMax: 2000, seed: values.seed })
+  const report = await runCrowd(
+    { origin: server.origin, tokenOf: mint, users, conversations, ms: seconds * 1000, pauseMs, streakMax: 2000, seed: values.seed }
+  )
   const crowdCpu = server.cpuMicros - cpu
   const posts = await measureMessages(server, Math.min(10, seconds))
   process.stdout.write(`${table([

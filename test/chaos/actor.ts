@@ -86,7 +86,9 @@ export class Actor {
   }
 
   /** A call as a participant. Undefined if the response is 404 and that is possible. */
-  async #within (conversationId: string, method: string, path: string, body: unknown, accepted: number[]): Promise<(Answer & { attempts: number }) | undefined> {
+  async #within (
+    conversationId: string, method: string, path: string, body: unknown, accepted: number[]
+  ): Promise<(Answer & { attempts: number }) | undefined> {
     const { epoch } = this.#model.membership(conversationId, this.#options.userId)
     const answer = await this.#call(method, path, body)
     if (accepted.includes(answer.status)) return answer
@@ -132,7 +134,9 @@ export class Actor {
   }
 
   #own (conversationId: string): SentMessage | undefined {
-    const own = this.#model.savedIn(conversationId).slice(-100).filter(({ senderId, deletedAt }) => senderId === this.#options.userId && deletedAt === undefined)
+    const own = this.#model.savedIn(conversationId).slice(-100).filter(
+      ({ senderId, deletedAt }) => senderId === this.#options.userId && deletedAt === undefined
+    )
     return own.length === 0 ? undefined : this.#rng.pick(own)
   }
 

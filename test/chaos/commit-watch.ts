@@ -46,8 +46,9 @@ export class CommitWatch {
       const last = this.#samples.at(-1)
       const sample = { asked, answered: Date.now(), position: position ?? last?.position ?? 0 }
       // Of several samples with one position, only the first and the last are needed.
-      if (position !== undefined && last?.position === position && this.#samples.at(-2)?.position === position) this.#samples[this.#samples.length - 1] = sample
-      else if (position !== undefined) this.#samples.push(sample)
+      if (position !== undefined && last?.position === position && this.#samples.at(-2)?.position === position) {
+        this.#samples[this.#samples.length - 1] = sample
+      } else if (position !== undefined) this.#samples.push(sample)
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {})
     }
   }

@@ -18,7 +18,9 @@ export async function gather (port: number, to: number, from = 0): Promise<strin
 }
 
 /** Sends this many messages at a steady rate, a few at the same time. @returns how many were acknowledged */
-export async function write (port: number, conversationId: string, { count, perSecond, bytes }: { count: number, perSecond: number, bytes: number }): Promise<number> {
+export async function write (
+  port: number, conversationId: string, { count, perSecond, bytes }: { count: number, perSecond: number, bytes: number }
+): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   const token = mint('writer')
   const text = 'x'.repeat(bytes)

@@ -103,7 +103,21 @@ export interface Levers {
 
 /** Carries out the schedule. */
 export class Faults {
-  readonly counts: Record<FaultKind, number> = { kill: 0, killAtCommit: 0, terminate: 0, pause: 0, lock: 0, databaseAway: 0, busAway: 0, readOnly: 0, noConnections: 0, fileAway: 0, diskFull: 0, clockJump: 0 }
+  readonly counts: Record<FaultKind, number> = {
+    kill: 0,
+    killAtCommit: 0,
+    terminate: 0,
+    pause: 0,
+    lock: 0,
+    databaseAway: 0,
+    busAway: 0,
+    readOnly: 0,
+    noConnections: 0,
+    fileAway: 0,
+    diskFull: 0,
+    clockJump: 0
+  }
+
   readonly deaths: Death[] = []
   slowestTerminationMs = 0
   readonly #servers: readonly ServerProcess[]

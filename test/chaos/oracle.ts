@@ -225,7 +225,9 @@ export class Oracle {
       if (type !== 'typing' || conversationId === undefined) continue
       const log = this.#logs.get(conversationId)
       if (log === undefined) continue
-      const last = received.slice(0, behind).findLast(event => event.connection === connection && event.conversationId === conversationId && event.userId === userId && MEMBERSHIP.has(event.type))
+      const last = received.slice(0, behind).findLast(
+        event => event.connection === connection && event.conversationId === conversationId && event.userId === userId && MEMBERSHIP.has(event.type)
+      )
       const left = last?.type === 'participantLeft' ? last : undefined
       const since = left?.at ?? openedAt[connection]!
       const isIn = this.#stays(conversationId, userId).some(({ from, to }) => to !== left?.eventSeq &&

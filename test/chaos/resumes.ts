@@ -58,7 +58,12 @@ export async function runResumes ({ streams, missed }: ResumesOptions): Promise<
         const batch = Array.from({ length: Math.min(AT_ONCE, streams - start) }, (_, index) => {
           const user = (start + index) % userCount
           const lastEventId = from?.[start + index]?.lastId
-          return new RawReader({ port: server.port, token: tokens[user]!, conversationId: conversationIds[Math.floor(user / USERS)]!, ...(lastEventId === undefined ? {} : { lastEventId }) })
+          return new RawReader({
+            port: server.port,
+            token: tokens[user]!,
+            conversationId: conversationIds[Math.floor(user / USERS)]!,
+            ...(lastEventId === undefined ? {} : { lastEventId })
+          })
         })
         opened.push(...batch)
         await eventually(() => batch.every(({ connected, closed }) => connected || closed))
@@ -86,7 +91,9 @@ export async function runResumes ({ streams, missed }: ResumesOptions): Promise<
       if (failed.length > 0) failures.push(`${what}: ${failed.length} readers, such as ${failed[0]!.problem ?? `${failed[0]!.events} of ${behind} events, closed: ${String(failed[0]!.closed)}, ${failed[0]!.tail.slice(-200)}`}`)
     }
     const writeToAll = async (perSecond: number): Promise<void> => {
-      await Promise.all(conversationIds.map(async conversationId => await write(server.port, conversationId, { count: missed, perSecond, bytes: 200 })))
+      await Promise.all(
+        conversationIds.map(async conversationId => await write(server.port, conversationId, { count: missed, perSecond, bytes: 200 }))
+      )
     }
 
     const opening = await measured(async () => { readers = await openAll() })
@@ -116,7 +123,9 @@ export async function runResumes ({ streams, missed }: ResumesOptions): Promise<
     })
     judge('while somebody writes', missed)
     await database.close()
-    return { streams, opening, clearing, nothingMissed, somethingMissed, whileWriting, failures, memoryMiB: Math.round(server.residentBytes / 2 ** 20) }
+    return {
+      streams, opening, clearing, nothingMissed, somethingMissed, whileWriting, failures, memoryMiB: Math.round(server.residentBytes / 2 ** 20)
+    }
   } finally {
     for (const reader of readers) reader.close()
     await server.dispose()

@@ -299,7 +299,15 @@ class World {
     const subscriber = new Subscriber(
       `${name}${echo ? ' with echo' : ''}${slow ? ', slow' : ''}`,
       { userId, conversationId, echo, resumeBy: byHeader ? 'header' : 'query', slow },
-      { port: () => hops.pick(this.#proxies).port, model: this.#model, api: this.#api, rng: this.#rng.fork(name), problem: this.#problem, nodes: this.#nodeCount, clocksJump: this.#clocksJump })
+      {
+        port: () => hops.pick(this.#proxies).port,
+        model: this.#model,
+        api: this.#api,
+        rng: this.#rng.fork(name),
+        problem: this.#problem,
+        nodes: this.#nodeCount,
+        clocksJump: this.#clocksJump
+      })
     this.#subscribers.push(subscriber)
     return subscriber
   }
@@ -353,13 +361,17 @@ class World {
         history.push(...body.messages as typeof history)
         hasMore = body.hasMore as boolean
       }
-      if (history.length !== expected.length || history.some((message, index) => message.id !== expected[index]!.id || message.text !== expected[index]!.text)) {
+      if (history.length !== expected.length || history.some(
+        (message, index) => message.id !== expected[index]!.id || message.text !== expected[index]!.text
+      )) {
         this.#problem(`${id}: the history that REST gives is another`)
       }
       for (const { seq, createdAt, editedAt, deletedAt } of history) {
         if ((editedAt !== null && editedAt < createdAt) || (deletedAt !== null && deletedAt < (editedAt ?? createdAt))) this.#problem(`${id}: message ${seq} was made ${createdAt}, edited ${editedAt}, deleted ${deletedAt}`)
       }
-      const unread = expected.filter(({ seq, senderId, deletedAt }) => seq > reader.readSeq && senderId !== reader.userId && deletedAt === null).length
+      const unread = expected.filter(
+        ({ seq, senderId, deletedAt }) => seq > reader.readSeq && senderId !== reader.userId && deletedAt === null
+      ).length
       const { body } = await callOnce(port, 'GET', path, { token })
       if (body.unreadCount !== unread) this.#problem(`${id}: ${reader.userId} has ${unread} unread, and it says ${String(body.unreadCount)}`)
       const replayed = await replay(port, reader.userId, id, `${identity}.${num}.0`, eventSeq)
@@ -371,7 +383,9 @@ class World {
   /** The list is in the order of positions, not of what clocks said. */
   async #judgeList (port: number, userId: string, log: LogRow[]): Promise<void> {
     const latest = new Map<string, number>()
-    for (const { conversationId, type, position } of log) if (ACTIVITY.has(type)) latest.set(conversationId, Math.max(latest.get(conversationId) ?? 0, position))
+    for (const { conversationId, type, position } of log) {
+      if (ACTIVITY.has(type)) latest.set(conversationId, Math.max(latest.get(conversationId) ?? 0, position))
+    }
     const { body } = await callOnce(port, 'GET', '/api/chat/conversations?limit=100', { token: mint(userId) })
     const positions = (body.conversations as Array<{ id: string }>).map(({ id }) => latest.get(id) ?? 0)
     if (positions.some((position, index) => position > (positions[index - 1] ?? Infinity))) this.#problem(`the list of ${userId} is in the order ${positions.join(', ')} of positions`)

@@ -108,7 +108,9 @@ export class Subscriber {
   get typing (): Heard[] {
     const last = new Map<string, Heard>()
     for (const heard of this.heard) if (heard.type === 'typing' && heard.connection === this.openedAt.length - 1) last.set(`${heard.conversationId} ${heard.userId}`, heard)
-    return [...last.values()].filter(({ isTyping, conversationId, behind, connection }) => isTyping && !this.#isOut(conversationId, connection, behind))
+    return [...last.values()].filter(
+      ({ isTyping, conversationId, behind, connection }) => isTyping && !this.#isOut(conversationId, connection, behind)
+    )
   }
 
   /** Whether the user was removed after an event. */
@@ -139,7 +141,9 @@ export class Subscriber {
       if (retryAfterMs === null) {
         while (!signal.aborted && !this.#mayBeBack(epoch)) await model.change(signal)
       }
-      await sleep(Math.min(retryAfterMs ?? rng.between(0, this.#onThisConnection === undefined ? 700 : 250), 700), undefined, { signal }).catch(() => {})
+      await sleep(
+        Math.min(retryAfterMs ?? rng.between(0, this.#onThisConnection === undefined ? 700 : 250), 700), undefined, { signal }
+      ).catch(() => {})
     }
   }
 
@@ -316,7 +320,15 @@ export class Subscriber {
     if (id !== undefined) this.#problem(`${type} with an id`)
     if (data.userId === userId && (type === 'onlineStatus' || !echo)) this.#problem(`one's own ${type}`)
     if (conversationId !== null && type === 'typing' && data.conversationId !== conversationId) this.#problem(`${type} of ${String(data.conversationId)}`)
-    this.heard.push({ conversationId: data.conversationId as string | undefined, type, connection: this.openedAt.length - 1, at: Date.now(), behind: this.received.length, userId: String(data.userId), isTyping: data.isTyping === true })
+    this.heard.push({
+      conversationId: data.conversationId as string | undefined,
+      type,
+      connection: this.openedAt.length - 1,
+      at: Date.now(),
+      behind: this.received.length,
+      userId: String(data.userId),
+      isTyping: data.isTyping === true
+    })
   }
 
   #receive (type: string, data: Record<string, unknown>, id: string | undefined): void {

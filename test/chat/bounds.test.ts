@@ -29,7 +29,9 @@ test('what waits for the database has a bound, past which it is refused at once'
   const writer = new Writer(silentDatabase(), () => {})
   const command = { needs () {}, apply () {} }
   const results: string[] = []
-  const writes = Array.from({ length: WAITING_MAX + 5 }, async () => { await writer.write(command).catch((error: { code: string }) => { results.push(error.code) }) })
+  const writes = Array.from(
+    { length: WAITING_MAX + 5 }, async () => { await writer.write(command).catch((error: { code: string }) => { results.push(error.code) }) }
+  )
   await Promise.race([Promise.all(writes), new Promise(resolve => setImmediate(resolve))])
   t.strictSame(results, Array.from({ length: 5 }, () => 'UNAVAILABLE'))
 

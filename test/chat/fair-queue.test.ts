@@ -2,7 +2,9 @@ import { test } from 'tap'
 import { FairQueue, type Place } from '../../chat/fair-queue.js'
 
 /** A queue whose jobs end when the test says so. */
-function start (workers: number, capacity = 100): { begun: string[], put: (name: string, place: Place) => Promise<string>, end: (name: string) => Promise<void> } {
+function start (
+  workers: number, capacity = 100
+): { begun: string[], put: (name: string, place: Place) => Promise<string>, end: (name: string) => Promise<void> } {
   const queue = new FairQueue({ workers, capacity, retryAfter: 7 })
   const begun: string[] = []
   const ends = new Map<string, () => void>()

@@ -41,7 +41,9 @@ for (const followed of [true, false]) {
     const group = await alice.group([bob])
     const request = { caller: { userId: 'bob', expiresAt: null }, lastEventId: undefined, echo: false }
     if (followed) (await chat.streams.admit({ ...request, caller: { userId: 'alice', expiresAt: null }, conversationId: group })).begin(new MemorySink())
-    const admissions = [await chat.streams.admit({ ...request, conversationId: group }), await chat.streams.admit({ ...request, conversationId: undefined })]
+    const admissions = [
+      await chat.streams.admit({ ...request, conversationId: group }), await chat.streams.admit({ ...request, conversationId: undefined })
+    ]
     const sinks = admissions.map(() => new MemorySink())
     await chat.sendMessage('alice', { conversationId: group, text: '1' })
     admissions.forEach((admission, index) => { admission.begin(sinks[index]!) })
@@ -62,7 +64,9 @@ for (const followed of [true, false]) {
 test('a client that goes away while it is admitted leaves nothing open', async (t) => {
   const app = await build(t)
   const alice = await user(app, 'alice').arrive()
-  const admission = await app.chat.streams.admit({ caller: { userId: alice.id, expiresAt: null }, conversationId: undefined, lastEventId: undefined, echo: false })
+  const admission = await app.chat.streams.admit(
+    { caller: { userId: alice.id, expiresAt: null }, conversationId: undefined, lastEventId: undefined, echo: false }
+  )
   const sink = new MemorySink()
   sink.destroy()
   admission.begin(sink)

@@ -11,7 +11,9 @@ const sender = (userId: string) => ({ userId, displayName: userId, avatar: null 
 const at = (minute: number) => `2026-01-15T11:${String(minute).padStart(2, '0')}:00.000Z`
 const event = (conversationId: string, seq: number, data: Partial<Message> = {}): ChatEvents['message'] =>
   ({ ...message(seq, { conversationId, id: `${conversationId}${seq}`, createdAt: at(seq), sender: sender(data.senderId ?? 'bob'), ...data }), eventSeq: ++eventSeq })
-const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
+const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation(
+  { id, conversationId: id, updatedAt: at(minute), ...data }
+)
 const mine = { senderId: 'alice' }
 
 function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient>) {

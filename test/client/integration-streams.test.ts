@@ -57,7 +57,9 @@ t.test('a stream outlives its tokens', async (t) => {
   subscription.unsubscribe()
 
   const expiring = createRecorder()
-  subscribeToSSE({ conversationId: id, baseUrl, token: makeToken({ sub: benId, exp: Math.floor(Date.now() / 1000) + 2 }), backoffBaseMs: 1, ...expiring.callbacks })
+  subscribeToSSE(
+    { conversationId: id, baseUrl, token: makeToken({ sub: benId, exp: Math.floor(Date.now() / 1000) + 2 }), backoffBaseMs: 1, ...expiring.callbacks }
+  )
   await expiring.until('onError')
   t.strictSame(expiring.order().filter((name) => name !== 'onStatusUpdate'), ['onConnect', 'onDisconnect', 'onError'])
   t.strictSame(expiring.first('onDisconnect'), ['token_expired'])

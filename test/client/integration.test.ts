@@ -38,7 +38,9 @@ t.test('two people: messages, ticks, typing, presence, unread', async (t) => {
   await until(ben.chat, () => ben.chat.getSnapshot().messages[0]?.deletedAt !== null)
   t.strictSame(texts(ben.chat), [''])
 
-  const isOnline = (chat: LiveConversation, userId: string) => chat.getSnapshot().conversation?.participants.find((participant) => participant.userId === userId)?.isOnline
+  const isOnline = (chat: LiveConversation, userId: string) => chat.getSnapshot().conversation?.participants.find(
+    (participant) => participant.userId === userId
+  )?.isOnline
   await until(ann.chat, () => isOnline(ann.chat, benId) === true)
   await clients[1].setOnline(false)
   await until(ann.chat, () => isOnline(ann.chat, benId) === false)

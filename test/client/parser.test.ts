@@ -26,7 +26,10 @@ function inEveryWay (whole: Uint8Array): Parsed[] {
   return ways
 }
 
-type Case = [name: string, input: string, events: ([data: string] | [data: string, type: string] | [data: string, type: string, id: string])[], retries?: number[]]
+type Case = [
+  name: string, input: string, events: ([data: string] | [data: string, type: string] | [data: string, type: string, id: string])[],
+  retries?: number[]
+]
 
 const cases: Case[] = [
   // Lines and their ends

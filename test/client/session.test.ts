@@ -34,7 +34,9 @@ async function setUp (t: Teardown, stream: (exchange: Exchange, number: number) 
     else exchange.json(200, {})
   })
   const open = (more: SessionOptions = {}) => {
-    const session = createSession(createChatClient({ baseUrl: server.baseUrl, token, retryBaseMs: 1, ...quick, maxAttempts: 2 }), { ...options, ...more })
+    const session = createSession(
+      createChatClient({ baseUrl: server.baseUrl, token, retryBaseMs: 1, ...quick, maxAttempts: 2 }), { ...options, ...more }
+    )
     t.teardown(() => session.close())
     return session
   }

@@ -14,7 +14,9 @@ t.setTimeout(240_000)
 const WRITE_MS = Number(process.env.HAMMER_MS ?? 2000)
 const WRITERS = 6
 
-async function call<Body = { id: string }> (node: ServerProcess, userId: string, path: string, body?: object): Promise<{ status: number, body: Body }> {
+async function call<Body = { id: string }> (
+  node: ServerProcess, userId: string, path: string, body?: object
+): Promise<{ status: number, body: Body }> {
   const response = await fetch(node.origin + path, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${mint(userId)}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
@@ -92,7 +94,9 @@ async function checkLog (t: Test, installation: Installation, writing: Writing):
   return rows.length
 }
 
-const inOrder = (events: StreamEvent[]): boolean => events.every(({ data }, index) => index === 0 || data.eventSeq === (events[index - 1]!.data.eventSeq as number) + 1)
+const inOrder = (events: StreamEvent[]): boolean => events.every(
+  ({ data }, index) => index === 0 || data.eventSeq === (events[index - 1]!.data.eventSeq as number) + 1
+)
 
 for (const kind of kinds) {
   t.test(`two nodes told by ${kind}`, { skip: await skipWithout(kind) }, async t => {

@@ -51,7 +51,9 @@ const until = (text: string) => ({ data }: StreamEvent): boolean => data['text']
 const ids = (events: StreamEvent[]): string[] => events.filter(({ data }) => data['eventSeq'] !== undefined).map(({ id }) => id!)
 
 /** A stream of one conversation and one of all conversations, on each node. */
-async function openAll (t: Test, { nodes, bob, id }: Scene): Promise<Array<{ stream: EventReader, query: Record<string, string>, node: FastifyInstance }>> {
+async function openAll (
+  t: Test, { nodes, bob, id }: Scene
+): Promise<Array<{ stream: EventReader, query: Record<string, string>, node: FastifyInstance }>> {
   const open = []
   for (const node of nodes) {
     for (const query of [{ conversationId: id }, {}]) open.push({ stream: await at(node, bob).stream(t, query), query, node })
@@ -71,7 +73,9 @@ async function untilReset (t: Test, stream: EventReader, conversationId: string 
 }
 
 /** The first events of a stream that resumes after an id: `connected`, and a `reset` if there is one. */
-async function resume (t: Test, node: FastifyInstance, bob: User, query: Record<string, string>, lastEventId: string): Promise<{ stream: EventReader, resumed: unknown }> {
+async function resume (
+  t: Test, node: FastifyInstance, bob: User, query: Record<string, string>, lastEventId: string
+): Promise<{ stream: EventReader, resumed: unknown }> {
   const stream = await at(node, bob).openStream(t, query, { 'last-event-id': lastEventId })
   return { stream, resumed: (await stream.next('connected')).data['resumed'] }
 }

@@ -83,7 +83,9 @@ await t.test('over its budget, who takes nothing is told too_slow, and can resum
   const resumed = await ben.stream(t, { conversationId }, { 'last-event-id': lastId })
   await anna.send(conversationId, 'end')
   const rest = await resumed.until(({ data }) => data.text === 'end')
-  const seqs = [...events.map(({ data }) => JSON.parse(data) as { seq?: number }), ...rest.map(({ data }) => data as { seq?: number })].flatMap(({ seq }) => seq ?? [])
+  const seqs = [
+    ...events.map(({ data }) => JSON.parse(data) as { seq?: number }), ...rest.map(({ data }) => data as { seq?: number })
+  ].flatMap(({ seq }) => seq ?? [])
   t.strictSame(seqs, Array.from({ length: sent + 1 }, (_, index) => index + 1), 'everything once, in order')
 })
 

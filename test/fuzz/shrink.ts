@@ -25,7 +25,9 @@ function * smallerThan (request: FuzzRequest): Generator<FuzzRequest> {
   if (request.framing !== 'length') yield { ...request, framing: 'length' }
   for (const index of request.headers.keys()) yield { ...request, headers: request.headers.filter((_, other) => other !== index) }
   for (const [index, [name, value]] of request.headers.entries()) {
-    for (const shorter of halves(value)) yield { ...request, headers: request.headers.map((header, other) => other === index ? [name, shorter] : header) }
+    for (const shorter of halves(value)) {
+      yield { ...request, headers: request.headers.map((header, other) => other === index ? [name, shorter] : header) }
+    }
   }
   const [path = '', query] = request.target.split('?')
   if (query !== undefined) {
@@ -40,7 +42,9 @@ function * smallerThan (request: FuzzRequest): Generator<FuzzRequest> {
   if (request.body === null) return
   yield { ...request, body: null }
   if (request.json === undefined) {
-    for (const shorter of [request.body.subarray(0, request.body.length >> 1), request.body.subarray(request.body.length >> 1)]) if (shorter.length > 0 && shorter.length < request.body.length) yield { ...request, body: shorter }
+    for (const shorter of [request.body.subarray(0, request.body.length >> 1), request.body.subarray(request.body.length >> 1)]) {
+      if (shorter.length > 0 && shorter.length < request.body.length) yield { ...request, body: shorter }
+    }
     return
   }
   for (const json of simpler(request.json)) {

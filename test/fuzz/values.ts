@@ -104,7 +104,11 @@ export function strangeJson (value: unknown, rng: Rng): Buffer {
   if (encoding === 'padded') return Buffer.from(chosen.replace(/}$/, `,"padding":"${'p'.repeat(Math.max(0, 65_536 - Buffer.byteLength(chosen) - 13 + rng.integer(-1, 1)))}"}`))
   if (encoding === 'invalid') {
     const bytes = Buffer.from(chosen)
-    return Buffer.concat([bytes.subarray(0, bytes.length >> 1), Buffer.from(rng.pick([[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82], [0x00]])), bytes.subarray(bytes.length >> 1)])
+    return Buffer.concat([
+      bytes.subarray(0, bytes.length >> 1),
+      Buffer.from(rng.pick([[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82], [0x00]])),
+      bytes.subarray(bytes.length >> 1)
+    ])
   }
   return Buffer.from(chosen, encoding)
 }

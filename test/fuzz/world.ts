@@ -36,7 +36,9 @@ export async function makeWorld (port: number, number: number): Promise<World> {
   })
 
   const messages: string[] = []
-  for (const [userId, conversationId] of [[ann, direct], [ben, direct], [ann, group], [ben, group], [cleo, group], [ann, group], [ben, group], [dan, foreign]] as const) {
+  for (const [userId, conversationId] of [
+    [ann, direct], [ben, direct], [ann, group], [ben, group], [cleo, group], [ann, group], [ben, group], [dan, foreign]
+  ] as const) {
     messages.push(String((await call(userId, 'POST', '/api/chat/messages', { conversationId, text: `hello from ${userId}` })).id))
   }
   await call(ann, 'DELETE', `/api/chat/messages/${messages[5]}`)
@@ -66,7 +68,9 @@ export async function makeWorld (port: number, number: number): Promise<World> {
 }
 
 /** Opens a stream of all conversations, makes something happen, and returns the event ids. The stream stays open. */
-async function follow (port: number, userId: string, signal: AbortSignal, happen: () => Promise<void>): Promise<{ streamId: string, eventIds: string[] }> {
+async function follow (
+  port: number, userId: string, signal: AbortSignal, happen: () => Promise<void>
+): Promise<{ streamId: string, eventIds: string[] }> {
   const response = await fetch(`http://127.0.0.1:${port}/api/sse`, { headers: { authorization: `Bearer ${mint(userId)}` }, signal })
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   const parser = new SseParser()

@@ -20,7 +20,9 @@ async function start (t: Test, log: MemoryLog<Events>, network = new MemoryNetwo
 
 function follow (hub: Hub<Events>, log: MemoryLog<Events>, userId: string, ...topics: string[]): { sink: MemorySink, stream: Stream } {
   const sink = new MemorySink()
-  const stream = hub.start({ id: crypto.randomUUID(), userId, sink, all: true, echo: false, expiresAt: null, follows: topics.map(topic => ({ topic, head: log.newest(topic) })) })
+  const stream = hub.start({
+    id: crypto.randomUUID(), userId, sink, all: true, echo: false, expiresAt: null, follows: topics.map(topic => ({ topic, head: log.newest(topic) }))
+  })
   return { sink, stream }
 }
 

@@ -187,7 +187,9 @@ test('a comparison asks for all that was heard of since the last one, in bounds'
   t.ok(known.compare().positions.length >= 500, 'again, where no answer came')
   const { positions, isSame } = known.compare()
   t.strictSame(positions, [5000], 'then the newest only')
-  const answer = (position: number, tag?: string): boolean => isSame({ position, tag: undefined, tags: new Map(tag === undefined ? [] : [[5000, tag]]) })
+  const answer = (position: number, tag?: string): boolean => isSame(
+    { position, tag: undefined, tags: new Map(tag === undefined ? [] : [[5000, tag]]) }
+  )
   t.ok(answer(5000, 't5000'))
   t.ok(answer(5000), 'what is not kept any more can\'t be compared')
   t.ok(answer(6000, 't5000'))

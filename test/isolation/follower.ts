@@ -68,7 +68,9 @@ export class Follower {
   /** Opens it. Resolves with the status, which is 200 after `connected`. */
   async connect (): Promise<number> {
     const { userId, conversationId, echo, port, from } = this.options
-    for (const { id } of conversationId === null ? this.#model.of(userId) : [{ id: conversationId }]) this.#told.set(id, new Set(this.#model.conversations.get(id)?.members.keys()))
+    for (const { id } of conversationId === null ? this.#model.of(userId) : [{ id: conversationId }]) {
+      this.#told.set(id, new Set(this.#model.conversations.get(id)?.members.keys()))
+    }
     for (const event of from?.missed ?? []) if (this.#concerns(event)) this.due.add(event)
     const query = new URLSearchParams({ ...(conversationId === null ? {} : { conversationId }), ...(echo ? { echo: 'true' } : {}) })
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -122,7 +124,9 @@ export class Follower {
   /** Waits for a `typing` or `onlineStatus` that is due now. */
   async hears (type: string, fits: Record<string, unknown>): Promise<boolean> {
     const isIt = (data: Record<string, unknown>): boolean => Object.entries(fits).every(([field, value]) => data[field] === value)
-    return await this.until(() => this.ended !== undefined || this.#ephemerals.some(isIt) || this.#arrivals.some(({ event, data }) => event.type === type && isIt(data)))
+    return await this.until(
+      () => this.ended !== undefined || this.#ephemerals.some(isIt) || this.#arrivals.some(({ event, data }) => event.type === type && isIt(data))
+    )
   }
 
   forget (): void {

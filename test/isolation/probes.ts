@@ -39,7 +39,9 @@ export const probes = (other: string): Probe[] => [
 const VARIABLE = new Set(['date', 'x-ratelimit-remaining', 'x-ratelimit-reset'])
 
 /** Everything in a response that a caller can compare. */
-export async function answerTo (probe: Probe, id: string, userId: string, port: number): Promise<{ status: number, headers: IncomingHttpHeaders, body: string }> {
+export async function answerTo (
+  probe: Probe, id: string, userId: string, port: number
+): Promise<{ status: number, headers: IncomingHttpHeaders, body: string }> {
   const payload = probe.body === undefined ? undefined : JSON.stringify(probe.body(id))
   return await new Promise((resolve, reject) => {
     const request = httpRequest({

@@ -44,7 +44,24 @@ const PATIENCE_MS = 15_000
 const OPEN_STREAMS = 14
 
 const OPERATIONS = {
-  send: 22, mark: 8, edit: 4, remove: 3, createGroup: 3, createDirect: 2, join: 9, kick: 5, leave: 4, promote: 3, type: 4, hide: 2, openStream: 9, closeStream: 5, resume: 7, resumeForeign: 3, probe: 10, readAll: 2
+  send: 22,
+  mark: 8,
+  edit: 4,
+  remove: 3,
+  createGroup: 3,
+  createDirect: 2,
+  join: 9,
+  kick: 5,
+  leave: 4,
+  promote: 3,
+  type: 4,
+  hide: 2,
+  openStream: 9,
+  closeStream: 5,
+  resume: 7,
+  resumeForeign: 3,
+  probe: 10,
+  readAll: 2
 }
 type Operation = keyof typeof OPERATIONS
 
@@ -297,7 +314,8 @@ class Run {
 
   /** Participants are told that a user types, and that the user has stopped. */
   async #type ({ id, members }: Conversation, userId: string): Promise<void> {
-    const listening = this.#open.filter(({ options }) => members.has(options.userId) && (options.conversationId === null || options.conversationId === id) && (options.echo || options.userId !== userId))
+    const listening = this.#open.filter(({ options }) => members.has(options.userId) &&
+      (options.conversationId === null || options.conversationId === id) && (options.echo || options.userId !== userId))
     for (const isTyping of [true, false]) {
       await this.#expect(200, userId, 'POST', '/api/chat/typing', { conversationId: id, isTyping })
       await this.#allHear(listening, 'typing', { conversationId: id, userId, isTyping })
@@ -371,7 +389,9 @@ class Run {
     if (this.#open.length >= OPEN_STREAMS) await this.#closeStream()
     const other = this.#rng.pick(others)
     const own = this.#model.of(userId)
-    const conversationId = this.#rng.chance(0.4) || own.length === 0 ? null : this.#rng.chance(0.3) ? other.options.conversationId : this.#rng.pick(own).id
+    const conversationId = this.#rng.chance(0.4) || own.length === 0
+      ? null
+      : this.#rng.chance(0.3) ? other.options.conversationId : this.#rng.pick(own).id
     await this.#follow({ userId, conversationId, echo: false, from: { id: this.#rng.pick(other.ids).id, missed: [], own: false } })
   }
 

@@ -10,7 +10,9 @@ import { build, buildListening, call, SECRET, token, travel, user, type TokenOpt
 const seconds = (offset: number): number => Math.floor(Date.now() / 1000) + offset
 const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString()
 
-const me = async (app: FastifyInstance, claims: Record<string, unknown>, options?: TokenOptions): Promise<{ status: number, body: Record<string, unknown> }> =>
+const me = async (
+  app: FastifyInstance, claims: Record<string, unknown>, options?: TokenOptions
+): Promise<{ status: number, body: Record<string, unknown> }> =>
   await call(app, 'GET', '/api/chat/me', { headers: { authorization: `Bearer ${token(claims, options)}` } })
 
 await t.test('claims', async t => {

@@ -58,7 +58,9 @@ function monotonic (t: Test): { pass: (ms: number) => void } {
 }
 
 /** The plugin alone, with a route that returns the caller. */
-async function authenticating (t: Test, url: string, log?: Writable): Promise<(provider: TokenOptions, claims?: Record<string, unknown>) => Promise<Answer>> {
+async function authenticating (
+  t: Test, url: string, log?: Writable
+): Promise<(provider: TokenOptions, claims?: Record<string, unknown>) => Promise<Answer>> {
   const app = Fastify(log === undefined ? {} : { logger: { level: 'trace', stream: log } })
   t.teardown(async () => { await app.close() })
   await app.register(errorsPlugin, { notFound: false })
@@ -199,7 +201,9 @@ test('answers that are no keys are those of a provider that is away, and the log
 })
 
 /** The chat with the keys of a provider that has become unavailable. */
-async function withoutProvider (t: Test, make: (t: Test, options: { chat: { jwt: { jwksUrl: string } } }) => Promise<FastifyInstance>): Promise<{ app: FastifyInstance, provider: Provider }> {
+async function withoutProvider (
+  t: Test, make: (t: Test, options: { chat: { jwt: { jwksUrl: string } } }) => Promise<FastifyInstance>
+): Promise<{ app: FastifyInstance, provider: Provider }> {
   const provider = await provide(t)
   const app = await make(t, { chat: { jwt: { jwksUrl: provider.url } } })
   await user(app, 'alice', {}, provider.signed('one')).arrive()

@@ -205,11 +205,16 @@ test('whatever comes, it is no fault of the server', async (t) => {
     const [method, template, fields] = rng.pick(calls)
     const url = template.replaceAll(/:[pq]/g, () => rng.chance(0.5) ? rng.pick([id, group, message.id, 'bob']) : inUrl(rng.pick(odd)))
     const whole = rng.chance(0.1)
-    const body = fields.length === 0 ? undefined : whole ? rng.pick(odd) : Object.fromEntries(fields.filter(() => rng.chance(0.85)).map(field => [field, rng.pick(odd)]))
+    const body = fields.length === 0
+      ? undefined
+      : whole
+        ? rng.pick(odd)
+        : Object.fromEntries(fields.filter(() => rng.chance(0.85)).map(field => [field, rng.pick(odd)]))
     const { status, body: answer } = await call(app, method, url, {
       headers: { authorization: `Bearer ${alice.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { payload: JSON.stringify(body) })
     })
-    const fine = status < 300 || (status < 500 && errorCatalogue[(answer as unknown as ErrorAnswer).code as keyof typeof errorCatalogue]?.[0] === status)
+    const fine = status < 300 ||
+      (status < 500 && errorCatalogue[(answer as unknown as ErrorAnswer).code as keyof typeof errorCatalogue]?.[0] === status)
     if (!fine) faults.push(`${method} ${url} ${JSON.stringify(body)}: ${status} ${JSON.stringify(answer)}`)
   }
   t.strictSame(faults.slice(0, 10), [], `TEST_SEED=${seed}`)

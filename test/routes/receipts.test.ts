@@ -31,7 +31,9 @@ test('marking a message marks all before it, and tells one statusUpdate to all',
   const { alice, bob, carol, id } = await scene(t)
   const sent: Message[] = []
   for (let index = 0; index < 4; index++) sent.push(await alice.send(id, `m${index}`))
-  const streams = [await alice.stream(t, { conversationId: id }), await bob.stream(t, { conversationId: id }), await carol.stream(t, { conversationId: id })]
+  const streams = [
+    await alice.stream(t, { conversationId: id }), await bob.stream(t, { conversationId: id }), await carol.stream(t, { conversationId: id })
+  ]
 
   const { status, body } = await bob.call('PUT', `/api/chat/messages/${sent[2]!.id}/status`, { status: 'delivered', surplus: 1 })
   t.strictSame([status, body], [200, { messageId: sent[2]!.id, conversationId: id, status: 'delivered', changed: true }])

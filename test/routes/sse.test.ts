@@ -120,7 +120,9 @@ test('writing goes on while streams resume: no seam', async (t) => {
   const allStart = (await bob.stream(t)).lastEventId!
   const texts = Array.from({ length: 300 }, (_, index) => `m${index}`)
   const writing = (async () => {
-    for (let index = 0; index < texts.length; index += 10) await Promise.all(texts.slice(index, index + 10).map(async text => await alice.send(id, text)))
+    for (let index = 0; index < texts.length; index += 10) {
+      await Promise.all(texts.slice(index, index + 10).map(async text => await alice.send(id, text)))
+    }
     await alice.send(id, 'marker')
   })()
   const streams = []
@@ -154,7 +156,8 @@ test('a position that can\'t be placed is answered with reset, and then the stre
   const group = await alice.group([bob])
   const [one, all] = [(await bob.stream(t, { conversationId: id })).lastEventId!, (await bob.stream(t)).lastEventId!]
   const [foreignGroup, otherDatabase, otherDatabaseAll] = [
-    (await bob.stream(t, { conversationId: group })).lastEventId!, (await elsewhere.bob.stream(t, { conversationId: id })).lastEventId!, (await elsewhere.bob.stream(t)).lastEventId!
+    (await bob.stream(t, { conversationId: group })).lastEventId!,
+    (await elsewhere.bob.stream(t, { conversationId: id })).lastEventId!, (await elsewhere.bob.stream(t)).lastEventId!
   ]
   const cases: Array<[string, string | undefined, string]> = [
     ['rubbish', id, 'unreadable'], ['x'.repeat(3000), id, 'unreadable'], ['1', id, 'unreadable'], ['null', id, 'unreadable'], [`${one}.1`, id, 'unreadable'],
@@ -316,7 +319,8 @@ test('a resumed stream of all conversations misses nothing of any', async (t) =>
     for (const name of [data.text, `${String(data.text)} ${String(data.conversationId)}`, `${type} ${String(data.conversationId)}`]) awaited.delete(String(name))
     return awaited.size === 0
   }))
-  const of = (conversationId: string): unknown[] => names([...new Map(events.filter(({ data }) => data.conversationId === conversationId && data.eventSeq !== undefined)
+  const of = (conversationId: string): unknown[] => names([...new Map(events
+    .filter(({ data }) => data.conversationId === conversationId && data.eventSeq !== undefined)
     .map(event => [event.data.eventSeq, event])).values()])
   t.strictSame(of(groups[0]!), ['r0', 'r1', 'r2', 'live'])
   t.strictSame(of(groups[1]!), ['r0', 'r1', 'r2'])
@@ -346,7 +350,9 @@ test('each id of a stream of all conversations is a position to resume from', as
   for (const { position, seen } of positions.slice(0, -1)) {
     const stream = await bob.openStream(t, {}, { 'last-event-id': position })
     const all = groups.map(group => Math.max(...numbers(whole.events, group)))
-    const complete = (): boolean => groups.every((group, index) => Math.max(0, ...numbers(seen, group), ...numbers(stream.events, group)) === all[index])
+    const complete = (): boolean => groups.every(
+      (group, index) => Math.max(0, ...numbers(seen, group), ...numbers(stream.events, group)) === all[index]
+    )
     while (!complete()) await stream.next()
     for (const group of groups) {
       const union = [...new Set([...numbers(seen, group), ...numbers(stream.events, group)])]

@@ -91,7 +91,9 @@ test('typing ends when the typist\'s last stream that covers the conversation cl
   const { alice, bob, carol, id } = await scene(t)
   const other = await alice.group([bob])
   const stream = await bob.stream(t)
-  const [covering, all, elsewhere] = [await alice.stream(t, { conversationId: id }), await alice.stream(t), await alice.stream(t, { conversationId: other })]
+  const [covering, all, elsewhere] = [
+    await alice.stream(t, { conversationId: id }), await alice.stream(t), await alice.stream(t, { conversationId: other })
+  ]
   await alice.typing(id, true)
   await stream.next('typing')
   await covering.close()

@@ -20,7 +20,9 @@ function temporary (t: Test): string {
 }
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8)
-const modesIn = (folder: string): Record<string, string> => Object.fromEntries(readdirSync(folder).sort().map(name => [name, modeOf(join(folder, name))]))
+const modesIn = (folder: string): Record<string, string> => Object.fromEntries(
+  readdirSync(folder).sort().map(name => [name, modeOf(join(folder, name))])
+)
 
 await t.test('the database and its folder are for the server\'s user only', { skip }, async t => {
   const folder = temporary(t)
