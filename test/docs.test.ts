@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -50,11 +50,38 @@ await t.test('docs/reference.md and the README\'s table of events follow the cat
   t.doesNotThrow(() => execFileSync(process.execPath, ['--import=tsx', 'scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' }))
 })
 
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(new URL('docs', root), { recursive: true })
+  .map(name => `docs/${String(name)}`).filter(name => name.endsWith('.md'))]
+
 await t.test('links between the documents lead somewhere', async t => {
-  const documents = readdirSync(new URL('docs', root), { recursive: true }).map(name => `docs/${String(name)}`).filter(name => name.endsWith('.md'))
-  for (const file of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...documents]) {
+  for (const file of documents) {
     for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       t.doesNotThrow(() => read(new URL(target!, new URL(file, root)).href.slice(root.href.length)), `${file} → ${target}`)
+    }
+  }
+})
+
+await t.test('every file that a document names exists', async t => {
+  const name = /`((?:bench|chat|client|deploy|docs|examples|hub|plugins|prisma|routes|schemas|scripts|store|test|web)\/[\w./-]+)`/g
+  const rootFile = /`([\w-]+\.(?:ts|js))`/g
+  for (const file of documents) {
+    for (const [, path] of read(file).matchAll(name)) if (!path!.includes('node_modules')) t.ok(existsSync(new URL(path!, root)), `${file}: ${path}`)
+  }
+  // A name without a folder is one of the repository's root, or of the folder that its row of a table is about.
+  const folders = ['.', ...['schemas', 'hub', 'store', 'chat', 'client'].flatMap(folder => [folder, ...readdirSync(new URL(folder, root)).map(entry => `${folder}/${entry}`)])]
+  for (const file of ['CONTRIBUTING.md', 'docs/architecture.md']) {
+    for (const [, path] of read(file).matchAll(rootFile)) {
+      t.ok(folders.some(folder => existsSync(new URL(`${folder}/${path}`, root))), `${file}: ${path}`)
+    }
+  }
+})
+
+await t.test('docs/architecture.md names every file of hub/ and store/', async t => {
+  const architecture = read('docs/architecture.md')
+  for (const folder of ['hub', 'store']) {
+    const section = architecture.split(/^### /m).find(part => part.startsWith(`Inside \`${folder}/\``)) ?? ''
+    for (const entry of readdirSync(new URL(folder, root), { withFileTypes: true })) {
+      t.match(section, `\`${entry.name}${entry.isDirectory() ? '/' : ''}\``, `${folder}/${entry.name}`)
     }
   }
 })
