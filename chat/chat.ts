@@ -49,8 +49,8 @@ export interface ChatOptions {
 }
 
 /**
- * The chat's operations, for HTTP and in process: each checks its input, runs a command, and the hub is told after the
- * commit. Refusals are `ChatError`s of the catalogue in schemas/errors.ts.
+ * The chat's operations, for HTTP and in process. Each checks its input and runs a command; the hub gets its events after
+ * the commit. Refusals are `ChatError`s of the catalogue in schemas/errors.ts.
  */
 export class Chat {
   readonly hub: Hub<ChatEvents>
@@ -201,7 +201,10 @@ export class Chat {
 
   // ---- messages
 
-  /** Saves a message and tells all participants but its sender. A repeated `clientId` returns the message that it was first sent with. */
+  /**
+   * Saves a message and announces it to all participants except its sender. A repeated `clientId` returns the message
+   * that it was first used for.
+   */
   async sendMessage (userId: string, body: SendMessageBody): Promise<{ message: Message, created: boolean }> {
     assertValid(SendMessageBody, body)
     const { conversationId, text, type = 'text', clientId = null } = body

@@ -9,17 +9,17 @@ import type { StreamRow } from '../store/unit.js'
 import type { Writer } from '../store/writer.js'
 import { closeDeadStream, openStream } from './presence.js'
 
-/** A process whose lease lapses is taken for dead, and its streams for closed. */
+/** How long a lease lasts, in milliseconds. A process whose lease has lapsed counts as dead, and its streams as closed. */
 export const LEASE_MS = 20_000
 const RENEW_MS = 5000
-/** Streams that are counted again together. */
+/** The number of streams that are counted again at once. */
 const RECOUNTED = 256
-/** Leases of this process: an app may hold several installations. */
+/** Leases of this process: one app may contain several installations. */
 const ours = new Set<string>()
 
 /**
- * This process's place among the nodes: a lease that is renewed for all of its streams at once. When it lapses (a crash,
- * a long pause) the other nodes close what it had; a process that goes on after a pause comes back with its streams.
+ * The lease of this process: it is renewed for all of its streams at once. When it lapses (after a crash or a long
+ * pause), the other nodes close its streams. A process that continues after a pause counts its streams again.
  */
 export class Lease {
   readonly nodeId = randomUUID()
@@ -27,7 +27,7 @@ export class Lease {
   readonly #clock: Clock
   readonly #shared: SharedClock
   readonly #openStreams: () => StreamRow[]
-  /** Open here, and not in the database. */
+  /** Streams that are open here and have no row in the database. */
   #uncounted = new Set<StreamRow>()
   #alarm: Alarm | undefined
   #renewing: Promise<void> | undefined
@@ -40,7 +40,7 @@ export class Lease {
     this.#openStreams = openStreams
   }
 
-  /** Takes a lease; ends at once those of processes that have died on this host. May be called again when it fails. */
+  /** Takes a lease, and ends at once the leases of processes that have died on this host. May be called again if it fails. */
   async start (): Promise<void> {
     ours.add(this.nodeId)
     await this.#writer.exclusiveBeside(async prisma => {
@@ -52,7 +52,7 @@ export class Lease {
     this.#renewLater()
   }
 
-  /** Gives the lease up; what is still open is closed as if the process had died. */
+  /** Ends the lease. Streams that are still open are closed as if the process had died. */
   async stop (): Promise<void> {
     this.#stopped = true
     this.#clock.cancel(this.#alarm)
@@ -75,7 +75,7 @@ export class Lease {
     })
   }
 
-  /** Renews it, at once: this process was taken for dead, and goes on. */
+  /** Renews the lease at once, because this process was taken for dead. */
   async renew (): Promise<void> {
     this.#renewing ??= this.#renewOnce().finally(() => { this.#renewing = undefined })
     await this.#renewing
@@ -85,7 +85,7 @@ export class Lease {
     const lapsed = await this.#writer.exclusiveBeside(async prisma => {
       const now = this.#shared.ticks()
       if (await renewNode(prisma, this.nodeId, now + LEASE_MS, now)) return false
-      // Taken for dead: begin again.
+      // This process was taken for dead: begin again.
       await deleteNode(prisma, this.nodeId)
       await this.#register(prisma)
       return true
@@ -94,7 +94,7 @@ export class Lease {
     await this.#countAgain()
   }
 
-  /** What is open here and was taken for closed; what fails is left for the next time. */
+  /** Counts streams that are open here but were closed by others. Those that fail are left for the next time. */
   async #countAgain (): Promise<void> {
     while (this.#uncounted.size > 0) {
       const open = new Set(this.#openStreams())
@@ -107,7 +107,7 @@ export class Lease {
   }
 }
 
-/** What dead processes have left is closed as if they had done it. */
+/** Closes the streams of dead processes, as they would have done it. */
 export async function closeDeadNodes (queries: Queries, writer: Writer, clock: SharedClock): Promise<void> {
   for (const { nodeId, streams } of await queries.deadNodes(clock.ticks())) {
     await Promise.all(streams.map(async ({ id, userId }) => await writer.write(closeDeadStream(userId, id))))

@@ -20,7 +20,7 @@ export interface NewMessage {
 }
 
 /**
- * Saves a message and tells it to all but its sender; ends the sender's typing.
+ * Saves a message and announces it to all participants except its sender. Ends the sender's typing.
  * @returns the message, or the id of the message that this `clientId` was used for before
  */
 export function sendMessage ({ conversationId, userId, text, type, clientId }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
@@ -50,7 +50,7 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
   }
 }
 
-/** Changes the text of a message and tells all participants. The same text again changes nothing. */
+/** Changes the text of a message and announces it to all participants. The same text again changes nothing. */
 export function editMessage (messageId: string, userId: string, text: string): Command<Message> {
   return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')

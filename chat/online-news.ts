@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 
-/** Changes of a user's online status that are told immediately. */
+/** The number of changes of a user's online status that are announced immediately. */
 export const CHANGES_AT_ONCE = 10
-/** After those, one change is told in this many milliseconds: the status as it is then. */
+/** After those, one change is announced in this many milliseconds: the status as it is then. */
 export const CHANGE_EVERY_MS = 2000
 /** Users whose changes are counted. */
 export const CHANGING_MAX = 10_000
@@ -10,19 +10,22 @@ export const CHANGING_MAX = 10_000
 interface Changes { left: number, at: number }
 
 /**
- * Limits how often a user's online status is told. Each change goes to everybody who shares a conversation with the user, so
- * a small request can cause much work. The status itself is always saved immediately.
+ * Limits how often a user's online status is announced. Each change goes to everybody who shares a conversation with the
+ * user, so a small request can cause much work. The status itself is always saved immediately.
  */
 export class OnlineNews {
   readonly #changes = new LRUCache<string, Changes>({ max: CHANGING_MAX })
-  /** Users with a change that was not told yet, and the status that was told last. */
+  /** Users with a change that is not announced yet, and the status that was announced last. */
   readonly #untold = new Map<string, boolean>()
 
-  /** Counts a change. @returns whether to tell it now; false too when others know this status already, or when it is owed to them */
+  /**
+   * Counts a change. @returns whether to announce it now; false also if others know this status already, or if it will
+   * be announced later
+   */
   mayTell (userId: string, isOnline: boolean): boolean {
     const told = this.#untold.get(userId) ?? !isOnline
     this.#untold.delete(userId)
-    // Others know it so already.
+    // Others already know this status.
     if (told === isOnline) return false
     const now = performance.now()
     const { left, at } = this.#changes.get(userId) ?? { left: CHANGES_AT_ONCE, at: now }
@@ -33,12 +36,12 @@ export class OnlineNews {
     return may
   }
 
-  /** The status that others were told last, if they are owed a change since then. */
+  /** The status that was announced last, if a change since then is still to be announced. */
   owed (userId: string): boolean | undefined {
     return this.#untold.get(userId)
   }
 
-  /** Notes that nothing is owed any more. */
+  /** Nothing is to be announced any more. */
   settled (userId: string): void {
     this.#untold.delete(userId)
   }

@@ -11,22 +11,22 @@ import type { Background } from './background.js'
 import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { isValid } from './validation.js'
 
-/** Groups of more participants do not hear of the online status of theirs. */
+/** Groups with more participants do not receive their online status. */
 const CONTACTS_MAX = 100
 /** A user stays online this long after their last stream has closed, in milliseconds. */
 const ONLINE_GRACE_MS = 15_000
 /** A user who says `isOnline: true` without a stream stays online this long, in milliseconds. */
 export const ONLINE_LEASE_MS = 90_000
 
-/** Who is online: whoever has an open stream or has said so, for a while after that, and unless they hide. */
+/** Who is online: users with an open stream, users who said so, and both for a while afterwards, unless they hide. */
 export class Presence {
   readonly #queries: Queries
   readonly #writer: Writer
   readonly #background: Background
   readonly #news = new OnlineNews()
-  /** For being online that lapses. */
+  /** Alarms for an online status that lapses. */
   readonly #lapses: Alarms
-  /** For changes that others are told later. */
+  /** Alarms for changes that are announced later. */
   readonly #tellings: Alarms
 
   constructor (queries: Queries, writer: Writer, background: Background, clock: Clock) {
@@ -44,7 +44,7 @@ export class Presence {
     return answer
   }
 
-  /** The user may have no stream any more. */
+  /** Call it when a user may have no stream any more. */
   streamClosed ({ userId }: StreamRow): void {
     this.#settleIn(ONLINE_GRACE_MS, userId)
   }
@@ -178,7 +178,7 @@ export function renewStream (userId: string, streamId: string, expiresAt: number
   }
 }
 
-/** Shows the user as online, or hides them. Others are told as often as `news` allows. */
+/** Shows the user as online, or hides them. `news` limits how often this is announced. */
 function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Command<OnlineStatusAnswer> {
   return {
     needs (keys) {
@@ -200,7 +200,7 @@ function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Comman
   }
 }
 
-/** Tells others the user's online status if it differs from what they were told last. */
+/** Announces the user's online status if it differs from the one that was announced last. */
 function tellOwed (userId: string, news: OnlineNews): Command<void> {
   return {
     needs (keys) {

@@ -19,7 +19,7 @@ export function needQuotas (keys: Keys, { conversations }: Quotas, userIds: Iter
 }
 
 /**
- * Refuses to bring users who are at their limit into another conversation, whoever asks.
+ * Refuses to add users to another conversation if they have reached their limit, whoever asks.
  * @throws TOO_MANY_CONVERSATIONS
  */
 export function assertRoom (unit: Unit, { conversations }: Quotas, userIds: Iterable<string>): void {

@@ -5,7 +5,7 @@ import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import { logEvent } from './events.js'
 
-/** Moves the caller's mark up to a message, and so over all before it. Tells one `statusUpdate` if it moved. */
+/** Moves the caller's watermark up to a message, and so past all messages before it. Announces one `statusUpdate` if it moved. */
 export function markMessage (messageId: string, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
   return {
     needs (keys) {
@@ -38,7 +38,7 @@ export function markRead (conversationId: string, userId: string, seq: number): 
       const before = reader.readSeq
       const changed = moveMark(unit, reader, 'read', Math.min(seq, reader.conversation.messageSeq))
       const last = changed ? unit.lastOfOthersUpTo(conversationId, userId, seq) : undefined
-      // Over the reader's own messages the mark moves silently: no status changes.
+      // Past the reader's own messages the watermark moves silently: no status changes.
       if (last !== undefined && last.seq > before) tellReceipt(unit, reader, 'read', last)
       return { conversationId, seq: reader.readSeq, changed }
     }

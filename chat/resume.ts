@@ -22,7 +22,7 @@ export interface AllStart {
   shown: Transaction | undefined
 }
 
-/** Judges the last event id that a client has seen against its conversation. */
+/** Decides where a stream of one conversation resumes after the last event id that its client has seen. */
 export function startOfConversation (lastEventId: string | undefined, conversation: Resumable, identity: string): ConversationStart {
   const now = (reset?: ResetReason): ConversationStart => ({ after: undefined, reset })
   if (lastEventId === undefined) return now()
@@ -35,13 +35,13 @@ export function startOfConversation (lastEventId: string | undefined, conversati
   return { after: cursor.seq, reset: undefined }
 }
 
-/** The `seq` of a conversation's event id; 0 where it is no such id. */
+/** The `seq` of an event id of one conversation, or 0 if it is not one. */
 export function seqIn (lastEventId: string | undefined): number {
   const cursor = lastEventId === undefined ? undefined : parseCursor(lastEventId)
   return cursor?.kind === 'topic' ? cursor.seq : 0
 }
 
-/** Judges the last event id that a client has seen on a stream of all conversations. `position` is the hub's. */
+/** Decides where a stream of all conversations resumes after the last event id that its client has seen. `position` is the hub's. */
 export async function startOfAll (lastEventId: string | undefined, position: number, identity: string, { tags }: Queries): Promise<AllStart> {
   const now = (reset?: ResetReason): AllStart => ({ position, cursor: undefined, reset, shown: undefined })
   if (lastEventId === undefined) return now()

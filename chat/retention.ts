@@ -2,13 +2,13 @@ import { deleteEventsBefore } from '../store/retention.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import type { Writer } from '../store/writer.js'
 
-/** Events deleted in one transaction: writers wait no longer than that. */
+/** The most events that are deleted in one transaction. Writers wait no longer than that takes. */
 const STEP = 500
 const DAY_MS = 86_400_000
 
 /**
- * Deletes events that are older than so many days, in small steps; messages stay. Positions in what is gone can't be
- * resumed any more (`reset`).
+ * Deletes events that are older than this many days, in small steps. Messages stay. A stream that resumes among the deleted
+ * events gets `reset`.
  * @returns how many were deleted
  */
 export async function pruneEvents (writer: Writer, clock: SharedClock, days: number): Promise<number> {

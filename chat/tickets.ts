@@ -7,23 +7,23 @@ import { countTickets, deleteExpiredTickets, putTicket, takeTicket } from '../st
 import type { Writer } from '../store/writer.js'
 import type { Caller } from './users.js'
 
-/** A ticket is good for so long, once, in milliseconds. */
+/** How long a ticket is valid, in milliseconds. It can be used once. */
 export const TICKET_MS = 30_000
-/** Unused tickets of one user; the next is refused. */
+/** The most unused tickets of one user. The next one is refused. */
 export const TICKETS_MAX = 100
 
-/** What stands behind a ticket: who asked for it, and what for. */
+/** What a ticket stands for: who requested it, and for which stream. */
 export interface TicketHolder {
   userId: string
-  /** Null: any stream of the user's. */
+  /** Null for any stream of the user. */
   conversationId: string | null
-  /** Epoch milliseconds; the stream ends with the token that asked for the ticket. */
+  /** In epoch milliseconds. The stream ends when the token expires that requested the ticket. */
   expiresAt: number | null
 }
 
 const keyOf = (ticket: string): string => createHash('sha256').update(ticket).digest('base64url')
 
-/** One-time stand-ins for a token in a stream's URL, where URLs are logged and remembered. Only their hashes are kept. */
+/** Tickets replace a token in the URL of a stream, because URLs are logged and stored. Only their hashes are stored. */
 export class Tickets {
   readonly #writer: Writer
   readonly #clock: SharedClock
@@ -45,7 +45,7 @@ export class Tickets {
     return { ticket, expiresAt: isoTime(this.#clock.now() + TICKET_MS) }
   }
 
-  /** @throws INVALID_TICKET when it is unknown, used, expired, or for something else */
+  /** @throws INVALID_TICKET if it is unknown, used, expired, or for another stream */
   async redeem (ticket: string, conversationId: string | null): Promise<TicketHolder> {
     const held = await this.#writer.beside(async sql => await takeTicket(sql, keyOf(ticket), this.#clock.ticks()))
     if (held === undefined || (held.conversationId !== null && held.conversationId !== conversationId)) throw chatError('INVALID_TICKET')

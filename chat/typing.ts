@@ -12,8 +12,8 @@ import type { Background } from './background.js'
 export const TYPING_LAPSE_MS = 6000
 
 /**
- * Who is typing where. Typing ends when the typist says so or sends a message, when no open stream of theirs covers the
- * conversation any more, or when it lapses: by an alarm of the node that took the call, or else by housekeeping.
+ * Who is typing where. Typing ends when the user says so or sends a message, when no open stream of theirs covers the
+ * conversation any more, or when it lapses: by an alarm of the node that took the call, or by housekeeping.
  */
 export class Typing {
   readonly #queries: Queries
@@ -39,7 +39,7 @@ export class Typing {
     return answer
   }
 
-  /** Forgets the alarm: the typing has ended, as by a message. */
+  /** Removes the alarm, because typing has ended, such as by a message. */
   ended (conversationId: string, userId: string): void {
     this.#alarms.cancel(keyOf(conversationId, userId))
   }
@@ -61,7 +61,7 @@ export class Typing {
 
 const keyOf = (conversationId: string, userId: string): string => JSON.stringify([conversationId, userId])
 
-/** Saves that the user types, or no longer does. A repeat prolongs it and tells nothing. */
+/** Saves that the user types, or has stopped. A repetition extends the deadline and is not announced. */
 function setTyping (conversationId: string, userId: string, isTyping: boolean): Command<TypingBody> {
   return {
     needs (keys) {
@@ -109,7 +109,7 @@ function stopUncoveredTyping (conversationId: string, userId: string): Command<v
   }
 }
 
-/** Ends typing, if there is any, and tells so. */
+/** Ends typing, if there is any, and announces it. */
 export function endTyping (unit: Unit, typist: ParticipantRow): void {
   if (typist.typingUntil === null) return
   unit.changeParticipant(typist, { typingUntil: null })

@@ -54,7 +54,7 @@ export class Users {
     if (this.#isKnown(caller)) {
       const outcome = await this.#writer.write(ifKnown(caller.userId, command))
       if (outcome !== undefined) return outcome.result
-      // Saved just before a failover that lost it.
+      // Saved just before a failover, which lost it.
       this.#known.delete(caller.userId)
     }
     assertValid(UserId, caller.userId)
@@ -80,7 +80,7 @@ export class Users {
 const withShownName = (caller: Caller): Caller =>
   ({ ...caller, displayName: caller.displayName === null ? null : shownName(caller.displayName) })
 
-/** @returns undefined where the user doesn't exist */
+/** @returns undefined if the user does not exist */
 function ifKnown<Result> (userId: string, command: Command<Result>): Command<{ result: Result } | undefined> {
   return {
     needs (keys) {

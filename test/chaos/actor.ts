@@ -214,7 +214,7 @@ export class Actor {
     })
   }
 
-  // ---- who is where
+  // ---- memberships
 
   async #manage (): Promise<void> {
     const { conversationId, volatile } = this.#rng.pick(this.#options.manages)

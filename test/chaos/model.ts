@@ -37,7 +37,7 @@ export class Model {
     this.#nodes = nodes
   }
 
-  // ---- who is where
+  // ---- memberships
 
   addConversation (conversationId: string, userIds: readonly string[]): void {
     if (this.#members.has(conversationId)) return
@@ -95,7 +95,7 @@ export class Model {
     for (const resolve of this.#changed.splice(0)) resolve()
   }
 
-  // ---- what was saved
+  // ---- messages
 
   attempt (conversationId: string, senderId: string, clientId: string, text: string): SentMessage {
     const message: SentMessage = {

@@ -30,7 +30,7 @@ export class Oracle {
     for (const message of model.messages) if (message.saved !== undefined) this.#sent.set(message.saved.id, message)
   }
 
-  // ---- the log itself, and what was promised
+  // ---- the log itself, and what was acknowledged
 
   judgeHistory (): void {
     this.#judgeNumbers()

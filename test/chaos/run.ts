@@ -213,7 +213,7 @@ class World {
 
   readonly #problemOf = (error: unknown): void => { this.#problem((error as Error).message) }
 
-  // ---- the beginning
+  // ---- setting up
 
   async #begin (): Promise<void> {
     const { redisUrl } = this.#options
@@ -328,7 +328,7 @@ class World {
     await Promise.all(visits)
   }
 
-  // ---- the end
+  // ---- the verdict
 
   /** Waits until every subscriber has what the log says. The oracle finds those that never do. */
   async #settle (): Promise<number> {

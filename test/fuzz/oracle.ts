@@ -106,7 +106,7 @@ export function enoughOf ({ mustReset }: FuzzRequest): (events: SseEvent[]) => b
   return events => events.length > 0 && (events[0]!.type === 'disconnect' || !mustReset || events.length > 1)
 }
 
-// ---- schemas, with no field allowed that they don't name
+// ---- schemas that allow no other field
 
 function errorsOf (schema: object, value: unknown): string | undefined {
   let validate = validators.get(schema)

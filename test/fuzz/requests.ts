@@ -59,7 +59,7 @@ function pickRoute (routes: readonly Route[], rng: Rng): Route {
   return inputs.length > 0 && rng.chance(0.8) ? rng.pick(inputs) : rng.pick(routes.filter(route => !hashing.includes(route)))
 }
 
-// ---- where it goes
+// ---- target
 
 function targetOf ({ url, params, query }: Route, kind: Kind, pools: Pools, rng: Rng): string {
   const path = url.replaceAll(/:(\w+)/g, (_, name: string) => {
@@ -100,7 +100,7 @@ function positionStream (request: FuzzRequest, { eventIds }: World, kind: Kind, 
   request.headers.push(['Last-Event-ID', issued.slice(0, at) + rng.pick(['', '0', '9', 'x', '.', ':', 'A', ' ', 'é']) + issued.slice(at + rng.integer(0, 1))])
 }
 
-// ---- what it carries
+// ---- body and headers
 
 function giveBody (request: FuzzRequest, schema: Schema | undefined, kind: Kind, pools: Pools, rng: Rng): void {
   if (schema === undefined) {
@@ -143,7 +143,7 @@ export function setJson (request: FuzzRequest, value: unknown): void {
   if (value !== undefined) request.headers.push(['Content-Type', 'application/json'])
 }
 
-// ---- what nobody sends who means well
+// ---- hostile requests
 
 function mangle (request: FuzzRequest, userId: string, rng: Rng): void {
   const how = rng.weighted({ nothing: 6, token: 4, method: 1, target: 2, header: 2, contentType: 1.5, framing: 2, version: 0.5 })

@@ -133,7 +133,7 @@ export class Follower {
     this.#ephemerals.length = 0
   }
 
-  // ---- what it has to show
+  // ---- events that are due
 
   /** Something was written to the log while it was open. */
   owe (event: Event): void {
@@ -155,7 +155,7 @@ export class Follower {
     return (only !== null || audience.has(me)) && (echo || type !== 'message' || userId !== me)
   }
 
-  // ---- what it may show
+  // ---- events that are allowed
 
   /** Judges everything that has arrived so far. Called when an operation is over and the log was read. */
   judge (): void {

@@ -165,7 +165,7 @@ class Run {
     return undefined
   }
 
-  // ---- one operation, and what comes of it
+  // ---- one operation and its consequences
 
   async #operate (operation: Operation, index: number): Promise<void> {
     const userId = this.#rng.pick(this.#model.users)
@@ -229,7 +229,7 @@ class Run {
     }
   }
 
-  // ---- who is where
+  // ---- memberships
 
   async #createGroup (userId: string): Promise<void> {
     const others = this.#model.users.filter(other => other !== userId && this.#rng.chance(0.4))
@@ -310,7 +310,7 @@ class Run {
     if (answer?.status === 200) message.text = text
   }
 
-  // ---- what isn't kept
+  // ---- ephemeral events
 
   /** Participants are told that a user types, and that the user has stopped. */
   async #type ({ id, members }: Conversation, userId: string): Promise<void> {
