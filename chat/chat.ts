@@ -20,6 +20,7 @@ import { Writer } from '../store/writer.js'
 import { Accounts } from './accounts.js'
 import { Background } from './background.js'
 import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
+import { cursorOfTopic } from './event-id.js'
 import { Housekeeping } from './housekeeping.js'
 import { decodeListCursor, encodeListCursor } from './list-cursor.js'
 import { Lease } from './lease.js'
@@ -81,7 +82,8 @@ export class Chat {
       groupsPerDay: options.maxGroupsPerDay ?? DEFAULT_QUOTAS.groupsPerDay
     }
     const queries = this.#queries = new Queries(database)
-    const writer = this.#writer = new Writer(database, ({ emissions, logged }) => {
+    const writer = this.#writer = new Writer(database, ({ emissions, events, logged }) => {
+      for (const { row: { conversation, seq }, emission } of events) emission.id = cursorOfTopic(database.identity, conversation.num, seq, logged?.tag)
       hub.emit(...emissions)
       if (logged !== undefined) hub.settle(logged.position, logged.tag)
     })

@@ -3,8 +3,8 @@ import type { Hub } from '../hub/hub.js'
 import type { Transaction } from '../hub/known-log.js'
 import type { Stream } from '../hub/stream.js'
 import type { ChatEvents, StreamEvents } from '../schemas/events.js'
-import { cursorOfAll, cursorOfTopic } from '../store/cursor.js'
 import type { Head, LogTags } from '../store/log-tags.js'
+import { cursorOfAll, cursorOfTopic } from './event-id.js'
 
 export interface DivergenceOptions {
   hub: Hub<ChatEvents>

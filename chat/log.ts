@@ -1,7 +1,7 @@
 import type { Log } from '../hub/log.js'
 import type { ChatEvents } from '../schemas/events.js'
-import { cursorOfAll, cursorOfTopic } from '../store/cursor.js'
 import type { Queries } from '../store/queries.js'
+import { cursorOfAll, cursorOfTopic } from './event-id.js'
 import { replayEvent } from './events.js'
 
 /** The event log as the hub reads it: what happened, with each message as it is now. */

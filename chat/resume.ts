@@ -2,9 +2,9 @@ import type { Cursor, Frame } from '../hub/frame.js'
 import type { Transaction } from '../hub/known-log.js'
 import type { Follow } from '../hub/start.js'
 import type { ResetReason } from '../schemas/events.js'
-import { cursorOfAll, cursorOfCatchUp, parseCursor, type AllCursor, type TopicCursor } from '../store/cursor.js'
 import type { Followable, Resumable, Tagged } from '../store/followable.js'
 import type { Queries } from '../store/queries.js'
+import { cursorOfAll, cursorOfCatchUp, parseCursor, type AllCursor, type TopicCursor } from './event-id.js'
 
 /** Where a stream of one conversation starts: after an event, or (undefined) after the newest. */
 export interface ConversationStart {
@@ -112,7 +112,7 @@ export function cursorAtStart (identity: string, { from, shown: seen, partial }:
   }
 }
 
-/** The cursor after each event of the catching up, in the order of `followsFrom`; its forms are in store/cursor.ts. */
+/** The cursor after each event of the catching up, in the order of `followsFrom`; its forms are in chat/event-id.ts. */
 export function cursorWhileCatchingUp (identity: string, { position, cursor }: AllStart, now: Transaction): (event: Frame) => Cursor {
   const partial = cursor?.partial
   return ({ id }) => {

@@ -1,6 +1,5 @@
 // SQL by hand: one statement for each kind of change, however many commands made it.
 import type { Changes } from './changes.js'
-import { cursorOfTopic } from './cursor.js'
 import type { Database } from './database.js'
 import { appendEvents } from './event-log.js'
 import { insertFormer } from './marks.js'
@@ -40,7 +39,7 @@ const byId = (a: { id: string }, b: { id: string }): number => a.id < b.id ? -1 
  * Writes all changes, each kind with one statement.
  * @throws {Conflict} when another transaction made the same user or conversation
  */
-export async function flush ({ dialect, identity }: Database, sql: Sql, changes: Changes): Promise<void> {
+export async function flush ({ dialect }: Database, sql: Sql, changes: Changes): Promise<void> {
   const statement = statements(dialect)
   if (changes.newUsers.size > 0) {
     const rows = [...changes.newUsers].sort(byId)
@@ -69,10 +68,9 @@ export async function flush ({ dialect, identity }: Database, sql: Sql, changes:
   if (changes.events.length > 0) {
     const touched = Array.from(changes.touched, conversation => ({ conversation, active: changes.active.has(conversation) }))
     const { position, tag } = changes.logged = await appendEvents(sql, dialect, changes.events.map(({ row }) => row), touched)
-    for (const { row: { conversation, seq }, emission } of changes.events) {
+    for (const { emission } of changes.events) {
       emission.position = position
       emission.tag = tag
-      emission.id = cursorOfTopic(identity, conversation.num, seq, tag)
     }
   }
 }

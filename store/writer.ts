@@ -26,7 +26,7 @@ export interface Command<Result> {
 }
 
 /** What a transaction has to tell, once committed. */
-export interface Commit {
+export interface Commit extends Pick<Changes, 'events'> {
   emissions: ReadonlyArray<Emission<ChatEvents>>
   /** The transaction in the event log, if it wrote to it. */
   logged: Transaction | undefined
@@ -174,8 +174,8 @@ export class Writer {
     } catch (thrown) {
       return { thrown }
     }
-    const { changes: { emissions, logged }, outcomes } = decided
-    this.#committed({ emissions, logged })
+    const { changes: { emissions, events, logged }, outcomes } = decided
+    this.#committed({ emissions, events, logged })
     outcomes.forEach((settle, index) => { settle(batch[index]!) })
     return undefined
   }

@@ -1,5 +1,6 @@
 // SQL by hand: replay reads pages of the log, and followers what came after a position.
 import type { ConversationType } from '../../schemas/conversations.js'
+import type { DurableEventType } from '../../schemas/events.js'
 import type { Message } from '../../schemas/messages.js'
 import type { Database } from '../database.js'
 import { select } from '../table.js'
@@ -38,6 +39,11 @@ export async function findChangedSince ({ read }: Database, position: number): P
   return rows.map(row => ({ conversationId: row.id, eventSeq: Number(row.event_seq) }))
 }
 
+/** The events by which users come into conversations, and leave them. */
+const CREATED = 'conversationCreated' satisfies DurableEventType
+const JOINED = 'participantJoined' satisfies DurableEventType
+const LEFT = 'participantLeft' satisfies DurableEventType
+
 interface Entry { conversation: number, id: string, type: string, user_id: string, participant: string | null, seq: number }
 
 /**
@@ -49,21 +55,21 @@ export async function findJoinedSince ({ read }: Database, position: number): Pr
     `SELECT e.conversation, c.id, e.type, e.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
      FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
      LEFT JOIN chat_participants p ON p.conversation = e.conversation AND p.user_id = e.user_id
-     WHERE e.position > ? AND e.type IN ('participantJoined', 'participantLeft')
+     WHERE e.position > ? AND e.type IN ('${JOINED}', '${LEFT}')
      UNION ALL
      SELECT e.conversation, c.id, e.type, p.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
      FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation JOIN chat_participants p ON p.conversation = e.conversation
-     WHERE e.position > ? AND e.type = 'conversationCreated'
+     WHERE e.position > ? AND e.type = '${CREATED}'
      ORDER BY position, seq`, position, position)
   // What followed the creation was after that position, too.
   const joinedFirst = new Map<string, boolean>()
   for (const { conversation, type, user_id: userId } of rows) {
     const key = `${conversation} ${userId}`
-    if (type !== 'conversationCreated' && !joinedFirst.has(key)) joinedFirst.set(key, type === 'participantJoined')
+    if (type !== CREATED && !joinedFirst.has(key)) joinedFirst.set(key, type === JOINED)
   }
   return rows
-    .filter(({ conversation, type, user_id: userId, participant }) => participant !== null && (type === 'participantJoined' ||
-      (type === 'conversationCreated' && joinedFirst.get(`${conversation} ${userId}`) !== true)))
+    .filter(({ conversation, type, user_id: userId, participant }) => participant !== null && (type === JOINED ||
+      (type === CREATED && joinedFirst.get(`${conversation} ${userId}`) !== true)))
     .map(row => ({ conversationId: row.id, userId: row.user_id, seq: Number(row.seq) }))
 }
 

@@ -1,4 +1,4 @@
-import { parseCursor } from '../../store/cursor.js'
+import { parseCursor } from '../../chat/event-id.js'
 import type { CommitWatch } from './commit-watch.js'
 import type { LogRow, MessageRow, Snapshot } from './database.js'
 import type { Model, SentMessage } from './model.js'

@@ -142,7 +142,7 @@ await t.test('a database file that is cut short while nobody uses it', async t =
 
 await t.test('a file that is shorter than its database, and has the rest in its write-ahead log', async t => {
   const chat = await start(t)
-  // what a process that is killed while it writes the log's pages to the file leaves: some of them, the header among them
+  // What a process that is killed while it writes the log's pages to the file leaves: some of them, the header among them
   for (let n = 0; n < 60; n++) await chat.anna.send(chat.conversationId, 'x'.repeat(4000))
   const [short, log] = ['', '-wal'].map(suffix => readFileSync(chat.file + suffix)) as [Buffer, Buffer]
   checkpoint(chat.file)

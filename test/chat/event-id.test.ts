@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor } from '../../store/cursor.js'
+import { cursorOfAll, cursorOfCatchUp, cursorOfTopic, parseCursor } from '../../chat/event-id.js'
 import { newTag } from '../../store/tag.js'
 
 const identity = 'a1b2c3d4e5'
