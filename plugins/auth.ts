@@ -9,19 +9,9 @@ import { isUserId, shownName } from '../schemas/names.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import { wallClockMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
-import { checkJwt, pemOf } from './options.js'
+import { checkJwt, pemOf, type JwtOptions } from './options.js'
 
-/** How tokens are verified: with `secret`, `publicKey` or `jwksUrl`. The choice also pins the accepted algorithms. */
-export interface JwtOptions {
-  /** HS256 secret, 32 bytes or more. The only choice that can also issue tokens. */
-  secret?: string
-  /** PEM (SPKI). The type of the key implies RS256 (2,048 bits or more), ES256 or EdDSA. `\n` may stand for line ends. */
-  publicKey?: string
-  /** URL of an identity provider's JWK Set (RFC 7517). */
-  jwksUrl?: string
-  issuer?: string
-  audience?: string
-}
+export type { JwtOptions } from './options.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { openDatabase, type Database, type DatabaseOptions } from '../store/database.js'
+import type { Database, DatabaseOptions } from '../store/database.js'
+import { openDatabase } from '../store/open-database.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,16 @@
-import type { JwtOptions } from './auth.js'
 import { isGoodPem, PUBLIC_KEYS } from './public-key.js'
+
+/** How tokens are verified: with `secret`, `publicKey` or `jwksUrl`. The choice also pins the accepted algorithms. */
+export interface JwtOptions {
+  /** HS256 secret, 32 bytes or more. The only choice that can also issue tokens. */
+  secret?: string
+  /** PEM (SPKI). The type of the key implies RS256 (2,048 bits or more), ES256 or EdDSA. `\n` may stand for line ends. */
+  publicKey?: string
+  /** URL of an identity provider's JWK Set (RFC 7517). */
+  jwksUrl?: string
+  issuer?: string
+  audience?: string
+}
 
 /** An option is invalid. The message is one line that names the option and what it must be. */
 export class OptionError extends Error {

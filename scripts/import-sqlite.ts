@@ -3,7 +3,8 @@
 
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { DatabaseError, openDatabase } from '../store/database.js'
+import { DatabaseError } from '../store/database.js'
+import { openDatabase } from '../store/open-database.js'
 import { transfer, TransferError } from '../store/transfer.js'
 
 const { values: { from, to } } = parseArgs({ options: { from: { type: 'string' }, to: { type: 'string' } } })

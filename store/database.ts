@@ -1,5 +1,4 @@
-import { loadPackage } from '../packages.js'
-import { DatabaseError, type Provider } from './migrate.js'
+import type { Provider } from './migrate.js'
 import type { Prisma, PrismaReader } from './prisma.js'
 import type { SharedClock } from './shared-clock.js'
 import type { Dialect, Sql } from './sql.js'
@@ -52,28 +51,4 @@ export interface DatabaseOptions {
   poolSize?: number
   /** SQLite: told what has happened to the database's files, and what to do. */
   onTrouble?: (message: string) => void
-}
-
-/**
- * Opens the database, brings its tables up to date, and connects.
- * @throws {DatabaseError} with a one-line message when that fails
- * @throws {PackageError} when the database's driver is absent
- */
-export async function openDatabase (options: DatabaseOptions): Promise<Database> {
-  // the driver that isn't used isn't loaded
-  if (options.url.startsWith('file:')) {
-    await loadPackage('better-sqlite3', 'A SQLite database', loadSqlite)
-    return await (await import('./sqlite.js')).openSqlite(options)
-  }
-  if (/^postgres(ql)?:\/\//.test(options.url)) {
-    await loadPackage('pg', 'A PostgreSQL database', async () => await import('pg'))
-    return await (await import('./postgres.js')).openPostgres(options)
-  }
-  throw new DatabaseError('The database URL must begin with file: or postgres://')
-}
-
-/** The driver looks for its binary, which its install script compiles or downloads, when the first database is opened. */
-async function loadSqlite (): Promise<void> {
-  const { default: SqliteConnection } = await import('better-sqlite3')
-  new SqliteConnection(':memory:').close()
 }

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { basename, join } from 'node:path'
 import pg from 'pg'
-import { openDatabase, type Database } from '../../store/database.js'
+import type { Database } from '../../store/database.js'
+import { openDatabase } from '../../store/open-database.js'
 
 /** A folder that the command makes and removes; names PostgreSQL's schemas, too. */
 const folder = (): string => process.env.BENCH_DATA!

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import SqliteConnection from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { readConfig } from '../../config.js'
-import { openDatabase } from '../../store/database.js'
+import { openDatabase } from '../../store/open-database.js'
 
 const skip = process.platform === 'win32' ? 'Windows has no modes' : false
 

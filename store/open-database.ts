@@ -1,0 +1,26 @@
+import { loadPackage } from '../packages.js'
+import { DatabaseError, type Database, type DatabaseOptions } from './database.js'
+
+/**
+ * Opens the database, brings its tables up to date, and connects.
+ * @throws {DatabaseError} with a one-line message when that fails
+ * @throws {PackageError} when the database's driver is absent
+ */
+export async function openDatabase (options: DatabaseOptions): Promise<Database> {
+  // A driver that is not used is not loaded.
+  if (options.url.startsWith('file:')) {
+    await loadPackage('better-sqlite3', 'A SQLite database', loadSqlite)
+    return await (await import('./sqlite.js')).openSqlite(options)
+  }
+  if (/^postgres(ql)?:\/\//.test(options.url)) {
+    await loadPackage('pg', 'A PostgreSQL database', async () => await import('pg'))
+    return await (await import('./postgres.js')).openPostgres(options)
+  }
+  throw new DatabaseError('The database URL must begin with file: or postgres://')
+}
+
+/** The driver looks for its binary, which its install script compiles or downloads, when the first database is opened. */
+async function loadSqlite (): Promise<void> {
+  const { default: SqliteConnection } = await import('better-sqlite3')
+  new SqliteConnection(':memory:').close()
+}
