@@ -22,7 +22,7 @@ export type { Bus } from './hub/bus.js'
 export type { Catalogue, Emission } from './hub/emission.js'
 export { Hub, type EndReason, type HubOptions, type SubscribeOptions } from './hub/hub.js'
 export type { Sink, Stream } from './hub/stream.js'
-export type { Database, DatabaseOptions } from './store/database.js'
+export type { Database, DatabaseOptions, PrismaReader } from './store/database.js'
 
 export type * from './schemas/conversations.js'
 export { errorCatalogue, type ErrorAnswer, type ErrorCode } from './schemas/errors.js'

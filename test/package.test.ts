@@ -81,7 +81,7 @@ await t.test('every sample of the documents compiles against the package', async
   const nameOf = ({ name }: Sample): string => `${name.replace(/[^\w]/g, '-')}.tsx`
   for (const sample of samples) writeFileSync(join(folder, 'samples', nameOf(sample)), `${sample.code}\nexport {}\n`)
   // Proves that the check would find a mistake.
-  writeFileSync(join(folder, 'samples', 'wrong.ts'), "import { hubPlugin } from 'fastify-sse-chat'\nvoid app.register(hubPlugin, { heartbeatMs: 'soon' })\napp.chat.sendMessage('alice', { text: 7 })\n")
+  writeFileSync(join(folder, 'samples', 'wrong.ts'), "import { hubPlugin } from 'fastify-sse-chat'\nvoid app.register(hubPlugin, { heartbeatMs: 'soon' })\napp.chat.sendMessage('alice', { text: 7 })\napp.chatDatabase.prisma.user.deleteMany()\napp.chatDatabase.prisma.user.findMany({ where: { nme: 'x' } })\n")
 
   writeFileSync(join(folder, 'samples', 'decorators.ts'), `import { authPlugin, databasePlugin, type Bus, type Chat, type ChatEvents, type Database, type Hub, type Sink } from 'fastify-sse-chat'
 export const chat: Chat = app.chat
@@ -100,6 +100,8 @@ await app.register(databasePlugin, { url: 'file:x.db' })
   for (const [resolution, complaints] of [['NodeNext', node], ['bundler', bundler]] as const) {
     t.match(complaints, /wrong\.ts\(2,/, `${resolution}: a wrong option is found`)
     t.match(complaints, /wrong\.ts\(3,/, `${resolution}: a wrong argument is found`)
+    t.match(complaints, /wrong\.ts\(4,/, `${resolution}: writing with Prisma's client is found`)
+    t.match(complaints, /wrong\.ts\(5,/, `${resolution}: a field that a model has not is found`)
     for (const sample of samples) {
       const own = complaints.split('\n').filter(line => line.includes(nameOf(sample)))
       t.strictSame(own, [], `${resolution}: ${sample.name}`)

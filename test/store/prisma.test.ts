@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import SqliteConnection from 'better-sqlite3'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import type { ChatAppOptions } from '../../app.js'
 import { ensureUser, registerUser } from '../../chat/users.js'
 import { isChatError } from '../../errors.js'
 import type { Database } from '../../store/database.js'
@@ -12,6 +13,7 @@ import { Queries } from '../../store/queries.js'
 import { countTickets, putTicket, takeTicket } from '../../store/tickets.js'
 import { Writer } from '../../store/writer.js'
 import { temporaryFolder } from '../faults/process.js'
+import { buildListening, users, type User } from '../helper.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
 const node = (id: string, expiresAt: number) => ({ id, host: 'host', pid: 1, expiresAt })
@@ -77,6 +79,26 @@ async function suite (t: Test, database: Database): Promise<void> {
   }
 }
 
+/** What docs/embedding.md promises a host. */
+async function inAHost (t: Test, options: Pick<ChatAppOptions, 'databaseUrl' | 'databaseSchema'>): Promise<void> {
+  const app = await buildListening(t, { chat: options })
+  const [ann, ben] = users(app, 'ann', 'ben') as [User, User]
+  const id = await ann.group([ben], 'Title')
+  for (const text of ['one', 'two']) await ann.send(id, text)
+  await ben.send(id, 'three')
+  const { prisma } = app.chatDatabase
+  const groups = await prisma.conversation.findMany({
+    where: { type: 'group' }, orderBy: { messageSeq: 'desc' }, select: { id: true, title: true, messageSeq: true, participants: { select: { userId: true } } }
+  })
+  t.strictSame(groups.map(({ participants, ...group }) => ({ ...group, participants: participants.map(({ userId }) => userId).sort() })),
+    [{ id, title: 'Title', messageSeq: 3, participants: ['ann', 'ben'] }])
+  const senders = await prisma.message.groupBy({ by: ['senderId'], _count: true, orderBy: { senderId: 'asc' } })
+  t.strictSame(senders, [{ senderId: 'ann', _count: 2 }, { senderId: 'ben', _count: 1 }])
+  const { createdAt } = await prisma.message.findFirstOrThrow()
+  t.type(createdAt, 'bigint')
+  t.ok(Math.abs(Number(createdAt) - app.chatDatabase.clock.now()) < 60_000)
+}
+
 const isUnavailable = async (work: Promise<unknown>): Promise<boolean> => await work.then(() => false, error => isChatError(error, 'UNAVAILABLE'))
 
 await t.test('SQLite', async t => {
@@ -84,6 +106,8 @@ await t.test('SQLite', async t => {
   const database = await openDatabase({ url: `file:${file}` })
   t.teardown(async () => { await database.close() })
   await suite(t, database)
+
+  await t.test('in a host', async t => { await inAHost(t, { databaseUrl: `file:${temporaryFolder(t)}/host.db` }) })
 
   await t.test('commits are flushed, as the writer\'s are', async t => {
     t.match(await database.read.query('PRAGMA synchronous'), [{ synchronous: 2 }])
@@ -125,6 +149,12 @@ await t.test('PostgreSQL', { skip: await skipWithoutPostgres() }, async t => {
     await database.close()
   })
   await suite(t, database)
+  await t.test('in a host', async t => {
+    const databaseSchema = `${schema}_host`
+    t.teardown(async () => { await admin.query(`DROP SCHEMA ${databaseSchema} CASCADE`) })
+    await inAHost(t, { databaseUrl: url.href, databaseSchema })
+  })
+
   const write = async () => await database.write(async prisma => { await putNode(prisma, node('third', 10)) })
 
   await t.test('sessions that are read-only are replaced', async t => {
