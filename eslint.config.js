@@ -34,8 +34,8 @@ export default [
     }
   },
   {
-    // One style of comments and lines. To follow, when their words have been revised: store.
-    files: ['*.{js,ts}', '{bench,chat,client,examples,hub,plugins,routes,schemas,scripts,test,web}/**/*.{js,ts,tsx}'],
+    // One style of comments and lines.
+    files: ['*.{js,ts}', '{bench,chat,client,examples,hub,plugins,routes,schemas,scripts,store,test,web}/**/*.{js,ts,tsx}'],
     rules: {
       'capitalized-comments': ['error', 'always', { ignoreInlineComments: true, ignoreConsecutiveComments: true, ignorePattern: 'npm |nginx|nchan' }],
       '@stylistic/max-len': ['error', maxLength]

@@ -4,29 +4,29 @@ import type { Transaction } from './event-log.js'
 import type { Quota } from './quotas.js'
 import type { ConversationRow, EventRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
 
-/** What one transaction changes and tells, gathered from its commands. */
+/** What one transaction changes and emits, collected from its commands. */
 export class Changes {
-  /** Number of changes so far, what is to be told included. */
+  /** Number of changes so far, emissions included. */
   count = 0
-  /** What to tell after the commit, in the order of the commands. */
+  /** What to emit after the commit, in the order of the commands. */
   readonly emissions: Array<Emission<ChatEvents>> = []
-  /** This transaction in the event log, once it wrote to it. */
+  /** This transaction in the event log, once it has written to it. */
   logged: Transaction | undefined
 
   readonly newUsers = new Set<UserRow>()
   readonly changedUsers = new Set<UserRow>()
   readonly newConversations = new Set<ConversationRow>()
-  /** Conversations whose counters are written, and those among them that move to the top of the list. */
+  /** Conversations whose counters are written, and the subset that moves to the top of the list. */
   readonly touched = new Set<ConversationRow>()
   readonly active = new Set<ConversationRow>()
-  /** When what this transaction does in a conversation happens. */
+  /** Instant of this transaction in each conversation (see `Unit.nowIn`). */
   readonly instants = new Map<ConversationRow, number>()
   readonly newParticipants = new Set<ParticipantRow>()
   readonly changedParticipants = new Set<ParticipantRow>()
   readonly removedParticipants = new Set<ParticipantRow>()
-  /** Those who left with marks that say something. */
+  /** Participants who left and whose marks have to be kept. */
   readonly leavers: ParticipantRow[] = []
-  /** By user: how many conversations more they participate in. */
+  /** By user: the change in their number of conversations. */
   readonly moreConversations = new Map<string, number>()
   readonly groupsMade = new Map<string, Quota>()
   readonly newMessages: MessageRow[] = []
@@ -35,9 +35,9 @@ export class Changes {
   readonly changedStreams = new Set<StreamRow>()
   readonly closedStreams = new Set<string>()
   readonly events: Array<{ row: EventRow, emission: Emission<ChatEvents> }> = []
-  /** Emissions whose topics, the conversations of a user, are looked up when all is written. */
+  /** Emissions whose topics are the conversations of a user. They are looked up after everything is written. */
   readonly toContacts: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] } }> = []
-  /** Larger conversations hear nothing of their participants. The same for all of `toContacts`. */
+  /** Maximum size of those conversations. The same for all of `toContacts`. */
   contactsMax = 0
 
   countConversation (userId: string, more: number): void {

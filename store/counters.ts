@@ -1,4 +1,4 @@
-// SQL by hand for counting only: it runs for every call where calls are limited, and needs what Prisma has not, a CASE in an upsert.
+// SQL by hand for counting: it runs for every call if calls are limited, and needs a CASE in an upsert, which Prisma cannot express.
 import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
 import type { Database } from './database.js'
@@ -8,14 +8,17 @@ import { insert, perDialect, select } from './table.js'
 import * as tables from './tables.js'
 import type { Writer } from './writer.js'
 
-/** What has been counted in a window that ends by itself. */
+/** What was counted in a window of time. */
 export interface Count {
   count: number
   /** Milliseconds until the window ends. */
   leftMs: number
 }
 
-/** A window that ends later than one that begins now was begun by another clock. Two parameters: now, and how wrong that may be. */
+/**
+ * Whether a window is open. One that ends later than a window that begins now was opened by another clock. Parameters: now, and
+ * the clock's error.
+ */
 const IS_OPEN = 'chat_counters.expires_at > ? AND chat_counters.expires_at <= excluded.expires_at + ?'
 
 const counter = select(tables.counters, 'chat_counters')
@@ -32,12 +35,12 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
-/** Counts that may wait for the next transaction; one more is refused. */
+/** Maximum number of counts that wait for the next transaction. Further ones are refused. */
 export const COUNTS_MAX = 10_000
 
 /**
- * Counts that all nodes share: how often somebody has failed to log in, or has called. A window begins with the first
- * count. What comes while a transaction is under way shares the next.
+ * Counters that all nodes share, such as failed logins and calls per user. A window begins with its first count. Counts
+ * that arrive during a transaction share the next one.
  */
 export class Counters {
   readonly #database: Database
@@ -50,7 +53,7 @@ export class Counters {
     this.#writer = writer
   }
 
-  /** One more. @returns the number that this one has in its window */
+  /** Counts one more. @returns the number of this one in its window */
   async add (key: string, windowMs: number): Promise<Count> {
     return await new Promise<Count>((resolve, reject) => {
       if (this.#queue.length >= COUNTS_MAX) return reject(chatError('UNAVAILABLE', { retryAfter: 1 }))
@@ -59,7 +62,7 @@ export class Counters {
     })
   }
 
-  /** What has been counted in the open window, if there is one. */
+  /** The count of the open window, if there is one. */
   async get (key: string, windowMs: number): Promise<Count | undefined> {
     const now = this.#database.clock.ticks()
     const found = await this.#database.prisma.counter.findFirst({
@@ -82,7 +85,7 @@ export class Counters {
       this.#queue = []
       try {
         const counts = await this.#writer.beside(async sql => await this.#count(sql, batch))
-        // the first of those with one key has the least number
+        // Of several with the same key, the first gets the smallest number.
         for (const { id, resolve } of batch.toReversed()) {
           const { count, leftMs } = counts.get(id)!
           resolve({ count, leftMs })
@@ -107,5 +110,5 @@ export class Counters {
   }
 }
 
-/** Keys may be secrets of a kind (who has called from where), and of any length. */
+/** Keys are hashed: they may be private (an address, for example), and of any length. */
 const idOf = (key: string): string => createHash('sha256').update(key).digest('base64url')

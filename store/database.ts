@@ -24,10 +24,10 @@ export interface Database {
    */
   readonly prisma: PrismaReader
   /**
-   * Runs the work in a write transaction; rolls back when it throws. Runs it again when the connection broke before the
+   * Runs the work in a write transaction, and rolls back if it throws. Runs it again if the connection breaks before the
    * commit.
-   * @throws UNAVAILABLE when the database is in trouble: nothing is written then, or (PostgreSQL, the connection broke
-   * during the commit) the outcome is unknown
+   * @throws UNAVAILABLE when the database is in trouble. Nothing is written then, unless the connection to PostgreSQL broke
+   * during the commit: then the outcome is unknown
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>
   /**
@@ -47,8 +47,8 @@ export interface DatabaseOptions {
   url: string
   /** PostgreSQL: the schema that holds the tables. Default: `?schema=` in the URL, else `fastify_sse_chat`. */
   schema?: string
-  /** PostgreSQL: connections at most. Default 8. */
+  /** PostgreSQL: maximum number of connections. Default: 8. */
   poolSize?: number
-  /** SQLite: told what has happened to the database's files, and what to do. */
+  /** SQLite: called with what has happened to the database's files, and what to do about it. */
   onTrouble?: (message: string) => void
 }

@@ -1,4 +1,4 @@
-// SQL by hand: one statement where the database can do that, since the position's row is locked from here to the commit.
+// SQL by hand: one statement if the database supports it, since the position's row is locked from here to the commit.
 import type { ConversationRow, EventRow } from './rows.js'
 import { metaRow } from './meta.js'
 import type { Dialect, Sql } from './sql.js'
@@ -6,13 +6,13 @@ import { keyed, perDialect } from './table.js'
 import * as tables from './tables.js'
 import { newTag } from './tag.js'
 
-/** A conversation whose counters are written; `active` moves it to the top of the list. */
+/** A conversation whose counters are written. `active` moves it to the top of the list. */
 export interface Touched {
   conversation: ConversationRow
   active: boolean
 }
 
-/** A transaction of the log: its number, and its tag (see tag.ts). */
+/** A transaction in the event log: its position and its tag (see tag.ts). */
 export interface Transaction { position: number, tag: string }
 
 const NEXT_POSITION = 'UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position'
@@ -28,7 +28,9 @@ const updateCounters = ({ table }: Dialect, position: string, from = ''): string
      event_seq = k.event_seq, participant_count = k.participant_count
    FROM ${table(COUNTERS)} k${from} WHERE chat_conversations.num = k.num`
 
-const COUNTERS = { num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int' } as const
+const COUNTERS = {
+  num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int'
+} as const
 
 const statements = perDialect(dialect => ({
   inOne: `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect, 'next.position', ', next')})
@@ -38,15 +40,17 @@ const statements = perDialect(dialect => ({
 }))
 
 /**
- * Writes a transaction's events and its conversations' counters, under the next position.
+ * Writes a transaction's events and the counters of its conversations, under the next position.
  *
- * The position's row is every writer's, on every node: it is locked from here to the commit. So this comes last, and is
- * one statement where the database can do that, which leaves one round trip in between.
+ * All writers on all nodes update the position's row, which stays locked from here to the commit. This is therefore the
+ * last step, and a single statement if the database supports it, so that only one round trip lies in between.
  */
 export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], touched: Touched[]): Promise<Transaction> {
   const tag = newTag()
-  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, createdAt }) => [conversation.num, seq, type, userId, messageSeq, detail, createdAt]))
-  const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) => [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
+  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, createdAt }) =>
+    [conversation.num, seq, type, userId, messageSeq, detail, createdAt]))
+  const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) =>
+    [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
   const statement = statements(dialect)
   const takePosition = async (text: string, ...params: string[]): Promise<number> => {
     const [row] = await sql.query<{ position: bigint }>(text, ...params)

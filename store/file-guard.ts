@@ -2,21 +2,22 @@ import { chatError } from '../errors.js'
 import type { FilesState, SqliteFiles } from './sqlite-files.js'
 
 export interface FileGuardOptions {
-  /** Told once what has happened to the files, and what to do; and when they are back. */
+  /** Called once with what has happened to the files and what to do about it, and once when they are back. */
   onTrouble: (message: string) => void
-  /** Closes all connections and opens new ones: the database has its name, and its write-ahead log has none. */
+  /** Closes all connections and opens new ones, because the write-ahead log was deleted while the database is intact. */
   renew: () => Promise<void>
   /** Whether a transaction is under way. */
   isBusy: () => boolean
 }
 
-/** The database's files are not what is open. */
+/** The database's files are not the ones that the connections have open. */
 class DatabaseFileError extends Error {
   override name = 'DatabaseFileError'
   readonly code = 'DATABASE_FILE'
 }
 
-const RESTORE = 'Nothing is read or written: stop all programs that use it, put a copy of it back in place of it and of the files that end in -wal and -shm, and start the server again.'
+const RESTORE = 'Nothing is read or written: stop all programs that use it, put a copy of it back in place of it ' +
+  'and of the files that end in -wal and -shm, and start the server again.'
 
 const told: Record<Exclude<FilesState, 'intact' | 'journalMissing'>, (path: string) => string> = {
   missing: path => `The database file ${path} was moved or deleted. Nothing is read or written until it is back: move it there again, with the files that end in -wal and -shm.`,
@@ -27,8 +28,8 @@ const told: Record<Exclude<FilesState, 'intact' | 'journalMissing'>, (path: stri
 }
 
 /**
- * Keeps a SQLite database from being used while its files are not those that are open: what would be acknowledged then
- * is lost when the process ends.
+ * Refuses the use of a SQLite database while its files are not the ones that the connections have open: whatever was
+ * acknowledged then would be lost when the process ends.
  */
 export class FileGuard {
   readonly #files: SqliteFiles
@@ -41,7 +42,7 @@ export class FileGuard {
     this.#options = options
   }
 
-  /** Looks at all files. Where only the write-ahead log is gone, brings what was in it into the database, and goes on. */
+  /** Checks all files. If only the write-ahead log is gone, writes its content to the database and goes on. */
   async check (): Promise<void> {
     await this.#renewing
     this.#see(this.#files.state())
@@ -49,14 +50,14 @@ export class FileGuard {
     await (this.#renewing ??= this.#renew().finally(() => { this.#renewing = undefined }))
   }
 
-  /** Costs nothing while the files were there when they were last looked at. @throws UNAVAILABLE */
+  /** Costs nothing if the last check found the files intact. @throws UNAVAILABLE */
   async assertIntact (): Promise<void> {
     if (this.#state === 'intact' && this.#renewing === undefined) return
     await this.check()
     this.#assert()
   }
 
-  /** Looks at the database file itself: before each commit. @throws UNAVAILABLE */
+  /** Checks the database file itself, before each commit. @throws UNAVAILABLE */
   assertDatabase (): void {
     const state = this.#files.databaseState()
     if (state !== 'intact') this.#see(state)
@@ -68,7 +69,7 @@ export class FileGuard {
     return this.#state === 'cut'
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no renewal is under way. */
   async stop (): Promise<void> {
     await this.#renewing
   }

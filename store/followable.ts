@@ -1,4 +1,4 @@
-// SQL by hand: whenever streams open, their conversations are looked up together, by one statement with all keys.
+// SQL by hand: runs whenever streams open, and one statement looks up the conversations of all of them.
 import type { Transaction } from './event-log.js'
 import { metaRow } from './meta.js'
 import type { Dialect, Sql } from './sql.js'
@@ -6,32 +6,32 @@ import { select } from './table.js'
 import * as tables from './tables.js'
 import { tagOf } from './tag.js'
 
-/** A conversation as its participant may follow it. */
+/** A conversation that a participant follows. */
 export interface Followable {
   conversationId: string
   num: number
-  /** Newest event, and newest pruned one: number in the conversation, and position. */
+  /** Number and position of the newest event and of the newest pruned event. */
   eventSeq: number
   prunedSeq: number
   position: number
   prunedPosition: number
 }
 
-/** A conversation with the transaction of its newest event (see tag.ts); undefined where it was not asked for, or is not kept. */
+/** A conversation with the transaction of its newest event (see tag.ts). Undefined if it was not asked for or is no longer in the log. */
 export interface Tagged extends Followable {
   newest: Transaction | undefined
 }
 
-/** A conversation as its participant may resume it after an event. */
+/** A conversation that a participant resumes after an event. */
 export interface Resumable extends Tagged {
-  /** Tag of the event resumed after; null where there is none, or not any more. */
+  /** Tag of that event. Null if there is no such event, or it was pruned. */
   tagAfter: string | null
 }
 
 const conversation = select(tables.conversations, 'c', ['id', 'num', 'eventSeq', 'prunedSeq', 'position', 'prunedPosition'])
 const event = select(tables.events, 'h', ['position'])
 
-/** A key's place among those that were asked for; a database gives it as it likes. */
+/** Index of the key that the row belongs to. */
 interface Keyed { key: number | bigint }
 
 function followable (row: unknown): Followable {
@@ -39,8 +39,10 @@ function followable (row: unknown): Followable {
   return { conversationId: id, ...rest }
 }
 
-/** Of each pair the conversation, if the user participates in it. */
-export async function findFollowables (sql: Sql, dialect: Dialect, pairs: ReadonlyArray<[conversationId: string, userId: string]>): Promise<Array<Followable | undefined>> {
+/** Returns the conversation of each pair, if the user participates in it. */
+export async function findFollowables (
+  sql: Sql, dialect: Dialect, pairs: ReadonlyArray<[conversationId: string, userId: string]>
+): Promise<Array<Followable | undefined>> {
   const rows = await sql.query<Keyed>(
     `SELECT k.key, ${conversation.columns} FROM ${dialect.table({ key: 'int', id: 'text', user_id: 'text' })} k
      JOIN chat_conversations c ON c.id = k.id
@@ -50,10 +52,13 @@ export async function findFollowables (sql: Sql, dialect: Dialect, pairs: Readon
   return pairs.map((_, index) => found.get(index))
 }
 
-/** Rows read by one statement: SQLite reads in this thread, where nobody else gets a turn meanwhile. */
+/** Maximum number of rows read by one statement. SQLite reads are synchronous and block the event loop. */
 export const FOLLOWABLES_PAGE = 2000
 
-/** With the row of `chat_meta`: without it, nothing can be written, and a stream would wait in vain. */
+/**
+ * Position and tag of the newest event, `h` in the statement, with the row of `chat_meta`. Without that row nothing can be written,
+ * and a stream would wait in vain.
+ */
 const NEWEST = `${event.columns}, ${tagOf('h')} AS newest_tag, (SELECT m.id FROM chat_meta m WHERE m.id = 1) AS meta`
 
 interface WithNewest { newest_tag: string | null, meta: number | null }
@@ -64,8 +69,10 @@ function tagged (row: WithNewest): Tagged {
   return { ...followable(row), newest: tag === null ? undefined : { position: event.read(row).position, tag } }
 }
 
-/** Of each triple the conversation, if the user participates in it, with the transaction of its newest event and the tag of that `seq`. */
-export async function findResumables (sql: Sql, dialect: Dialect, keys: ReadonlyArray<[conversationId: string, userId: string, seq: number]>): Promise<Array<Resumable | undefined>> {
+/** Returns the conversation of each triple, if the user participates in it, with the tag of the event with that `seq`. */
+export async function findResumables (
+  sql: Sql, dialect: Dialect, keys: ReadonlyArray<[conversationId: string, userId: string, seq: number]>
+): Promise<Array<Resumable | undefined>> {
   const rows = await sql.query<Keyed & WithNewest & { tag_after: string | null }>(
     `SELECT k.key, ${conversation.columns}, ${NEWEST}, ${tagOf('a')} AS tag_after
      FROM ${dialect.table({ key: 'int', id: 'text', user_id: 'text', seq: 'bigint' })} k
@@ -79,8 +86,8 @@ export async function findResumables (sql: Sql, dialect: Dialect, keys: Readonly
 }
 
 /**
- * Of each user all conversations, by number; with the transaction of the newest event where that is after a position. In pages
- * where there are many. Streams of one user that open together share them.
+ * Returns all conversations of each user, ordered by number. The transaction of the newest event is included where it is after
+ * the given position. Reads pages if there are many. Streams of one user that open together share the result.
  */
 export async function findAllFollowables (sql: Sql, dialect: Dialect, keys: ReadonlyArray<[userId: string, after: number]>): Promise<Tagged[][]> {
   const since = new Map<string, number>()
@@ -101,7 +108,7 @@ export async function findAllFollowables (sql: Sql, dialect: Dialect, keys: Read
   return keys.map(([userId]) => found.get(userId) ?? [])
 }
 
-/** What changes between two pages is an event after the position that the stream begins at, and is looked up. */
+/** A change between two pages is an event after the position that the stream starts at, so the stream still gets it. */
 async function readPages (sql: Sql, userId: string, since: number, conversations: Tagged[]): Promise<void> {
   for (let more = true; more;) {
     const rows = await sql.query<WithNewest>(

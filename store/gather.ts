@@ -1,13 +1,13 @@
 import { elapsedMs } from '../time.js'
 
-/** How long more is waited for while more is coming, in milliseconds. */
+/** Maximum time to wait while more arrives, in milliseconds. */
 const GATHER_MAX_MS = 5
-/** Turns that bring nothing, until it is enough. The first ends the turn that is under way, and has taken in nothing new. */
+/** Number of turns without arrivals after which waiting ends. The first of them is the rest of the current turn. */
 const QUIET_TURNS = 2
 
 /**
- * Whatever arrives together goes together: waits for turns of the event loop as long as they bring more, up to a size.
- * One turn isn't enough while clients connect, since Node.js accepts one connection a turn.
+ * Waits for turns of the event loop as long as more arrives, up to a maximum, so that what arrives together is handled
+ * together. One turn is not enough while clients connect, since Node.js accepts one connection per turn.
  */
 export async function gather (size: () => number, max: number): Promise<void> {
   const deadline = elapsedMs() + GATHER_MAX_MS

@@ -3,10 +3,10 @@ import type { Marks } from '../schemas/status.js'
 import type { Quota } from './quotas.js'
 import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
 
-/** The key of what has several ids. */
+/** Joins several ids into one key. */
 export const keyOf = (...ids: ReadonlyArray<string | number>): string => JSON.stringify(ids)
 
-/** The rows of one transaction. Each row is one object, which all commands of the transaction read and change. */
+/** The rows of one transaction. Each row is a single object that all commands of the transaction read and change. */
 export class IdentityMap {
   readonly conversations = new Map<string, ConversationRow>()
   readonly users = new Map<string, UserRow>()
@@ -39,7 +39,7 @@ export class IdentityMap {
     map.set(userId, participant)
   }
 
-  /** A former participant who comes back goes on counting their messages. */
+  /** Keeps the number of messages sent, in case the participant comes back. */
   removeParticipant ({ conversation: { id }, userId, senderSeq }: ParticipantRow): void {
     this.#participants.get(id)?.delete(userId)
     this.placeSenderSeq(id, userId, senderSeq)

@@ -3,17 +3,17 @@ import { Named } from './named.js'
 /**
  * What a transaction must load before its commands can decide.
  *
- * A conversation is loaded, and locked, only where the caller takes part in it: nobody can hold up others, or learn by the
- * time it takes that there is something which isn't theirs.
+ * A conversation is loaded and locked only if the caller participates in it. Nobody can delay others, or find out by timing
+ * that a conversation exists.
  */
 export class Keys {
-  /** Conversations, each with a user who must take part in it. */
+  /** Conversations, each with a user who must participate in it. */
   readonly participants: Array<[conversationId: string, userId: string]> = []
-  /** Messages, each with a user who must take part in the conversation that it stands in. */
+  /** Messages, each with a user who must participate in its conversation. */
   readonly messages: Array<[messageId: string, userId: string]> = []
-  /** Conversations of the two who may know of them. */
+  /** Direct conversations, which their two participants may know of. */
   readonly directs = new Set<string>()
-  /** Of those that are loaded. */
+  /** Conversations of `participants` and `messages` whose participants are all loaded. */
   readonly crowds: Array<[conversationId: string, userId: string]> = []
   readonly crowdsOfMessages: Array<[messageId: string, userId: string]> = []
   readonly joining: Array<[conversationId: string, callerId: string, userId: string]> = []
@@ -29,28 +29,28 @@ export class Keys {
 
   #named = new Named()
 
-  /** Lets a command name what it needs. @returns what it named */
+  /** Lets a command name what it needs, and returns that. */
   namedBy (command: { needs(keys: Keys): void }): Named {
     const named = this.#named = new Named()
     command.needs(this)
     return named
   }
 
-  /** The conversation, locked, with the user's participation, if there is one. */
+  /** The conversation, locked, with the user's participation. Absent if the user does not participate. */
   participant (conversationId: string, userId: string): void {
     this.#named.add('conversation', conversationId)
     this.#named.add('participant', conversationId, userId)
     this.participants.push([conversationId, userId])
   }
 
-  /** As `participant`, with all of the others. */
+  /** As `participant`, with all other participants. */
   crowd (conversationId: string, userId: string): void {
     this.#named.add('crowd', conversationId)
     this.participant(conversationId, userId)
     this.crowds.push([conversationId, userId])
   }
 
-  /** As `participant`, with what is known of somebody else there: their participation, and who they are. */
+  /** As `participant` for the caller, with another user's profile and participation, if any. */
   other (conversationId: string, callerId: string, userId: string): void {
     this.#named.add('participant', conversationId, userId)
     this.#named.add('user', userId)
@@ -58,7 +58,7 @@ export class Keys {
     this.joining.push([conversationId, callerId, userId])
   }
 
-  /** The message with its conversation, locked, and the user's participation, if there is one. */
+  /** The message with its conversation, locked, and the user's participation. Absent if the user does not participate. */
   message (messageId: string, userId: string): void {
     this.#named.addMessage(messageId, userId)
     this.messages.push([messageId, userId])
@@ -71,13 +71,13 @@ export class Keys {
     this.crowdsOfMessages.push([messageId, userId])
   }
 
-  /** The direct conversation of the caller and somebody else, locked, if there is one. */
+  /** The direct conversation of the caller and another user, locked, if it exists. */
   direct (conversationId: string): void {
     this.#named.add('conversation', conversationId)
     this.directs.add(conversationId)
   }
 
-  /** The conversation as the user may resume it after an event, not locked: as it is before this transaction changes anything. */
+  /** The conversation that the user resumes after an event, as it was before this transaction. Not locked. */
   resumable (conversationId: string, userId: string, seq: number): void {
     this.#named.add('resumable', conversationId, userId, seq)
     this.resumables.push([conversationId, userId, seq])
@@ -88,7 +88,7 @@ export class Keys {
     this.clientIds.push([conversationId, userId, clientId])
   }
 
-  /** The last message up to a `seq` that isn't the user's own. */
+  /** The last message up to a `seq` that is not the user's own. */
   lastOfOthersUpTo (conversationId: string, userId: string, seq: number): void {
     this.#named.add('lastOfOthers', conversationId, userId, seq)
     this.lastOfOthers.push([conversationId, userId, seq])
@@ -100,32 +100,32 @@ export class Keys {
     this.users.add(userId)
   }
 
-  /** The user, not locked: for what is shown of them. */
+  /** The user, not locked: for their profile. */
   profile (userId: string): void {
     this.#named.add('user', userId)
     this.profiles.add(userId)
   }
 
-  /** The user, locked, with all of their open streams on every living node. */
+  /** The user, locked, with their open streams on all living nodes. */
   presence (userId: string): void {
     this.user(userId)
     this.#named.add('streams', userId)
     this.streams.add(userId)
   }
 
-  /** The marks of those who were there when a message was sent and have left; the message has to be named, too. */
+  /** The marks of former participants of a message's conversation. The message has to be named, too. */
   former (messageId: string): void {
     this.#named.add('former', messageId)
     this.formerOf.add(messageId)
   }
 
-  /** What is counted for a user's limits, locked; `most` is how many conversations they may take part in. */
+  /** The counters of a user's quotas, locked. `most` is the maximum number of their conversations. */
   quota (userId: string, most: number): void {
     this.#named.add('quota', userId)
     this.quotas.set(userId, most)
   }
 
-  /** As `quota`, where the caller takes part in the conversation. */
+  /** As `quota`, if the caller participates in the conversation. */
   quotaOfOther (conversationId: string, callerId: string, userId: string, most: number): void {
     this.#named.add('quota', userId)
     this.quotasOfOthers.push([conversationId, callerId, userId, most])

@@ -1,4 +1,4 @@
-// SQL by hand: asked every second by every node, and whenever streams resume; tags are not a column alone.
+// SQL by hand: runs every second on every node and whenever streams resume, and tags are computed in SQL.
 import DataLoader from 'dataloader'
 import { elapsedMs } from '../time.js'
 import type { Database } from './database.js'
@@ -7,11 +7,11 @@ import { select } from './table.js'
 import * as tables from './tables.js'
 import { tagOf } from './tag.js'
 
-/** What the log has at a position. */
+/** The log at a position. */
 export interface PlaceTag {
-  /** Number of the newest transaction. */
+  /** Position of the newest transaction. */
   newest: number
-  /** Tag of the one at the position; null where none is kept. */
+  /** Tag of the transaction at the position. Null if the log has none there. */
   tag: string | null
 }
 
@@ -21,12 +21,12 @@ export interface Head { num: number, seq: number, tag: string | null }
 const conversation = select(tables.conversations, 'c', ['id', 'num', 'eventSeq'])
 const meta = select(tables.meta, 'm', ['position'])
 
-/** Keys that are looked up by one query. */
+/** Maximum number of keys in one query. */
 const BATCH_MAX = 1000
 
 const tagAt = (position: string): string => `(SELECT ${tagOf('e')} FROM chat_events e WHERE e.position = ${position} LIMIT 1)`
 
-/** Which transactions and events the log has: tells a log that was cut short from the one that was known. */
+/** Tags of transactions and events in the log. They show whether the log has lost its end. */
 export class LogTags {
   readonly #database: Database
   readonly #places: DataLoader<number, PlaceTag>
@@ -36,7 +36,10 @@ export class LogTags {
     this.#places = new DataLoader(async positions => await this.#load(positions), { cache: false, maxBatchSize: BATCH_MAX })
   }
 
-  /** The newest transaction, and the tags of those at some positions, as far as they are kept. Asked every second, and sets the database's clock. */
+  /**
+   * Returns the newest transaction, and the tags at the given positions as far as the log has them. Runs every second, and
+   * sets the shared clock.
+   */
   async newest (positions: readonly number[]): Promise<{ position: number, tag: string | undefined, tags: Map<number, string> }> {
     const { read, dialect, clock } = this.#database
     const askedAt = elapsedMs()
@@ -51,12 +54,12 @@ export class LogTags {
     return { position: Number(newest.position), tag: newest.tag ?? undefined, tags }
   }
 
-  /** Those who resume at the same moment ask together. */
+  /** Streams that resume at the same moment share a query. */
   async at (position: number): Promise<PlaceTag> {
     return await this.#places.load(position)
   }
 
-  /** The newest events of conversations; of those that exist. */
+  /** Returns the newest events of those conversations that exist. */
   async heads (conversationIds: readonly string[]): Promise<Map<string, Head>> {
     const { read, dialect } = this.#database
     const heads = new Map<string, Head>()

@@ -1,17 +1,19 @@
+// SQL by hand: all participants of many messages in one statement, grouped by their marks.
 import type { Marks } from '../schemas/status.js'
 import type { Dialect, Sql } from './sql.js'
 import { insert, perDialect, type RowOf, type Written } from './table.js'
 import * as tables from './tables.js'
 
-/** Messages of a conversation, by `seq`. */
+/** A range of messages of a conversation, by `seq`. */
 export interface Range { conversation: number, low: number, high: number }
 
-/** A message's place, and whose it is. */
+/** Conversation, number and sender of a message. */
 export interface Place { conversation: number, seq: number, senderId: string }
 
-const insertStatement = perDialect(dialect => insert(tables.formerParticipants, dialect, ['conversation', 'userId', 'joinedSeq', 'deliveredSeq', 'readSeq']))
+const insertStatement = perDialect(dialect =>
+  insert(tables.formerParticipants, dialect, ['conversation', 'userId', 'joinedSeq', 'deliveredSeq', 'readSeq']))
 
-/** For each conversation the smallest range that holds its messages. */
+/** Returns, for each conversation, the smallest range that contains its messages. */
 export function rangesOf (places: Iterable<Pick<Place, 'conversation' | 'seq'>>): Range[] {
   const ranges = new Map<number, Range>()
   for (const { conversation, seq } of places) {
@@ -22,10 +24,12 @@ export function rangesOf (places: Iterable<Pick<Place, 'conversation' | 'seq'>>)
 }
 
 /**
- * The marks of participants, or of former ones, as far as they say anything about a range of messages. They are cut to the
- * range and counted: a thousand participants who have all read a page are one row.
+ * Returns the marks of participants, or of former ones, that matter for a range of messages. Marks are clamped to the range
+ * and grouped: a thousand participants who have all read a page are one row.
  */
-export async function findMarks (sql: Sql, { greatest, least, table }: Dialect, of: 'participants' | 'former_participants', ranges: Range[]): Promise<Map<number, Marks[]>> {
+export async function findMarks (
+  sql: Sql, { greatest, least, table }: Dialect, of: 'participants' | 'former_participants', ranges: Range[]
+): Promise<Map<number, Marks[]>> {
   const found = new Map<number, Marks[]>()
   if (ranges.length === 0) return found
   const rows = await sql.query<{ conversation: number, joined: number, delivered: number, seen: number, people: number | bigint, somebody: string }>(
@@ -50,10 +54,10 @@ export async function findMarks (sql: Sql, { greatest, least, table }: Dialect, 
   return found
 }
 
-/** Marks that say nothing about any message are not kept. */
+/** Whether the marks matter for any message. Others are not kept. */
 export const saysSomething = ({ joinedSeq, deliveredSeq }: Marks): boolean => deliveredSeq > joinedSeq
 
-/** Keeps how far participants had come when they left. */
+/** Keeps the marks of participants who left. */
 export async function insertFormer (sql: Sql, dialect: Dialect, rows: Array<Written<RowOf<typeof tables.formerParticipants>>>): Promise<void> {
   const { sql: text, parameter } = insertStatement(dialect)
   await sql.execute(text, parameter(rows))

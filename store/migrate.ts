@@ -1,3 +1,4 @@
+// SQL by hand: it runs before the tables exist that Prisma's client is for.
 import { randomInt } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,36 +12,36 @@ import { allTables, migrationList, openSchemaEngine, type Provider } from './sch
 
 export type { Provider } from './schema-engine.js'
 
-/** The database can't be opened or migrated. The message is one line, fit to be shown, and without secrets. */
+/** The database cannot be opened or migrated. The message is one line without secrets, and can be shown. */
 export class DatabaseError extends Error {
   override name = 'DatabaseError'
 }
 
-/** The database was migrated by a newer version of this package (or isn't this package's at all). */
+/** The database was migrated by a newer version of this package, or belongs to another program. */
 export class DatabaseVersionError extends DatabaseError {
   override name = 'DatabaseVersionError'
 }
 
 export interface MigrateOptions {
   /**
-   * PostgreSQL: the schema that holds the tables; created when missing. The client's adapter must be given the same
-   * one (`new PrismaPg(config, { schema })`). Default `fastify_sse_chat`.
+   * PostgreSQL: the schema that holds the tables. It is created if it does not exist. The client's adapter must be given the
+   * same one (`new PrismaPg(config, { schema })`). Default: `fastify_sse_chat`.
    */
   schema?: string
-  /** How long to wait for another process that is migrating the same database, in milliseconds. Default 60,000. */
+  /** How long to wait for another process that is migrating the same database, in milliseconds. Default: 60,000. */
   lockTimeoutMs?: number
-  /** How long to wait for a server that doesn't answer, such as one that is being restarted, in milliseconds. Default 15,000. */
+  /** How long to wait for a server that does not answer, such as one that is restarting, in milliseconds. Default: 15,000. */
   awayTimeoutMs?: number
-  /** PostgreSQL: connects for the migrations, where the other adapter limits how long a query may take. Default: the other one. */
+  /** PostgreSQL: the adapter for migrations, without a time limit for queries. Default: the adapter of the call. */
   migrator?: SqlDriverAdapterFactory
-  /** Where the migrations are: a folder of `<name>/migration.sql`. Default: those shipped for the provider. */
+  /** The folder with the migrations, as `<name>/migration.sql`. Default: those shipped for the provider. */
   migrations?: URL
 }
 
 export interface MigrateResult {
-  /** Names of the migrations that this call applied; empty when the database was up to date. */
+  /** Names of the migrations that this call applied. Empty if the database was up to date. */
   applied: string[]
-  /** The installation's identity: ten characters `a-z0-9`, made with the database. */
+  /** The installation's identity: ten characters `a-z0-9`, created with the database. */
   identity: string
 }
 
@@ -48,14 +49,14 @@ export const DEFAULT_SCHEMA = 'fastify_sse_chat'
 const AWAY_RETRY_MS = 250
 
 /**
- * Brings a database to the shipped version: creates what is missing and applies the migrations that aren't applied
- * yet, with Prisma's own engine, so that `_prisma_migrations` is what `prisma migrate` would leave. All that a call
- * applies is one transaction: it happens whole or not at all. Any number of processes may call it at once.
+ * Brings a database to the shipped version. Creates what is missing and applies the missing migrations with Prisma's own
+ * engine, so that `_prisma_migrations` has the same content as after `prisma migrate`. Everything that a call applies is one
+ * transaction. Any number of processes may call it at the same time.
  *
  * Opens a connection of its own and closes it. On SQLite, call it before anything else opens the file.
  *
- * @throws {DatabaseVersionError} when the database has migrations this version doesn't know
- * @throws {DatabaseError} when it can't be opened, or a migration failed
+ * @throws {DatabaseVersionError} when the database has migrations that this version does not know
+ * @throws {DatabaseError} when it cannot be opened, or a migration fails
  */
 export async function migrate (
   provider: Provider,
@@ -95,17 +96,17 @@ interface Session extends SqlQueryable {
 async function migrateSqlite (
   adapter: SqlDriverAdapter, shipped: string[], directory: URL, deadline: number
 ): Promise<MigrateResult> {
-  // Waiting for a lock is done here, not in SQLite, which would block the event loop, and with it perhaps the very
-  // connection that is to let go.
+  // Waiting for a lock is done here. In SQLite it would block the event loop, and perhaps the very connection of this
+  // process that holds the lock.
   await query(adapter, 'PRAGMA busy_timeout = 0')
   const identity = await whenFree(deadline, () => identityIfCurrent(adapter, shipped))
   if (identity !== undefined) return { applied: [], identity }
 
-  // A migration may rebuild a table; with foreign keys on, dropping the old one would delete what refers to it.
+  // A migration may rebuild a table. With foreign keys on, dropping the old table would delete the rows that refer to it.
   await query(adapter, 'PRAGMA foreign_keys = OFF')
   await whenFree(deadline, () => query(adapter, 'BEGIN IMMEDIATE'))
   try {
-    // Nobody else writes now; readers let go by themselves.
+    // Nobody else can write now, and readers release their locks soon.
     await query(adapter, 'PRAGMA busy_timeout = 5000')
     const result = await applyMissing('sqlite', adapter, shipped, directory)
     const [violation] = await query(adapter, 'PRAGMA foreign_key_check')
@@ -135,16 +136,16 @@ async function migratePostgres (
 async function applyLocked (
   adapter: SqlDriverAdapter, schema: string, shipped: string[], directory: URL, deadline: number
 ): Promise<MigrateResult> {
-  // A transaction pins one connection of the adapter's pool. At this level, what follows the lock sees what its last
-  // holder committed, whatever the host's default is.
+  // A transaction pins one connection of the adapter's pool. At this isolation level, statements after the lock see what its
+  // last holder committed, whatever the host's default level is.
   const transaction = await adapter.startTransaction('READ COMMITTED')
   try {
     await query(transaction, 'SELECT set_config($1, $2, true)', 'lock_timeout', String(Math.max(deadline - elapsedMs(), 1)))
     await query(transaction, 'SELECT set_config($1, $2, true)', 'statement_timeout', '0')
-    // Prisma's own key, so that a `prisma migrate deploy` by hand waits, too.
+    // This is Prisma's own key, so that a `prisma migrate deploy` by hand waits, too.
     await execute(transaction, 'SELECT pg_advisory_xact_lock(72707369)')
     await query(transaction, 'SELECT set_config($1, $2, true)', 'search_path', quoted(schema))
-    // IF NOT EXISTS would ask for the right to create, even where there is nothing to create.
+    // IF NOT EXISTS would require the privilege to create, even if there is nothing to create.
     const [existing] = await query(transaction, 'SELECT 1 FROM pg_namespace WHERE nspname = $1', schema)
     if (existing === undefined) await query(transaction, `CREATE SCHEMA ${quoted(schema)}`)
 
@@ -154,8 +155,8 @@ async function applyLocked (
       schema,
       queryRaw: (query) => transaction.queryRaw(query),
       executeRaw: (query) => transaction.executeRaw(query),
-      // A query without parameters may hold several statements; the adapter's own executeScript uses any connection
-      // of its pool, and splits at each semicolon, those in a string or a function's body included.
+      // A query without parameters may contain several statements. The adapter's own executeScript uses any connection of
+      // its pool, and splits at each semicolon, even within a string or a function's body.
       executeScript: async (sql) => { await transaction.executeRaw({ sql, args: [], argTypes: [] }) }
     }
     const result = await applyMissing('postgresql', session, shipped, directory)
@@ -165,9 +166,9 @@ async function applyLocked (
     await query(transaction, 'ROLLBACK').catch(() => { /* the connection is gone */ })
     throw error
   } finally {
-    // The engine locks for the session, which a pool (or a pooler) would keep.
+    // The engine's lock belongs to the session, which a pool (or a pooler) keeps open.
     await execute(transaction, 'SELECT pg_advisory_unlock_all()').catch(() => { /* the connection is gone */ })
-    await transaction.commit() // hands the connection back
+    await transaction.commit() // Returns the connection to the pool.
   }
 }
 
@@ -200,8 +201,8 @@ async function runEngine (
   const migrations = await Promise.all(shipped.map(async (name): Promise<[string, string]> =>
     [name, await readFile(new URL(`${name}/migration.sql`, directory), 'utf8')]))
 
-  // The engine's own error follows from the first that the database gave, and on PostgreSQL hides it: it goes on to
-  // note the failure in the transaction that has just failed.
+  // The first error of the database is the cause. On PostgreSQL the engine hides it with a later one, since it records the
+  // failure in the transaction that has just failed.
   let firstError: unknown
   const noting = async <T>(run: () => Promise<T>): Promise<T> => {
     try {
@@ -251,11 +252,11 @@ async function runEngine (
 
 interface History {
   applied: Set<string>
-  /** The first migration that began and neither finished nor was rolled back, if any. */
+  /** The first migration that was started and neither finished nor rolled back, if any. */
   failed: string | undefined
 }
 
-/** Prisma's table of migrations; empty where there is none yet. */
+/** Reads Prisma's table of migrations. Empty if there is no such table yet. */
 async function readHistory (database: SqlQueryable, schema?: string): Promise<History> {
   const table = '_prisma_migrations'
   if (!await hasTable(database, table, schema)) return { applied: new Set(), failed: undefined }
@@ -273,7 +274,7 @@ async function hasTable (database: SqlQueryable, table: string, schema?: string)
   return existing !== undefined
 }
 
-/** @throws {DatabaseVersionError} when the database has migrations that aren't shipped */
+/** @throws {DatabaseVersionError} when the database has migrations that are not shipped */
 function checkHistory (history: History, shipped: string[]): void {
   const unknown = [...history.applied].filter((name) => !shipped.includes(name))
   if (unknown.length === 0) return
@@ -283,11 +284,11 @@ function checkHistory (history: History, shipped: string[]): void {
   throw new DatabaseVersionError(`The database is of a newer version (it has the migration ${unknown.join(', ')}); start that version, or a newer one`)
 }
 
-/** The identity when there is nothing to do, which is the usual start; cheap, and without a lock. */
+/** Returns the identity if there is nothing to do, which is the usual case. Cheap, and needs no lock. */
 async function identityIfCurrent (database: SqlQueryable, shipped: string[], schema?: string): Promise<string | undefined> {
   const history = await readHistory(database, schema)
   checkHistory(history, shipped)
-  // One that seems failed may be running just now: what it is shows under the lock.
+  // A migration that looks failed may be running in another process. The lock tells the two apart.
   if (history.failed !== undefined || !shipped.every((name) => history.applied.has(name))) return undefined
   const [row] = await query(database, `SELECT identity FROM ${qualified('chat_meta', schema)} WHERE id = 1`)
   return row && String(row[0])
@@ -304,12 +305,12 @@ async function query (database: SqlQueryable, sql: string, ...args: string[]): P
   return rows
 }
 
-/** For statements whose result is of no interest, or of a type (void) that the adapter can't read. */
+/** For statements whose result is not needed, or has a type (void) that the adapter cannot read. */
 async function execute (database: SqlQueryable, sql: string): Promise<void> {
   await database.executeRaw({ sql, args: [], argTypes: [] })
 }
 
-/** Runs it again for as long as SQLite says that another connection is in the way. */
+/** Retries while SQLite reports that another connection holds the lock. */
 async function whenFree<T> (deadline: number, run: () => Promise<T>): Promise<T> {
   while (true) {
     try {
@@ -345,7 +346,7 @@ function databaseError (provider: Provider, error: unknown): DatabaseError {
   return new DatabaseError(`The ${database} database can't be used: ${reason(error)}`, { cause: error })
 }
 
-/** What the driver said, as one line. */
+/** The driver's message, as one line. */
 function reason (error: unknown): string {
   if (isDriverAdapterError(error)) {
     const { cause } = error
@@ -354,7 +355,7 @@ function reason (error: unknown): string {
     if (cause.kind === 'DatabaseNotReachable') return `nothing answers at ${cause.host ?? 'its host'}${cause.port === undefined ? '' : `:${cause.port}`}`
     return oneLine(cause.originalMessage ?? error.message)
   }
-  // What connecting to a host name with several addresses throws.
+  // Connecting to a host name with several addresses throws one of these.
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0])
   return oneLine(error instanceof Error ? error.message : String(error))
 }

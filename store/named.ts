@@ -1,7 +1,7 @@
 export type Kind = 'clientId' | 'conversation' | 'crowd' | 'crowdOfMessage' | 'former' | 'lastOfOthers' | 'message' | 'participant' | 'quota' |
   'resumable' | 'streams' | 'user'
 
-/** What one command named in its `needs`. It may ask the unit for nothing else, whatever other commands made it load. */
+/** What one command named in its `needs`. It may not ask the unit for anything else, even if other commands made it load that. */
 export class Named {
   readonly #keys = new Set<string>()
   readonly #readers = new Map<string, string[]>()
@@ -14,13 +14,13 @@ export class Named {
     return this.#keys.has(keyOf(kind, ids))
   }
 
-  /** A message, with a user whose participation in its conversation is asked for. */
+  /** A message, with a user whose participation in the message's conversation is needed. */
   addMessage (messageId: string, userId: string): void {
     this.add('message', messageId)
     this.#readers.set(messageId, [...this.#readers.get(messageId) ?? [], userId])
   }
 
-  /** Names the conversation of a message that was named, which is known once that is loaded. */
+  /** Names the conversation of a named message. It is known once the message is loaded. */
   follow (messageId: string, conversationId: string): void {
     for (const userId of this.#readers.get(messageId) ?? []) this.add('participant', conversationId, userId)
     if (this.has('crowdOfMessage', messageId)) this.add('crowd', conversationId)

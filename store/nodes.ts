@@ -2,7 +2,7 @@ import type { Prisma } from './prisma.js'
 import type { RowOf } from './table.js'
 import type * as tables from './tables.js'
 
-/** A running process. Its streams count until its lease lapses, by the clock of deadlines (see `SharedClock`). */
+/** A running process. Its streams count until its lease lapses, by the clock of deadlines (`SharedClock.ticks`). */
 export type NodeRow = RowOf<typeof tables.nodes>
 
 /** The nodes of one host. */

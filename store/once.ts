@@ -1,4 +1,4 @@
-/** Calls that come while one is under way share that one. */
+/** Returns a function whose concurrent calls share one execution. */
 export function inFlightOnce<T> (work: () => Promise<T>): () => Promise<T> {
   let underWay: Promise<T> | undefined
   return async () => await (underWay ??= work().finally(() => { underWay = undefined }))

@@ -2,9 +2,9 @@ import { loadPackage } from '../packages.js'
 import { DatabaseError, type Database, type DatabaseOptions } from './database.js'
 
 /**
- * Opens the database, brings its tables up to date, and connects.
+ * Opens the database, migrates its tables, and connects.
  * @throws {DatabaseError} with a one-line message when that fails
- * @throws {PackageError} when the database's driver is absent
+ * @throws {PackageError} when the database's driver is not installed
  */
 export async function openDatabase (options: DatabaseOptions): Promise<Database> {
   // A driver that is not used is not loaded.
@@ -19,7 +19,7 @@ export async function openDatabase (options: DatabaseOptions): Promise<Database>
   throw new DatabaseError('The database URL must begin with file: or postgres://')
 }
 
-/** The driver looks for its binary, which its install script compiles or downloads, when the first database is opened. */
+/** Opens a database, since the driver loads its binary only then. An install script compiles or downloads that binary. */
 async function loadSqlite (): Promise<void> {
   const { default: SqliteConnection } = await import('better-sqlite3')
   new SqliteConnection(':memory:').close()

@@ -3,16 +3,16 @@ import { readingOf } from './reading.js'
 
 type ConnectCallback = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: boolean | Error) => void) => void
 
-/** No connection could be opened, for a reason that has no code: a password that the URL lacks, a certificate. */
+/** No connection could be opened, for a reason without a code, such as a missing password or a certificate. */
 class ConnectError extends Error {
   override name = 'ConnectError'
-  /** sqlclient_unable_to_establish_sqlconnection */
+  /** SQLSTATE `sqlclient_unable_to_establish_sqlconnection`. */
   readonly code = '08001'
 }
 
 /**
- * A pool whose connections can all be replaced. After a failover, or when a setting of the database was changed, sessions
- * that were opened before stay what they were, read-only for instance, and nothing but a write shows it.
+ * A pool whose connections can all be replaced. After a failover or a change of the database's settings, older sessions keep
+ * their state. They may be read-only, for example, which only a write reveals.
  */
 export class RenewablePool extends pg.Pool {
   #generation = 0
@@ -23,7 +23,7 @@ export class RenewablePool extends pg.Pool {
     this.on('connect', client => { this.#generations.set(client, this.#generation) })
   }
 
-  /** From now on no connection is handed out that was opened before. */
+  /** From now on, connections that were opened before are closed instead of handed out. */
   renew (): void {
     this.#generation++
   }

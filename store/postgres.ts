@@ -17,36 +17,36 @@ import { numbered, postgresDialect, type Param, type Sql } from './sql.js'
 import { inOne, writeChecks, type Column } from './write-check.js'
 
 /**
- * Ten nodes of these, and their connections for LISTEN, fit PostgreSQL's usual hundred. A node writes in one transaction
- * at a time; the others read.
+ * Ten nodes with this many connections, and one each for LISTEN, fit PostgreSQL's default of a hundred. A node has one write
+ * transaction at a time; the other connections read.
  */
 const POOL_SIZE = 8
 const APPLICATION_NAME = 'fastify-sse-chat'
 const CONNECT_TIMEOUT_MS = 3000
-/** How long a statement may take, waiting for locks included, before it is given up. */
+/** Maximum duration of a statement, waiting for locks included, in milliseconds. */
 const STATEMENT_TIMEOUT_MS = 5000
 /**
- * A process that stops between two statements of a transaction (paused, or cut off) holds up every writer that wants
- * its locks: that has to end before their statements time out.
+ * A process that stops between two statements of a transaction (because it is suspended or cut off) blocks all writers that
+ * need its locks. Its transaction has to end before their statements time out. In milliseconds.
  */
 const IDLE_IN_TRANSACTION_MS = 3000
 /**
- * All that is asked here is looked up by key, however large the tables are. The planner, which takes every list of keys
- * for a hundred, reads middling tables whole instead (10,000 conversations: 3.9 ms where the index takes 0.05), and after
- * an import large ones, too.
+ * All queries look up rows by key, however large the tables are. The planner assumes a hundred keys for every list, and
+ * therefore reads medium tables completely (10,000 conversations: 3.9 ms, by index 0.05 ms); after an import, large ones, too.
  */
-const BY_KEY = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET plan_cache_mode = force_generic_plan'
+const BY_KEY = ['enable_seqscan = off', 'enable_bitmapscan = off', 'enable_hashjoin = off', 'enable_mergejoin = off', 'jit = off',
+  'plan_cache_mode = force_generic_plan'].map(setting => `SET ${setting}`).join('; ')
 const COLUMNS = 'SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = ?'
-/** Attempts at what a broken connection has kept from happening. */
+/** Maximum number of attempts when connections break. */
 const ATTEMPTS = 3
 const RETRY_MS = 50
-/** Answers that the clock is set by at the start: the quickest counts. */
+/** Number of readings that set the clock at the start. They narrow its bounds. */
 const CLOCK_READINGS = 3
 
 /**
- * PostgreSQL: one pool under Prisma's adapter. Reads are Prisma's; write transactions take a connection of the pool
- * themselves, because Prisma's interactive ones cost three times the CPU and hand a connection back to the pool in
- * whatever state a timeout has left it.
+ * PostgreSQL: one pool under Prisma's adapter. Reads, and single statements that write, go through Prisma's client. Write
+ * transactions take a connection of the pool themselves, because Prisma's interactive ones cost three times the CPU and return
+ * a connection to the pool in whatever state a timeout has left it.
  */
 export async function openPostgres (options: DatabaseOptions): Promise<Database> {
   const { connection, schema } = placeOf(options)
@@ -62,14 +62,15 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     keepAlive: true,
     onConnect: async client => { await client.query(BY_KEY) }
   })
-  // a connection that breaks while idle is dropped by the pool; one in use reports it to its query
+  // The pool drops an idle connection that breaks. One that is in use reports the error to its query.
   pool.on('error', () => {})
   pool.on('connect', client => { client.on('error', () => {}) })
   const factory = new PrismaPg(pool, { schema, statementNameGenerator: ({ sql }) => statements.nameOf(sql) })
   let identity: string
   try {
-    // waiting for another node's migration, and a migration itself, may take longer than a query
-    const migrator = new PrismaPg({ ...connection, fallback_application_name: APPLICATION_NAME, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true }, { schema });
+    // A migration, and waiting for that of another node, may take longer than a query.
+    const config = { ...connection, fallback_application_name: APPLICATION_NAME, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true }
+    const migrator = new PrismaPg(config, { schema });
     ({ identity } = await migrate('postgresql', factory, { schema, migrator }))
   } catch (error) {
     await pool.end().catch(() => {})
@@ -80,7 +81,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     query: async (sql, ...params) => await again(pool, async () => await client.$queryRawUnsafe(statements.translate(sql).text, ...params)),
     execute: async (sql, ...params) => await again(pool, async () => await client.$executeRawUnsafe(statements.translate(sql).text, ...params))
   }
-  // Its models are those of SQLite's client.
+  // Both generated clients have the same models, and the type is that of SQLite's.
   const prisma = through(client as unknown as Prisma, async operation => await again(pool, operation))
   let check: string | undefined
   const transaction: Database['transaction'] = async work => await again(pool, async () => await transact(pool, statements, work))
@@ -118,7 +119,7 @@ async function openClock (read: Sql): Promise<PostgresClock> {
   return clock
 }
 
-/** Once more on another connection, where that can help: nothing of the attempt before was written. */
+/** Repeats the work on another connection if that can help. The failed attempt has written nothing, or may be repeated. */
 async function again<T> (pool: RenewablePool, work: () => Promise<T>): Promise<T> {
   let renewed = false
   for (let attempt = 1; ; attempt++) {
@@ -141,12 +142,12 @@ async function transact<T> (pool: RenewablePool, statements: Statements, work: (
   const client = await pool.connect()
   let committing = false
   try {
-    // what a statement sees after it has waited for a lock depends on this level; the server's default may be another
+    // This level decides what a statement sees after it has waited for a lock. The server's default may be another one.
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
     const result = await work(sqlOver(client, statements))
     committing = true
     const { command } = await client.query('COMMIT')
-    // what a COMMIT is answered after a statement has failed
+    // PostgreSQL answers COMMIT with ROLLBACK after a statement has failed.
     if (command !== 'COMMIT') throw new Error(`The transaction was ended by ${command} instead of COMMIT`)
     client.release()
     return result
@@ -164,7 +165,7 @@ function sqlOver (client: pg.PoolClient, statements: Statements): Sql {
   }
 }
 
-/** Named, so that each connection parses and plans a statement once. */
+/** Names statements, so that each connection parses and plans them once. */
 class Statements {
   readonly #translated = new Map<string, { name: string, text: string }>()
   readonly #names = new Map<string, string>()
@@ -179,15 +180,15 @@ class Statements {
     return statement
   }
 
-  /** Without one, the statement is parsed each time. */
+  /** The statement's name, or an empty one: then it is parsed each time. */
   nameOf (text: string): string {
     return this.#names.get(text) ?? ''
   }
 }
 
-/** Where the tables are: the option, else `?schema=` in the URL (as Prisma has it). The connection looks there only. */
+/** The schema of the tables is the option, else `?schema=` in the URL, as in Prisma. The connection's search path has no other. */
 function placeOf ({ url, schema }: DatabaseOptions): { connection: pg.ClientConfig, schema: string } {
-  // what pg reads itself, sockets (`postgres://user@/db?host=/var/run/postgresql`) included
+  // This is pg's own parser. It also reads sockets (`postgres://user@/db?host=/var/run/postgresql`).
   const { schema: named, ...parameters } = parse(url) as ReturnType<typeof parse> & { schema?: string }
   const place = schema ?? named ?? DEFAULT_SCHEMA
   const searchPath = `"${place.replaceAll('"', '""')}"`.replaceAll(/[\\ ]/g, '\\$&')

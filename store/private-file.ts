@@ -1,32 +1,32 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** Messages, password hashes and secrets are for the server's own user. Windows has no such modes, and ignores them. */
+/** Messages, password hashes and secrets are readable by the server's user only. Windows ignores these modes. */
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 
-/** What SQLite keeps beside a database; it gives new ones the database's mode. */
+/** Suffixes of the files of a SQLite database. SQLite creates them with the database's mode. */
 const companions = ['', '-wal', '-shm', '-journal']
 
-/** Makes the folder of a file, for this user only, unless it is there already. */
+/** Creates the folder of a file, for this user only, unless it exists. */
 export function makeFolderOf (path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: FOLDER_MODE })
 }
 
-/** Makes a database's file for this user only, and takes others' rights away from one that is there. @throws as `fs` does */
+/** Creates a database's file for this user only. If it exists, removes the permissions of other users. @throws as `fs` does */
 export function makePrivateDatabase (path: string): void {
   closeSync(openSync(path, 'a', FILE_MODE))
   for (const companion of companions) tighten(path + companion)
 }
 
-/** Takes others' rights away from a file, if there is one and it is ours; it isn't ours to change otherwise. */
+/** Removes the permissions of other users from a file, if it exists and this user owns it. */
 export function tighten (path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined || !stats.isFile() || stats.uid !== process.getuid?.() || (stats.mode & 0o077) === 0) return
   try {
     chmodSync(path, stats.mode & 0o700)
   } catch (error) {
-    // another process has closed the database, and with it the log
+    // Another process has closed the database, which deletes the log.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }

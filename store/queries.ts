@@ -15,12 +15,12 @@ import { findPasswordHash, findUser } from './reads/users.js'
 export type { ListPlace } from './reads/conversations.js'
 export type { LoggedEvent } from './reads/log.js'
 
-/** Keys that are looked up by one query. */
+/** Maximum number of keys in one query. */
 const BATCH_MAX = 1000
-/** Users whose conversations are looked up by one query: each may have thousands. */
+/** Maximum number of users whose conversations are looked up by one query. Each may have thousands. */
 const FOLLOWERS_MAX = 16
 
-/** All reads outside of write transactions, which see what is committed. Those of each resource are in `reads/`. */
+/** All reads outside of write transactions. They see what is committed. Those of each resource are in `reads/`. */
 export class Queries {
   readonly tags: LogTags
   readonly #database: Database
@@ -45,7 +45,10 @@ export class Queries {
     return await this.#access.load([conversationId, userId])
   }
 
-  /** All conversations of a user, by number; with the newest transactions of those that have one after a position. Streams that open together ask together. */
+  /**
+   * All conversations of a user, ordered by number. The newest transaction is included where it is after the given position.
+   * Streams that open together share a query.
+   */
   async followed (userId: string, after: number): Promise<Tagged[]> {
     this.#followers++
     try {
@@ -63,7 +66,9 @@ export class Queries {
     return await findPasswordHash(this.#database.prisma, userId)
   }
 
-  async messages (conversation: Followable, bounds: { before?: number, after?: number, limit: number }): Promise<{ messages: Message[], hasMore: boolean }> {
+  async messages (
+    conversation: Followable, bounds: { before?: number, after?: number, limit: number }
+  ): Promise<{ messages: Message[], hasMore: boolean }> {
     return await findMessages(this.#database, conversation, bounds)
   }
 
@@ -75,7 +80,9 @@ export class Queries {
     return await findConversation(this.#database, conversationId, userId)
   }
 
-  async conversations (userId: string, below: ListPlace | undefined, limit: number): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
+  async conversations (
+    userId: string, below: ListPlace | undefined, limit: number
+  ): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
     return await findConversations(this.#database, userId, below, limit)
   }
 

@@ -1,9 +1,9 @@
-// SQL by hand: locks, and counters that are added to.
+// SQL by hand: part of the unit of work, with locks and counters that are incremented.
 import type { Dialect, Sql } from './sql.js'
 import { insert, perDialect, select, type RowOf } from './table.js'
 import * as tables from './tables.js'
 
-/** What is counted for the limits of one user. */
+/** The counters of one user's quotas. */
 export type Quota = Omit<RowOf<typeof tables.quotas>, 'userId'>
 
 const counted = select(tables.quotas, 'q', ['userId', 'groupsMade', 'groupsUntil'])
@@ -16,8 +16,8 @@ const statements = perDialect(dialect => ({
 }))
 
 /**
- * Locks what is counted, so that two nodes don't both take the last place. Whoever has come to the limit given here is
- * counted again: a node of an older version counts nobody.
+ * Locks the counters, so that two nodes cannot both take the last place. A counter that has reached its limit is counted
+ * again, since nodes of an older version do not count.
  */
 export async function findQuotas (sql: Sql, { table, lock }: Dialect, limits: ReadonlyMap<string, number>): Promise<Map<string, Quota>> {
   const rows = await sql.query<{ conversations: number | bigint }>(
@@ -31,10 +31,10 @@ export async function findQuotas (sql: Sql, { table, lock }: Dialect, limits: Re
   }))
 }
 
-/** In one order on every node, so that two that write the same rows can't wait for each other. */
+/** The same order on all nodes, so that two that write the same rows cannot deadlock. */
 const inOrder = <Value>(byUser: ReadonlyMap<string, Value>): Array<[string, Value]> => [...byUser].sort(([a], [b]) => a < b ? -1 : 1)
 
-/** Adds to the number of conversations of users. */
+/** Adds to the numbers of conversations of users. */
 export async function addConversations (sql: Sql, dialect: Dialect, changes: ReadonlyMap<string, number>): Promise<void> {
   const { sql: text, parameter } = statements(dialect).add
   await sql.execute(text, parameter(inOrder(changes).map(([userId, conversations]) => ({ userId, conversations }))))

@@ -1,61 +1,61 @@
 /*
- * What an error of the database means. One table: what each code is read as, and what follows from that.
+ * What an error of the database means: how each code is read, and what follows from that.
  *
- * The rule of the table: a state that somebody else than this program can mend (an administrator, the operating system,
- * another transaction) is unavailability, so that callers come again. What is left is a mistake of this program.
+ * The rule: a state that somebody other than this program can repair (an administrator, the operating system, another
+ * transaction) is unavailability, so that callers retry. Everything else is a mistake of this program.
  */
 
 interface Consequences {
-  /** Callers are told to come again (503), and not that the server has failed (500). */
+  /** Callers are told to retry (503), and not that the server has failed (500). */
   unavailable: boolean
-  /** The connection goes back to the pool after a ROLLBACK. Otherwise it is closed. */
+  /** The connection returns to the pool after a ROLLBACK. Otherwise it is closed. */
   keep?: true
-  /** The same work can succeed now: on any other connection, or only on one that is opened from now on. */
+  /** The same work can succeed now, on any other connection or only on a new one. */
   retry?: 'any' | 'fresh'
-  /** It is about some rows only: of a group of commands, each is tried alone. */
+  /** The error concerns some rows only. The commands of the batch are repeated one by one. */
   single?: true
 }
 
 const readings = {
-  /** Nothing answers, or not in time, or the server is starting or stopping. */
+  /** Nothing answers, or the server is starting or stopping. */
   away: { unavailable: true },
-  /** The connection broke, and with it ended whatever transaction it was in. */
+  /** The connection broke, which ended its transaction. */
   dropped: { unavailable: true, retry: 'any' },
-  /** No answer in time, from a connection that seems to be there. */
+  /** A connection that seems intact did not answer in time. */
   silent: { unavailable: true },
-  /** The connection broke during the commit: whether that took place is not known. */
+  /** The connection broke during the commit. It is unknown whether the commit took place. */
   unknown: { unavailable: true },
-  /** Another transaction or process holds a lock for too long. */
+  /** Another transaction or process held a lock for too long. */
   locked: { unavailable: true, keep: true },
-  /** The transaction was rolled back because of another one: the same again, from the start. */
+  /** The transaction was rolled back because of another one, and can be repeated. */
   conflict: { unavailable: true, keep: true },
   /** Out of connections, memory, disk or time. */
   exhausted: { unavailable: true },
-  /** The login, the rights, or what was there (database, schema, table, column) were changed or taken away. */
+  /** The login, the privileges or an object (database, schema, table, column) were changed or removed. */
   refused: { unavailable: true },
-  /** This session may only read. A new one may write: after a failover, or when the database was set back. */
+  /** This session is read-only. A new one may be able to write, as after a failover. */
   readOnly: { unavailable: true, retry: 'fresh' },
-  /** What this session has prepared no longer fits the database. */
+  /** The prepared statements of this session no longer fit the database. */
   stale: { unavailable: true, retry: 'fresh' },
-  /** Damaged data, or an error below the database. */
+  /** Data is damaged, or the storage failed. */
   damaged: { unavailable: true },
-  /** A trigger or a view that somebody else has made refuses some rows. */
+  /** A trigger or a view that somebody else created refuses some rows. */
   ruled: { unavailable: true, single: true },
-  /** A row refers to one that is gone. */
+  /** A row refers to one that does not exist any more. */
   orphan: { unavailable: false, keep: true, single: true },
-  /** All else. */
+  /** Everything else. */
   mistake: { unavailable: false, keep: true, single: true }
 } satisfies Record<string, Consequences>
 
 export type Reading = keyof typeof readings
 
-/** By PostgreSQL's SQLSTATE (appendix A of its manual): a code of five, else its class of two. */
+/** By PostgreSQL's SQLSTATE (appendix A of its manual): the code of five characters, else its class of two. */
 export const sqlStates: Readonly<Record<string, Reading>> = {
   '08': 'away',
   '08003': 'dropped',
   '08006': 'dropped',
   '09': 'ruled',
-  // "cached plan must not change result type", and what a proxy or a relative of PostgreSQL doesn't know
+  // "cached plan must not change result type", and features that a proxy or a fork of PostgreSQL lacks.
   '0A': 'stale',
   '0L': 'refused',
   '0P': 'refused',
@@ -64,7 +64,7 @@ export const sqlStates: Readonly<Record<string, Reading>> = {
   '25P02': 'stale',
   '25P03': 'dropped',
   '25P04': 'exhausted',
-  // a prepared statement is gone (DISCARD ALL, a pooler), or is there already
+  // A prepared statement is gone (DISCARD ALL, a pooler), or exists already.
   26: 'stale',
   '42P05': 'stale',
   27: 'ruled',
@@ -76,10 +76,10 @@ export const sqlStates: Readonly<Record<string, Reading>> = {
   '3F': 'refused',
   40: 'conflict',
   42501: 'refused',
-  // a column's type was changed
+  // A column's type was changed.
   42804: 'refused',
   42883: 'refused',
-  // a table became a view, an index is gone that ON CONFLICT needs
+  // A table became a view; an index that ON CONFLICT needs is gone.
   42809: 'refused',
   '42P10': 'refused',
   42703: 'refused',
@@ -102,11 +102,11 @@ export const sqlStates: Readonly<Record<string, Reading>> = {
   XX: 'damaged'
 }
 
-/** By SQLite's result code, without `SQLITE_`: the extended code, else the primary one that it begins with. */
+/** By SQLite's result code, without `SQLITE_`: the extended code, else the primary code that it starts with. */
 export const sqliteCodes: Readonly<Record<string, Reading>> = {
   AUTH: 'refused',
   BUSY: 'locked',
-  // the schema was changed by another process
+  // Another process changed the schema.
   BUSY_SNAPSHOT: 'conflict',
   CANTOPEN: 'refused',
   CONSTRAINT_FOREIGNKEY: 'orphan',
@@ -128,7 +128,7 @@ export const sqliteCodes: Readonly<Record<string, Reading>> = {
   SCHEMA: 'conflict'
 }
 
-/** By Prisma's own codes, and by its driver adapters' kinds where they keep no code of the database. */
+/** By Prisma's own codes, and by the kinds of its driver adapters, which do not always keep the database's code. */
 const prismaCodes: Readonly<Record<string, Reading>> = {
   P1000: 'refused',
   P1001: 'away',
@@ -159,7 +159,7 @@ const prismaCodes: Readonly<Record<string, Reading>> = {
   TransactionWriteConflict: 'conflict'
 }
 
-/** By the operating system's. */
+/** By the operating system's codes. */
 const systemCodes: Readonly<Record<string, Reading>> = {
   EACCES: 'refused',
   EAI_AGAIN: 'away',
@@ -190,7 +190,7 @@ export const META_MISSING = 'META_MISSING'
 
 const otherCodes: Readonly<Record<string, Reading>> = { ...prismaCodes, ...systemCodes, [COMMIT_UNKNOWN]: 'unknown', [META_MISSING]: 'refused' }
 
-/** What is said in words only. */
+/** Errors without a code, by their message. */
 const words: ReadonlyArray<[RegExp, Reading]> = [
   [/Query read timeout/, 'silent'],
   [/due to connection timeout|timeout exceeded when trying to connect/, 'away'],
@@ -200,7 +200,7 @@ const words: ReadonlyArray<[RegExp, Reading]> = [
   [/does not match any PRIMARY KEY or UNIQUE constraint/, 'refused']
 ]
 
-/** The error and what it follows from: Prisma and its adapters wrap what the driver says. */
+/** The error and its causes: Prisma and its adapters wrap the errors of the driver. */
 function * chain (error: unknown, depth = 0): Iterable<Record<string, unknown>> {
   if (typeof error !== 'object' || error === null || depth > 4) return
   const link = error as Record<string, unknown>
@@ -212,15 +212,15 @@ function readingOfCode (code: string): Reading | undefined {
   if (Object.hasOwn(otherCodes, code)) return otherCodes[code]
   if (code.startsWith('SQLITE_')) {
     const name = code.slice('SQLITE_'.length)
-    // SQLITE_ERROR says what it is in words
+    // SQLITE_ERROR is explained by its message only.
     return sqliteCodes[name] ?? sqliteCodes[name.split('_')[0]!] ?? (name === 'ERROR' ? undefined : 'mistake')
   }
-  // Prisma's own codes look like SQLSTATEs
+  // Prisma's own codes look like SQLSTATEs.
   if (!/^[0-9A-Z]{5}$/.test(code) || /^P[1-9]|^E[A-Z]/.test(code)) return undefined
   return sqlStates[code] ?? sqlStates[code.slice(0, 2)] ?? 'mistake'
 }
 
-/** What the error means: the outermost code that is known counts, and the database's own before what it was taken for. */
+/** Returns what the error means, by the outermost known code. The database's own code takes precedence over Prisma's. */
 export function readingOf (error: unknown): Reading {
   for (const link of chain(error)) {
     for (const key of ['originalCode', 'code', 'kind']) {
@@ -235,7 +235,7 @@ export function readingOf (error: unknown): Reading {
   return 'mistake'
 }
 
-/** What follows from an error. */
+/** Returns what follows from an error. */
 export function consequencesOf (error: unknown): Readonly<Consequences> {
   return readings[readingOf(error)]
 }

@@ -3,8 +3,10 @@ import type { Message, MessageStatus } from '../schemas/messages.js'
 import type { Profile } from '../schemas/users.js'
 import type { MessageRow } from './rows.js'
 
-/** The wire's message. */
-export function renderMessage (row: Omit<MessageRow, 'conversation' | 'senderSeq' | 'firstTextHash'>, conversationId: string, sender: Profile, status: MessageStatus): Message {
+/** Renders a message as clients get it. */
+export function renderMessage (
+  row: Omit<MessageRow, 'conversation' | 'senderSeq' | 'firstTextHash'>, conversationId: string, sender: Profile, status: MessageStatus
+): Message {
   return {
     id: row.id,
     messageId: row.id,

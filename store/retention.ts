@@ -1,9 +1,9 @@
-// SQL by hand: the oldest events over all conversations, in steps that are short enough for writers to wait for.
+// SQL by hand: a step is one transaction of up to a thousand statements, and writers wait for it.
 import type { Sql } from './sql.js'
 
 /**
- * Deletes the oldest events, at most `step`, as far as they are older than an instant. Each conversation keeps up to where.
- * @returns how many were found
+ * Deletes the oldest events, at most `step`, that are older than an instant. Each conversation records up to where.
+ * @returns number of events that were found
  */
 export async function deleteEventsBefore (sql: Sql, before: number, step: number): Promise<number> {
   const rows = await sql.query<{ conversation: number, seq: number, position: bigint }>(
@@ -12,7 +12,8 @@ export async function deleteEventsBefore (sql: Sql, before: number, step: number
      WHERE created_at < ? ORDER BY conversation, seq`, before)
   const newest = new Map(rows.map(row => [Number(row.conversation), row]))
   for (const { conversation, seq, position } of newest.values()) {
-    await sql.execute('UPDATE chat_conversations SET pruned_seq = ?, pruned_position = ? WHERE num = ?', Number(seq), Number(position), Number(conversation))
+    await sql.execute('UPDATE chat_conversations SET pruned_seq = ?, pruned_position = ? WHERE num = ?',
+      Number(seq), Number(position), Number(conversation))
     await sql.execute('DELETE FROM chat_events WHERE conversation = ? AND seq <= ?', Number(conversation), Number(seq))
   }
   return rows.length

@@ -1,7 +1,7 @@
 import type * as tables from './tables.js'
 import type { RowOf } from './table.js'
 
-/** The rows of the unit of work: what tables.ts describes, with the row of the conversation in place of its number. */
+/** The rows of the unit of work, as described in tables.ts. The row of the conversation takes the place of its number. */
 
 export type ConversationRow = Omit<RowOf<typeof tables.conversations>, 'activity' | 'position' | 'prunedSeq' | 'prunedPosition'>
 
@@ -9,7 +9,7 @@ export interface ParticipantRow extends Omit<RowOf<typeof tables.participants>, 
   conversation: ConversationRow
   displayName: string
   avatar: string | null
-  /** Number of messages that they have sent here. */
+  /** Number of messages that the participant has sent in this conversation. */
   senderSeq: number
 }
 

@@ -6,21 +6,21 @@ import type { MigrationList, SchemaEngine, SchemaFilter } from '@prisma/schema-e
 
 export type Provider = 'sqlite' | 'postgresql'
 
-/** The part used here; TypeScript has WebAssembly's types among the browser's only. */
+/** The part that is used here. TypeScript declares WebAssembly among the browser's types only. */
 declare const WebAssembly: {
   instantiate: (bytes: Uint8Array, imports: object) => Promise<{ instance: { exports: Record<string, unknown> } }>
 }
 
-/** Every table of the schema counts: nothing is managed elsewhere. */
+/** All tables of the schema belong to the migrations. */
 export const allTables: SchemaFilter = { externalTables: [], externalEnums: [] }
 
 let engineModule: Promise<typeof import('@prisma/schema-engine-wasm')> | undefined
 
 /**
- * Prisma's own schema engine (what `prisma migrate` runs) as WebAssembly, talking to the database through a
- * driver adapter. Call `free()` on it when done.
+ * Opens Prisma's own schema engine, which `prisma migrate` runs, as WebAssembly. It talks to the database through a driver
+ * adapter. Call `free()` on it when done.
  *
- * @param schema The Prisma schema; applying migrations needs no more than its datasource.
+ * @param schema the Prisma schema; applying migrations needs only its datasource
  */
 export async function openSchemaEngine (
   adapterFactory: SqlMigrationAwareDriverAdapterFactory,
@@ -34,7 +34,7 @@ export async function openSchemaEngine (
   )
 }
 
-/** Loaded once; a failure (no file handles left, say) isn't kept. */
+/** Loads the engine once. A failure, such as a lack of file handles, is not kept. */
 async function loadEngine (): Promise<typeof import('@prisma/schema-engine-wasm')> {
   engineModule ??= instantiate().catch((error: unknown) => {
     engineModule = undefined
@@ -44,8 +44,8 @@ async function loadEngine (): Promise<typeof import('@prisma/schema-engine-wasm'
 }
 
 /**
- * Node 20 can't import WebAssembly as a module, which the package's main entry asks for, so its glue is put together
- * by hand. Once per process: the glue caches views of the instance's memory.
+ * Connects the engine and its glue by hand, because Node.js 20 cannot import WebAssembly as a module, as the package's main
+ * entry does. Call it once per process: the glue caches views of the instance's memory.
  */
 async function instantiate (): Promise<typeof import('@prisma/schema-engine-wasm')> {
   const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg')
@@ -58,7 +58,7 @@ async function instantiate (): Promise<typeof import('@prisma/schema-engine-wasm
   return glue
 }
 
-/** The engine gives PostgreSQL's lock ten seconds and never clears that timer: it would keep a process from ending. */
+/** The engine waits ten seconds for PostgreSQL's lock and never clears that timer, which would keep a process from ending. */
 function withoutLingeringTimers (glue: object): object {
   return Object.fromEntries(Object.entries(glue).map(([name, value]: [string, unknown]) => [name,
     name.startsWith('__wbg_setTimeout_')
@@ -66,7 +66,7 @@ function withoutLingeringTimers (glue: object): object {
       : value]))
 }
 
-/** Migrations as the engine takes them, from `[name, sql]` pairs in the order in which they apply. */
+/** Converts `[name, sql]` pairs, in the order in which they apply, to what the engine takes. */
 export function migrationList (provider: Provider, migrations: Array<[name: string, sql: string]>): MigrationList {
   return {
     baseDir: 'migrations',

@@ -1,40 +1,40 @@
 import { elapsedMs, wallClockMs } from '../time.js'
 
 /**
- * The clock that all nodes of an installation share, so that it doesn't matter what their wall clocks say. Two readings:
- * `now` is what people are shown, `ticks` is what deadlines are set and judged by.
+ * The clock that all nodes of an installation share, so that their wall clocks do not matter. It has two readings: `now` is
+ * shown to people, `ticks` sets and judges deadlines.
  */
 export interface SharedClock {
-  /** Epoch milliseconds, for instants that are shown. May step when somebody sets the clock. */
+  /** Epoch milliseconds, for instants that are shown. Steps when somebody sets the clock. */
   now(): number
   /**
-   * Milliseconds, for deadlines (`…_until`, `expires_at`): the same on every node, and about epoch milliseconds. Doesn't
-   * step while any node runs, unless a database server's clock does.
+   * Milliseconds, for deadlines (`…_until`, `expires_at`): the same on every node, and close to epoch milliseconds. Does not
+   * step while any node runs, unless the clock of the database server does.
    */
   ticks(): number
-  /** Columns to select from `chat_meta`, so that a query that is made anyway also sets the clock. */
+  /** Columns to select from `chat_meta`, so that a query that runs anyway also sets the clock. */
   readonly columns: string
-  /** Takes what those columns held in an answer, and when it was asked for, by `elapsedMs`. */
+  /** Takes the value of those columns, and when the query was sent, by `elapsedMs`. */
   observe(row: ClockColumns, askedAt: number): void
-  /** How often `ticks` had to step: deadlines may be further ahead than they were set. */
+  /** Number of steps of `ticks`. After one, deadlines may be further ahead than they were set. */
   readonly steps: number
 }
 
 export interface ClockColumns { clock: unknown }
 
-/** How fast two clocks may drift apart: twice what NTP slews at most (500 ppm). */
+/** Maximum drift between two clocks: twice the maximum slew of NTP (500 ppm). */
 const DRIFT = 0.001
 
 /**
- * PostgreSQL: the server's clock, read with queries that are made anyway, and carried on by this process's monotonic clock
- * in between. Each answer bounds the difference of the two by the moments before and after it; the bounds are narrowed from
- * answer to answer, as long as they agree. Where they don't, the server's clock has stepped (or this machine was suspended),
- * and all nodes follow it.
+ * PostgreSQL: the server's clock. It is read with queries that run anyway, and extrapolated by this process's monotonic clock
+ * in between. The moments before and after a query bound the difference of the two clocks, and each answer narrows the bounds
+ * as long as it agrees with them. If it does not, the server's clock has stepped (or this machine was suspended), and all nodes
+ * follow it.
  */
 export class PostgresClock implements SharedClock {
   readonly columns = 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS float8) AS clock'
   steps = 0
-  /** Server's clock less `elapsedMs`, at the time of the last answer. */
+  /** Server's clock minus `elapsedMs`, at the time of the last answer. */
   #bounds: { low: number, high: number, at: number } | undefined
 
   now (): number {
@@ -65,16 +65,16 @@ export class PostgresClock implements SharedClock {
   }
 }
 
-/** What leads from `elapsedMs` to the machine's own monotonic clock, which all of its processes share. */
+/** Difference of the machine's monotonic clock, which all of its processes share, and `elapsedMs`. */
 const MACHINE = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 
-/** Milliseconds by the machine's monotonic clock: the same in all of its processes, until it is started again. */
+/** Milliseconds by the machine's monotonic clock: the same in all of its processes, until the machine is restarted. */
 export const machineMs = (): number => elapsedMs() + MACHINE
 
 /**
- * SQLite: all processes on one file run on one machine. Deadlines are set by its monotonic clock, moved to where the wall
- * clock was when the file was first opened since the machine's start; the offset stands in the file. What is shown follows
- * the wall clock, as it has to where that is set right at last, or the machine was suspended.
+ * SQLite: all processes on one file run on one machine. Deadlines are set by its monotonic clock, plus an offset to what the wall
+ * clock was when the file was first opened after the machine's start. The file contains the offset. What is shown follows the
+ * wall clock, which may be corrected later, and goes on while the machine is suspended.
  */
 export class SqliteClock implements SharedClock {
   readonly columns = 'clock_offset AS clock'

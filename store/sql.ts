@@ -1,7 +1,7 @@
-/** What a SQL parameter may be; structured values go as JSON text (see `Dialect.table`). */
+/** A SQL parameter. Structured values are passed as JSON text (see `Dialect.table`). */
 export type Param = string | number | bigint | boolean | null
 
-/** Runs SQL, written once for both databases with `?` for each parameter. */
+/** Runs SQL that is written once for both databases, with `?` for each parameter. */
 export interface Sql {
   query<Row>(sql: string, ...params: Param[]): Promise<Row[]>
   execute(sql: string, ...params: Param[]): Promise<number>
@@ -10,18 +10,18 @@ export interface Sql {
 export type ColumnType = 'int' | 'bigint' | 'text' | 'boolean'
 
 /**
- * What differs between the two databases. Many rows go into one statement as one parameter: a JSON array of arrays,
- * which costs one round trip and one parse for a whole batch.
+ * What differs between the two databases. Many rows are passed as one parameter, a JSON array of arrays, so that a whole batch
+ * costs one round trip and one parse.
  */
 export interface Dialect {
-  /** A table expression over the next `?`, a JSON array of arrays whose items are these columns, in this order. */
+  /** A table expression over the next `?`: a JSON array of arrays, whose items are these columns in this order. */
   table(columns: Record<string, ColumnType>): string
-  /** Locks the selected rows for a change that leaves keys alone. */
+  /** The clause that locks the selected rows for an update that does not change keys. */
   lock: string
-  /** The greater and the lesser of two values. */
+  /** The functions for the greater and the lesser of two values. */
   greatest: string
   least: string
-  /** Whether what stands in a WITH may write. */
+  /** Whether a WITH clause may write. */
   writesInWith: boolean
 }
 
@@ -44,7 +44,7 @@ export const postgresDialect: Dialect = {
   writesInWith: true
 }
 
-/** `?`, `?` … as PostgreSQL wants them: `$1`, `$2` … */
+/** Replaces `?`, `?` … by `$1`, `$2` …, as PostgreSQL requires. */
 export function numbered (sql: string): string {
   let n = 0
   return sql.replaceAll('?', () => `$${++n}`)

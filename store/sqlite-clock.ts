@@ -8,18 +8,18 @@ import type { Sql } from './sql.js'
 import { select } from './table.js'
 import * as tables from './tables.js'
 
-/** No node's lease is further ahead than this, in milliseconds; one that seems so was taken before the machine's start. */
+/** Maximum time that a node's lease can be ahead, in milliseconds. One that seems further ahead is from before the machine's start. */
 const LEASE_MAX_MS = 60_000
 
 const meta = select(tables.meta, 'm', ['clockBoot', 'clockOffset'])
 
 /**
- * Opens the clock that all processes on the file share. The offset that stands in the file is kept as long as the machine's
- * monotonic clock is the one it was made for; else it is taken anew from the wall clock.
+ * Opens the clock that all processes on the file share. The offset in the file stays valid until the machine is restarted.
+ * Then a new one is taken from the wall clock.
  */
 export async function openSqliteClock (sql: Sql, transaction: Database['transaction']): Promise<SqliteClock> {
   const boot = bootId()
-  // usually it is there, and no lock is needed
+  // Usually the file has the offset, and no lock is needed.
   const offset = await keptOffset(sql, boot) ?? await transaction(async () => {
     const kept = await keptOffset(sql, boot)
     if (kept !== undefined) return kept
@@ -30,7 +30,7 @@ export async function openSqliteClock (sql: Sql, transaction: Database['transact
   return new SqliteClock(offset)
 }
 
-/** The file's offset, if it is for this start of the machine. */
+/** Returns the file's offset if it belongs to this start of the machine. */
 async function keptOffset (sql: Sql, boot: string): Promise<number | undefined> {
   const [row] = await sql.query(`SELECT ${meta.columns} FROM chat_meta m WHERE m.id = 1`)
   const { clockBoot, clockOffset } = meta.read(metaRow(row))
@@ -38,7 +38,7 @@ async function keptOffset (sql: Sql, boot: string): Promise<number | undefined> 
   return boot !== '' || await isInUse(sql, clockOffset) ? clockOffset : undefined
 }
 
-/** Names this start of the machine; empty where that isn't known (it is on Linux). */
+/** Returns an id for this start of the machine; empty if unknown, as on all systems but Linux. */
 function bootId (): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
@@ -47,7 +47,7 @@ function bootId (): string {
   }
 }
 
-/** Whether a process lives by this offset: then it is right. */
+/** Whether a running process uses this offset, which is valid then. */
 async function isInUse (sql: Sql, offset: number): Promise<boolean> {
   const ticks = Math.floor(machineMs()) + offset
   const [node] = await sql.query('SELECT 1 FROM chat_nodes WHERE expires_at > ? AND expires_at <= ?', ticks, ticks + LEASE_MAX_MS)

@@ -3,22 +3,23 @@ import { isCutShort } from './cut-short.js'
 
 export type FilesState =
   | 'intact'
-  /** Nothing has the database's name any more. */
+  /** There is no file with the database's name. */
   | 'missing'
-  /** Another file has it. */
+  /** Another file has its name. */
   | 'replaced'
-  /** It was emptied, as `> chat.db` does. Whatever is put into it later isn't what the open connections know. */
+  /** It was truncated, as by `> chat.db`. Whatever is written to it later is not what the open connections know. */
   | 'emptied'
   /** It was cut short, as by `truncate`: pages of it are gone. */
   | 'cut'
-  /** The database is there; its write-ahead log or that one's index is not, or is another file. */
+  /** The database is intact. Its write-ahead log, or the log's index, is missing or another file. */
   | 'journalMissing' | 'journalReplaced'
 
 /**
- * The files of an open SQLite database. SQLite goes on with files that were moved, replaced or deleted, since it has
- * them open: all that it then acknowledges is gone when the process ends. So they are compared with what has their names.
+ * The files of an open SQLite database. SQLite has them open, and goes on using them after they were moved, replaced or
+ * deleted. Whatever it acknowledges then is lost when the process ends. So they are compared with the files that have their
+ * names now.
  *
- * A file is known by device and inode, as in SQLite itself. While a connection is open, SQLite never removes or replaces
+ * A file is identified by device and inode, as in SQLite itself. While a connection is open, SQLite never removes or replaces
  * the write-ahead log and its index, whoever else has the database open.
  */
 export class SqliteFiles {
@@ -29,7 +30,7 @@ export class SqliteFiles {
   #size = 0n
   #spoilt: 'emptied' | 'cut' | undefined
 
-  /** Call it when a connection has read the database: the files are there then. */
+  /** Call it after a connection has read the database, since all files exist then. */
   constructor (path: string) {
     this.path = path
     const stats = lookAt(path)
@@ -38,7 +39,7 @@ export class SqliteFiles {
     this.#journals = this.#findJournals()
   }
 
-  /** The write-ahead log was begun anew, by connections that were opened anew. */
+  /** Takes the current write-ahead log as the right one, because new connections have created it. */
   renewJournals (): void {
     this.#journals = this.#findJournals()
   }
@@ -50,7 +51,7 @@ export class SqliteFiles {
     }))
   }
 
-  /** Of the database file alone: one call to the operating system. */
+  /** State of the database file alone, which takes one system call. */
   databaseState (): FilesState {
     const stats = lookAt(this.path)
     const now = identityIn(stats)
@@ -85,7 +86,7 @@ const identityIn = (stats: Looked): string | undefined => typeof stats === 'obje
 
 type Looked = BigIntStats | typeof UNSEEN | undefined
 
-/** Undefined: there is no such file. What else keeps it from being looked at is no sign that it is gone. */
+/** Undefined if there is no such file. Other errors do not mean that it is gone. */
 function lookAt (path: string): Looked {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false })

@@ -21,7 +21,7 @@ import { writeChecks, type Column } from './write-check.js'
 
 /** How long a write waits for another process that holds the lock, in milliseconds, before it is refused. */
 const LOCK_TIMEOUT_MS = 5000
-/** How long a readiness check does, in milliseconds: a lock that is held for longer is an outage. */
+/** How long a readiness check waits for such a lock, in milliseconds. A lock that is held for longer is an outage. */
 const PING_LOCK_MS = 1500
 const FILES_CHECK_MS = 1000
 const COLUMNS = 'SELECT m.name AS table_name, c.name AS column_name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = \'table\''
@@ -44,7 +44,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
   } catch (error) {
     throw new DatabaseError(`The folder of the database file ${path} can't be made (${(error as NodeJS.ErrnoException).code})`)
   }
-  // SQLite would make a new database, and delete the log with what another one's writers were told is safe
+  // SQLite would create a new database and delete the log, with data that was acknowledged.
   if (sizeOf(file) === 0 && sizeOf(`${file}-wal`) > 0) {
     throw new DatabaseError(`The database file ${path} is ${existsSync(file) ? 'empty' : 'gone'}, and ${path}-wal, which holds a part of it, is there: put the database back, or move that file away`)
   }
@@ -64,7 +64,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
   const files = new SqliteFiles(file)
   const guard = new FileGuard(files, {
     onTrouble,
-    // closing the connections brings what is in the write-ahead log, which they have open, into the database
+    // The connections still have the write-ahead log open. Closing them writes its content to the database.
     async renew () {
       await disconnect(connections)
       connections = await connect(client, file, synchronous)
@@ -89,7 +89,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     return await outageToRefusal(operation())
   })
 
-  /** What a write needs, without writing. A transaction of this process has it already. */
+  /** Checks what a write needs, without writing. Not needed during a transaction of this process. */
   function checkWrites (): void {
     const { writer } = connections
     if (writer.inTransaction) return
@@ -112,7 +112,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
       await write.execute('COMMIT')
       return result
     } catch (error) {
-      // some errors (a full disk) have rolled back already
+      // After some errors (a full disk), SQLite has rolled back already.
       await write.execute('ROLLBACK').catch(() => {})
       throw error
     }
@@ -155,7 +155,7 @@ interface Connections {
 
 const pragmas = (synchronous: 'NORMAL' | 'FULL'): string[] => [`synchronous = ${synchronous}`, 'cache_size = -16000']
 
-/** Prisma's adapter. The client may close its connection and open another one: each is set up alike. */
+/** Prisma's adapter with pragmas for every connection, since the client may close its connection and open another one. */
 class ConfiguredSqlite extends PrismaBetterSqlite3 {
   readonly #pragmas: string[]
 
@@ -203,7 +203,7 @@ function openReadOnly (file: string): SqliteConnection.Database | undefined {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
-/** Again and again while another process holds the lock. */
+/** Retries while another process holds the lock. */
 async function onceUnlocked<T> (work: () => T | Promise<T>, timeoutMs = LOCK_TIMEOUT_MS): Promise<T> {
   const deadline = elapsedMs() + timeoutMs
   for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
@@ -216,7 +216,7 @@ async function onceUnlocked<T> (work: () => T | Promise<T>, timeoutMs = LOCK_TIM
   }
 }
 
-/** A file system that became read-only says so only when something is written. */
+/** A file system that became read-only reports it only when something is written. @throws EROFS */
 function assertWritable (file: string): void {
   try {
     accessSync(file, constants.W_OK)
@@ -225,10 +225,10 @@ function assertWritable (file: string): void {
   }
 }
 
-/** What the driver binds: it knows no booleans. */
+/** Parameters of the driver, which does not bind booleans. */
 type Bindable = Exclude<Param, boolean>
 
-/** Prepares each statement once: there are some forty. */
+/** Prepares each statement once. There are about forty. */
 function preparedSql (connection: SqliteConnection.Database): Sql {
   const statements = new Map<string, SqliteConnection.Statement<Bindable[], never>>()
   const prepared = (sql: string): SqliteConnection.Statement<Bindable[], never> => {

@@ -1,11 +1,11 @@
 import type { ColumnType, Dialect } from './sql.js'
 
 /**
- * Describes tables once, and makes from the description what the hand-written SQL of this folder needs: row types, lists of
- * columns, readers of rows, and statements that write many rows with one JSON parameter (see `Dialect.table`).
+ * Tables are described once. Row types, column lists, readers of rows, and statements that write many rows with one JSON
+ * parameter (see `Dialect.table`) follow from the description, for the hand-written SQL of this folder.
  */
 
-/** A column: how the database keeps it, and how a value from a driver is read. */
+/** A column: its type in the database, and how a value from a driver is read. */
 export interface Column<Value> {
   readonly type: ColumnType
   readonly nullable: null extends Value ? true : false
@@ -14,25 +14,26 @@ export interface Column<Value> {
 
 export const text: Column<string> = { type: 'text', nullable: false, read: String }
 export const int: Column<number> = { type: 'int', nullable: false, read: Number }
-/** An instant in epoch milliseconds, or a position: a number, exact up to 2^53. Drivers give a bigint, a number or text. */
+/** An instant in epoch milliseconds or a position, as a number, exact up to 2^53. Drivers return a bigint, a number or text. */
 export const bigint: Column<number> = { type: 'bigint', nullable: false, read: Number }
-/** SQLite keeps 0 and 1. */
+/** SQLite stores 0 and 1. */
 export const boolean: Column<boolean> = { type: 'boolean', nullable: false, read: Boolean }
 
-/** Text that is one of some words, by the rules of who writes it. */
+/** Text with a fixed set of values. Whoever writes it takes care of that. */
 export function word<Word extends string> (): Column<Word> {
   return { type: 'text', nullable: false, read: value => value as Word } as Column<Word>
 }
 
 export function nullable<Value extends string | number | boolean> (column: Column<Value>): Column<Value | null> {
-  return { type: column.type, nullable: true, read: value => value === null || value === undefined ? null : column.read(value) } as Column<Value | null>
+  const read = (value: unknown): Value | null => value === null || value === undefined ? null : column.read(value)
+  return { type: column.type, nullable: true, read } as Column<Value | null>
 }
 
-/** How a field of a Prisma model is held by this program. */
+/** The type of a field of a Prisma model in this program. */
 type Held<Value> = Value extends bigint ? number : Value
-/** A column for each field of a Prisma model, and no others: what changes in models.prisma does not compile until it changes here. */
+/** A column for each field of a Prisma model, and no others. After a change in models.prisma, tables.ts does not compile until it follows. */
 type ColumnsOf<Model> = { readonly [Field in keyof Model]: ColumnThatHolds<Held<Model[Field]>> }
-/** Structural, so that a column of certain words passes for one of text. */
+/** A structural type, so that a column of `word` is accepted for text. */
 type ColumnThatHolds<Value> = { readonly type: ColumnType, readonly nullable: null extends Value ? true : false, read(value: unknown): Value }
 
 export interface Table<Columns> {
@@ -44,7 +45,7 @@ type Columns = Readonly<Record<string, Column<never> | Column<unknown>>>
 type ValueOf<C> = C extends { read(value: unknown): infer Value } ? Value : never
 
 export type FieldOf<T extends Table<unknown>> = keyof T['columns'] & string
-/** A row of a table: all of its fields, or some. */
+/** A row of a table, with all fields or some. */
 export type RowOf<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> = { [F in Field]: ValueOf<T['columns'][F]> }
 
 /** Describes the table of a Prisma model. */
@@ -52,26 +53,28 @@ export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<
   return (name, columns) => ({ name, columns })
 }
 
-/** The column of a field. The `@map` of models.prisma follows the same rule, and a test compares both with the databases. */
+/** The column of a field. The `@map` of models.prisma follows the same rule; a test compares both with the databases. */
 export const columnOf = (field: string): string => field.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
-/** What a statement selects of one table, and how a row of its result is read. */
+/** The columns that a statement selects from one table, and how a row of its result is read. */
 export interface Selection<Row> {
   /** `p.user_id AS p_user_id, …` */
   readonly columns: string
   read(row: unknown): Row
-  /** The same where the row comes from an outer join: undefined where there was none. */
+  /** As `read`, for the outer side of a join. Undefined if there is no row. */
   readOptional(row: unknown): Row | undefined
 }
 
 /** Selects fields of a table that the statement calls `alias`. */
-export function select<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> (table: T, alias: string, fields?: readonly Field[]): Selection<RowOf<T, Field>> {
+export function select<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> (
+  table: T, alias: string, fields?: readonly Field[]
+): Selection<RowOf<T, Field>> {
   const described = table.columns as Columns
   const parts = (fields ?? Object.keys(described)).map(field => {
     const { nullable, read } = described[field]!
     return { field, column: columnOf(field), name: `${alias}_${columnOf(field)}`, nullable, read }
   })
-  // a column that is never null tells whether an outer join found a row
+  // A column that is never null shows whether an outer join found a row.
   const witness = parts.find(part => !part.nullable)?.name
   const read = (row: unknown): RowOf<T, Field> => {
     const result: Record<string, unknown> = {}
@@ -85,7 +88,7 @@ export function select<T extends Table<unknown>, Field extends FieldOf<T> = Fiel
   }
 }
 
-/** A row to be written. In place of a number, a field may hold the row that has it, so that rows need not be copied. */
+/** A row to be written. A field may contain the row with the number instead of the number, so that rows need not be copied. */
 export type Written<Row> = { readonly [Field in keyof Row]: Row[Field] extends number ? Row[Field] | { readonly num: number } : Row[Field] }
 
 /** A statement that writes many rows, and its parameter. */
@@ -103,7 +106,7 @@ function bulk<Row> (fields: readonly string[], sql: string): Bulk<Row> {
   }
 }
 
-/** Makes statements once for each dialect. */
+/** Creates statements once for each dialect. */
 export function perDialect<Statements> (make: (dialect: Dialect) => Statements): (dialect: Dialect) => Statements {
   const made = new Map<Dialect, Statements>()
   return dialect => {
@@ -113,7 +116,7 @@ export function perDialect<Statements> (make: (dialect: Dialect) => Statements):
   }
 }
 
-/** A table expression over the next parameter, whose columns are these fields. */
+/** A table expression over the next parameter, with these fields as columns. */
 export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
   return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))
 }
@@ -123,14 +126,18 @@ export function columnTypes ({ columns }: Table<unknown>): Record<string, Column
   return Object.fromEntries(Object.entries(columns as Columns).map(([field, { type }]) => [columnOf(field), type]))
 }
 
-/** Inserts rows; `then` may say what happens on a conflict, and what is returned. */
-export function insert<T extends Table<unknown>, Field extends FieldOf<T>> (table: T, dialect: Dialect, fields: readonly Field[], then = ''): Bulk<RowOf<T, Field>> {
+/** Inserts rows. `then` is what follows, such as ON CONFLICT or RETURNING. */
+export function insert<T extends Table<unknown>, Field extends FieldOf<T>> (
+  table: T, dialect: Dialect, fields: readonly Field[], then = ''
+): Bulk<RowOf<T, Field>> {
   return bulk(fields, `INSERT INTO ${table.name} (${fields.map(columnOf).join(', ')})
     SELECT * FROM ${keyed(table, dialect, fields)} k WHERE true ${then}`)
 }
 
 /** Sets fields of the rows with these keys. */
-export function update<T extends Table<unknown>, Key extends FieldOf<T>, Field extends FieldOf<T>> (table: T, dialect: Dialect, keys: readonly Key[], fields: readonly Field[]): Bulk<RowOf<T, Key | Field>> {
+export function update<T extends Table<unknown>, Key extends FieldOf<T>, Field extends FieldOf<T>> (
+  table: T, dialect: Dialect, keys: readonly Key[], fields: readonly Field[]
+): Bulk<RowOf<T, Key | Field>> {
   const sets = fields.map(field => `${columnOf(field)} = k.${columnOf(field)}`)
   const same = keys.map(key => `${table.name}.${columnOf(key)} = k.${columnOf(key)}`)
   return bulk([...keys, ...fields], `UPDATE ${table.name} SET ${sets.join(', ')}

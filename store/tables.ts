@@ -2,7 +2,7 @@ import type * as models from '../prisma/generated/sqlite/client.js'
 import type { ConversationType, Role } from '../schemas/conversations.js'
 import { bigint, boolean, int, nullable, tableOf, text, word } from './table.js'
 
-/** The columns of every table, named once. Each follows its model in prisma/models.prisma, which says what they mean. */
+/** The columns of every table. Each table follows its model in prisma/models.prisma, which explains the columns. */
 
 export const meta = tableOf<models.Meta>()('chat_meta', {
   id: int,
@@ -82,7 +82,7 @@ export const events = tableOf<models.Event>()('chat_events', {
   seq: int,
   position: bigint,
   tag: nullable(text),
-  type: text, // a newer version may have written one that this version does not know
+  type: text, // A newer version may have written a type that this version does not know.
   userId: text,
   messageSeq: nullable(int),
   detail: nullable(text),

@@ -1,4 +1,4 @@
-// SQL by hand for taking a ticket only: it can be taken once, and in a transaction it is known whether it was.
+// SQL by hand for taking a ticket: it can be taken only once, and only a transaction knows whether it was.
 import type { Prisma } from './prisma.js'
 import type { Sql } from './sql.js'
 import { select, type RowOf } from './table.js'
@@ -22,8 +22,10 @@ export async function putTicket (prisma: Prisma, ticket: TicketRow): Promise<voi
   await prisma.ticket.upsert({ where: { id: ticket.id }, create: ticket, update: { expiresAt: ticket.expiresAt } })
 }
 
-/** Deletes the ticket, which only one caller can. @returns what it stood for; undefined if there is none, or it has expired */
-export async function takeTicket (sql: Sql, id: string, ticks: number): Promise<Pick<TicketRow, 'userId' | 'conversationId' | 'tokenExpiresAt'> | undefined> {
+/** Deletes the ticket, which succeeds for one caller only. @returns undefined if there is no such ticket, or it has expired */
+export async function takeTicket (
+  sql: Sql, id: string, ticks: number
+): Promise<Pick<TicketRow, 'userId' | 'conversationId' | 'tokenExpiresAt'> | undefined> {
   const [row] = await sql.query(`DELETE FROM chat_tickets WHERE id = ? AND expires_at > ? RETURNING ${holder.columns}`, id, ticks)
   return row === undefined ? undefined : holder.read(row)
 }

@@ -16,9 +16,9 @@ const keys: Keys = {
   quotas: ['userId'],
   messages: ['id'],
   events: ['conversation', 'seq'],
-  // Its row is there already, and is updated.
+  // The target has its row already, which is updated.
   meta: null,
-  // These end with the processes.
+  // These are of no use without the processes that wrote them.
   nodes: null,
   streams: null,
   tickets: null,
@@ -29,7 +29,7 @@ const meta = select(tables.meta, 'm', ['position'])
 
 const PAGE = 1000
 
-/** Why nothing was carried over; one line. */
+/** Why nothing was copied, in one line. */
 export class TransferError extends Error {
   override name = 'TransferError'
 }
@@ -45,7 +45,7 @@ export async function transfer (source: Database, target: Database): Promise<Rec
   const running = await source.prisma.node.findFirst({ where: { expiresAt: { gt: source.clock.ticks() } } })
   if (running !== null) throw new TransferError('A server is running on the source (or has just crashed): stop it, wait half a minute, and try again')
   return await target.transaction(async sql => {
-    // Makes a server wait that starts meanwhile.
+    // The lock makes a server wait that starts meanwhile.
     const [row] = await sql.query(`SELECT ${meta.columns} FROM chat_meta m WHERE m.id = 1 ${target.dialect.lock}`)
     const [user] = await sql.query('SELECT 1 FROM chat_users LIMIT 1')
     if (meta.read(row).position > 0 || user !== undefined) throw new TransferError('The target holds a chat already')

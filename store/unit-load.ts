@@ -18,20 +18,20 @@ const user = select(tables.users, 'u')
 const message = select(tables.messages, 'm')
 const stream = select(tables.streams, 's')
 
-/** A participant as selected; `of` has conversation and user, who need not participate. */
+/** A participant as selected. The alias `of` has the conversation and the user, who need not participate. */
 interface Placed { conversation: number, user_id: string, sender_seq: number | null }
 
 const selectPlaced = (of: 'k' | 'p'): string => `SELECT ${of}.conversation, ${of}.user_id, ${participant.columns}, ${profile.columns},
   (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = ${of}.conversation AND m.sender_id = ${of}.user_id
    ORDER BY m.seq DESC LIMIT 1) AS sender_seq`
 
-/** The conversation, if the user of `k` participates in it. Not a join: PostgreSQL would look through all participants of small groups. */
+/** The conversation, if the user of `k` participates in it. With a join, PostgreSQL would scan all participants of small groups. */
 const ownConversation = (num: string): string =>
   `(SELECT p.conversation FROM chat_participants p WHERE p.conversation = ${num} AND p.user_id = k.user_id)`
 
 /**
- * Loads and locks what the commands named: conversations first, then users, each in the same order on every node.
- * Streams count while the lease of their node has not lapsed at `ticks` (see `SharedClock`).
+ * Loads and locks what the commands named: conversations first, then users, each in the same order on all nodes. Streams
+ * count if the lease of their node has not lapsed at `ticks` (see `SharedClock`).
  */
 export async function load ({ dialect }: Database, sql: Sql, keys: Keys, ticks: number): Promise<IdentityMap> {
   const loader = new Loader(sql, dialect)
@@ -57,7 +57,7 @@ class Loader {
     this.#dialect = dialect
   }
 
-  /** A participant who left while this waited for the lock is not found afterwards. */
+  /** A participant who left while this statement waited for the lock is not found by those that follow. */
   async conversations ({ participants, messages, directs }: Keys): Promise<void> {
     const key = this.#dialect.table({ id: 'text', user_id: 'text' })
     const wanted: Array<[select: string, rows: unknown[][]]> = [
@@ -66,8 +66,8 @@ class Loader {
       [`SELECT c.num FROM ${this.#dialect.table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, [...directs].map(id => [id])]
     ]
     const parts = wanted.filter(([, rows]) => rows.length > 0)
-    // Apart: PostgreSQL checks the condition again for a row that was changed while its lock was waited for, and loses those
-    // that a UNION inside of the condition has named.
+    // The CTE is needed: PostgreSQL checks the condition again for a row that changed while its lock was waited for, and would
+    // lose rows that a UNION within the condition has named.
     const rows = await this.#sql.query(
       `WITH wanted (num) AS MATERIALIZED (${parts.map(([select]) => select).join(' UNION ALL ')})
        SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num IN (SELECT w.num FROM wanted w)
@@ -82,7 +82,7 @@ class Loader {
   async insideConversations (keys: Keys): Promise<void> {
     if (keys.messages.length > 0) await this.#messages(keys.messages)
     await this.#participants([...keys.participants, ...this.#placesOf(keys.messages)])
-    // the rest is loaded only where the caller participates
+    // The rest is loaded only if the caller participates.
     const others = keys.joining.filter(([id, callerId]) => this.#participates([id, callerId]))
     if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
     for (const [, , userId] of others) keys.profiles.add(userId)

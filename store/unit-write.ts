@@ -1,4 +1,4 @@
-// SQL by hand: one statement for each kind of change, however many commands made it.
+// SQL by hand: one statement per kind of change, whatever the number of commands.
 import type { Changes } from './changes.js'
 import type { Database } from './database.js'
 import { appendEvents } from './event-log.js'
@@ -8,7 +8,7 @@ import type { Sql } from './sql.js'
 import { insert, keyed, perDialect, remove, update, type Bulk, type Written } from './table.js'
 import * as tables from './tables.js'
 
-/** Another transaction wrote the same new row at the same moment: load again, decide again. */
+/** Another transaction wrote the same new row at the same moment. The commands have to be loaded and decided again. */
 export class Conflict extends Error {
   override name = 'Conflict'
 }
@@ -32,12 +32,12 @@ const statements = perDialect(dialect => ({
     WHERE c.participant_count <= ? AND p.user_id IN (SELECT k.id FROM ${keyed(tables.users, dialect, ['id'])} k)`
 }))
 
-/** New rows are written in the same order on every node, so that two that write the same ones cannot wait for each other. */
+/** New rows are written in the same order on all nodes, so that two that write the same rows cannot deadlock. */
 const byId = (a: { id: string }, b: { id: string }): number => a.id < b.id ? -1 : 1
 
 /**
  * Writes all changes, each kind with one statement.
- * @throws {Conflict} when another transaction made the same user or conversation
+ * @throws {Conflict} when another transaction created the same user or conversation
  */
 export async function flush ({ dialect }: Database, sql: Sql, changes: Changes): Promise<void> {
   const statement = statements(dialect)

@@ -12,9 +12,9 @@ import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } 
 
 export type * from './rows.js'
 
-/** When a transaction happens, in epoch milliseconds. */
+/** Instant of a transaction, in epoch milliseconds. */
 export interface Moment {
-  /** To be shown; in a conversation see `Unit.nowIn`. */
+  /** The instant that is shown. Within a conversation, see `Unit.nowIn`. */
   now: number
   /** By the clock of deadlines (see `SharedClock`). */
   ticks: number
@@ -39,12 +39,12 @@ export class Unit {
     this.#named = named
   }
 
-  /** Number of changes in this transaction so far, what is to be told included. */
+  /** Number of changes in this transaction so far, emissions included. */
   get changes (): number {
     return this.#changes.count
   }
 
-  // ---- What was loaded, as the commands before this one left it. Throws where this command did not name it.
+  // ---- Rows, as earlier commands of the transaction left them. Each method throws if this command did not name the row.
 
   conversation (id: string): ConversationRow | undefined {
     this.#assertNamed('conversation', id)
@@ -111,14 +111,14 @@ export class Unit {
     return fresh ?? this.#map.lastOfOthers.get(keyOf(conversationId, userId, seq))
   }
 
-  /** What a command did not name is loaded only if another one in the batch named it. */
+  /** Without this, a command could rely on rows that are loaded only if another command of the batch named them. */
   #assertNamed (kind: Kind, ...ids: ReadonlyArray<string | number>): void {
     if (!this.#named.has(kind, ...ids)) throw new Error(`The command asks for what it did not name in needs: ${kind} ${ids.join(', ')}`)
   }
 
   /**
-   * When what this transaction does in a conversation happens, in epoch milliseconds: later than all that earlier ones did
-   * there, whatever the clock says, so that instants are in the order of commits.
+   * Instant of this transaction in a conversation, in epoch milliseconds. It is later than those of earlier transactions there,
+   * whatever the clock says, so that instants are in the order of commits.
    */
   nowIn (conversation: ConversationRow): number {
     let now = this.#changes.instants.get(conversation)
@@ -152,7 +152,7 @@ export class Unit {
     return conversation
   }
 
-  /** `mark` is the `seq` that all of the participant's marks start from. */
+  /** All marks of the participant start at the `seq` given as `mark`. */
   addParticipant (conversation: ConversationRow, user: UserRow, role: Role, mark: number): ParticipantRow {
     this.#changes.count++
     const participant: ParticipantRow = {
@@ -198,7 +198,7 @@ export class Unit {
     this.#changes.groupsMade.set(userId, { conversations: 0, groupsMade, groupsUntil })
   }
 
-  /** Gives the message its numbers: the conversation's next, and the sender's next. */
+  /** Adds a message with the next number of the conversation and of the sender. */
   addMessage (sender: ParticipantRow, { id, clientId, text, type }: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type'>): MessageRow {
     this.#changes.count++
     const { conversation } = sender
@@ -252,11 +252,11 @@ export class Unit {
     this.#changes.closedStreams.add(streamId)
   }
 
-  // ---- What to tell
+  // ---- Emissions
 
   /**
-   * Writes a durable event to the conversation's log, and tells it once committed. `about` is what the log keeps of it:
-   * the user who did it or whom it is about, the message it points at, a status or role; `at` is when, and an event with
+   * Writes a durable event to the conversation's log, and emits it after the commit. `about` is what the log keeps: the user who
+   * caused the event or whom it concerns, the message it points at, a status or role. `at` is its instant, and an event with
    * `isActivity` moves the conversation to the top of the list.
    */
   log<T extends DurableEventType> (
@@ -278,16 +278,18 @@ export class Unit {
     const seq = conversation.eventSeq
     const emission = emissionOf<DurableEvents, T>(type, dataOf(seq), { topics: [conversation.id], seq, ...routing })
     this.#changes.emissions.push(emission)
-    this.#changes.events.push({ row: { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null, createdAt }, emission })
+    const row = { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null, createdAt }
+    this.#changes.events.push({ row, emission })
   }
 
-  /** Tells an ephemeral event to a conversation. */
+  /** Emits an ephemeral event to a conversation. */
   tell<T extends keyof EphemeralEvents> (conversation: ConversationRow, type: T, data: EphemeralEvents[T], except: string): void {
     this.#changes.count++
-    this.#changes.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [conversation.id], except, after: conversation.eventSeq }))
+    const routing = { topics: [conversation.id], except, after: conversation.eventSeq }
+    this.#changes.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, routing))
   }
 
-  /** Tells an ephemeral event about a user to everybody who shares a conversation of at most `sizeMax` participants with them. */
+  /** Emits a user's online status to everybody who shares a conversation of at most `sizeMax` participants with the user. */
   tellContacts (userId: string, data: EphemeralEvents['onlineStatus'], sizeMax: number): void {
     this.#changes.count++
     const emission = { type: 'onlineStatus' as const, data, topics: [] as string[], except: userId, neverToThem: true }

@@ -1,6 +1,7 @@
+// SQL by hand: only the statements count, and they write nothing.
 import * as tables from './tables.js'
 
-/** What is done to each table apart from reading it: insert, update, delete. */
+/** How each table is written: insert, update, delete. */
 const WRITES: Readonly<Record<keyof typeof tables, string>> = {
   meta: 'u',
   users: 'iu',
@@ -19,8 +20,8 @@ const WRITES: Readonly<Record<keyof typeof tables, string>> = {
 export interface Column { table_name: string, column_name: string }
 
 /**
- * Statements that write no row, and need what writing needs: the tables with all of their columns, the privileges, and a
- * session that may write. `columns` are those of the database as it was migrated.
+ * Returns statements that write no row, but need whatever writing needs: the tables with all columns, the privileges, and a
+ * session that may write. `columns` are those of the database after its migration.
  */
 export function writeChecks (columns: readonly Column[]): string[] {
   return Object.entries(tables).flatMap(([key, { name: table }]) => {
@@ -35,6 +36,6 @@ export function writeChecks (columns: readonly Column[]): string[] {
   })
 }
 
-/** All of them as one statement, where the database can do that. */
+/** Combines all of them into one statement, for a database that supports it. */
 export const inOne = (statements: readonly string[]): string =>
   `WITH ${statements.map((statement, index) => `w${index} AS (${statement})`).join(', ')} SELECT position FROM chat_meta WHERE id = 1`

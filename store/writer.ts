@@ -14,18 +14,18 @@ import { Unit } from './unit.js'
 import { load } from './unit-load.js'
 import { Conflict, flush } from './unit-write.js'
 
-/** One change of the chat: what it must know, and what it decides. May be asked again when a transaction is repeated. */
+/** One change of the chat: what it needs, and what it decides. Both are called again when a transaction is repeated. */
 export interface Command<Result> {
   /** Names the rows that `apply` reads or changes. */
   needs(keys: Keys): void
   /**
-   * Checks everything first, then changes the unit. A refusal that is thrown before anything was changed is the caller's
-   * alone; whatever else is thrown undoes the transaction, and other commands are tried again without this one.
+   * Checks everything first, then changes the unit. A refusal that is thrown before any change concerns only its caller.
+   * Anything else that is thrown rolls the transaction back, and the other commands are repeated without this one.
    */
   apply(unit: Unit): Result
 }
 
-/** What a transaction has to tell, once committed. */
+/** What a committed transaction has to emit. */
 export interface Commit extends Pick<Changes, 'events'> {
   emissions: ReadonlyArray<Emission<ChatEvents>>
   /** The transaction in the event log, if it wrote to it. */
@@ -41,17 +41,17 @@ interface Waiting {
 
 type Batch = Array<Waiting & { command: Command<unknown> }>
 
-/** Commands in one transaction at most: bounds how long it holds its locks. */
+/** Maximum number of commands in one transaction. Limits how long it holds its locks. */
 export const BATCH_MAX = 256
-/** Commands that may wait; the next is refused. */
+/** Maximum number of commands that wait. Further ones are refused. */
 export const WAITING_MAX = 10_000
-/** A command that has waited this long for its turn is refused, in milliseconds. */
+/** A command that has waited this long is refused, in milliseconds. */
 const WAIT_MAX_MS = 5000
 const ATTEMPTS = 5
 
 /**
- * Group commit: all commands that wait are decided and written in one transaction, in the order they came. One command
- * alone costs some hundred microseconds of transaction; among thirty they share it.
+ * Group commit: all commands that wait are decided and written in one transaction, in the order in which they arrived. A
+ * transaction costs some hundred microseconds, which all commands in it share.
  */
 export class Writer {
   readonly #database: Database
@@ -60,7 +60,7 @@ export class Writer {
   #running: Promise<void> | undefined
   #closed = false
 
-  /** `committed` is called right after each commit, before the commands' callers go on. It must not throw. */
+  /** `committed` is called right after each commit, before the commands' callers continue. It must not throw. */
   constructor (database: Database, committed: (commit: Commit) => void) {
     this.#database = database
     this.#committed = committed
@@ -74,14 +74,14 @@ export class Writer {
     return await this.#enqueue<Result>(command)
   }
 
-  /** Runs SQL in a transaction of its own, in its turn. */
+  /** Runs SQL in a transaction of its own, in its turn: after everything that waits. */
   async run<Result> (work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return await this.#enqueue<Result>({ alone: async () => await this.#database.transaction(work) })
   }
 
   /**
-   * Runs SQL in a transaction of its own, for what is not the chat's (counters, tickets). PostgreSQL writes on several
-   * connections, so that it does not wait for the chat's transactions there.
+   * Runs SQL in a transaction of its own, for what does not depend on commands (counters, tickets). On PostgreSQL, which writes
+   * on several connections, it does not wait for its turn.
    */
   async beside<Result> (work: (sql: Sql) => Promise<Result>): Promise<Result> {
     if (this.#database.provider === 'sqlite') return await this.run(work)
@@ -90,14 +90,14 @@ export class Writer {
   }
 
   /**
-   * Writes with Prisma's typed client, in its turn: after all that waits, and while no transaction is under way. Each
-   * statement is a transaction of its own and may be repeated (see `Database.write`).
+   * Writes with Prisma's typed client, in its turn: no transaction is open meanwhile. Each statement is a transaction of its
+   * own, and may be repeated (see `Database.write`).
    */
   async exclusive<Result> (work: (prisma: Prisma) => Promise<Result>): Promise<Result> {
     return await this.#enqueue<Result>({ alone: async () => await this.#database.write(work) })
   }
 
-  /** As `exclusive`, for what is not the chat's (leases, tickets, counters). On PostgreSQL it does not wait for its turn. */
+  /** As `exclusive`, for what does not depend on commands (leases, tickets, counters). On PostgreSQL it does not wait for its turn. */
   async exclusiveBeside<Result> (work: (prisma: Prisma) => Promise<Result>): Promise<Result> {
     if (this.#database.provider === 'sqlite') return await this.exclusive(work)
     this.#assertOpen()
@@ -116,7 +116,7 @@ export class Writer {
     })
   }
 
-  /** Runs what waits, then refuses. */
+  /** Runs everything that waits, and refuses what comes later. */
   async close (): Promise<void> {
     this.#closed = true
     await this.#running
@@ -156,7 +156,7 @@ export class Writer {
     const error = await this.#commit(batch)
     if (error === undefined) return
     if (batch.length === 1 || !isOfOne(error.thrown)) return rejectAll(batch, error.thrown)
-    // one of them can't be written: each alone, so that the others are
+    // One of them cannot be written. Each is repeated alone, so that the others are.
     for (const [index, waiting] of batch.entries()) {
       const alone = await this.#commit([waiting])
       if (alone === undefined) continue
@@ -165,7 +165,7 @@ export class Writer {
     }
   }
 
-  /** @returns what kept it from being committed */
+  /** @returns what kept the batch from being committed */
   async #commit (batch: Batch): Promise<{ thrown: unknown } | undefined> {
     let decided: Decided
     try {
@@ -183,14 +183,14 @@ export class Writer {
 
 interface Decided { changes: Changes, outcomes: Array<(waiting: Waiting) => void> }
 
-/** Whether the error may be about one command of a group, and not about the database. */
+/** Whether the error may concern one command of the batch, and not the database. */
 const isOfOne = (error: unknown): boolean => !isChatError(error, 'UNAVAILABLE') || isSingle(error.cause)
 
 function rejectAll (batch: Batch, error: unknown): void {
   for (const { reject } of batch) reject(error)
 }
 
-/** Again when another transaction was in the way: then nothing of this one was written. */
+/** Repeats a transaction that conflicted with another one. Nothing of it was written then. */
 async function whileConflicting<T> (transact: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

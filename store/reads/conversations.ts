@@ -1,4 +1,4 @@
-// SQL by hand: the list with its last messages and unread counts in one statement.
+// SQL by hand: one statement returns the list with its last messages and unread counts.
 import { isoTime } from '../../schemas/common.js'
 import { LISTED_PARTICIPANTS, type Conversation } from '../../schemas/conversations.js'
 import type { Database } from '../database.js'
@@ -7,22 +7,23 @@ import * as tables from '../tables.js'
 import { messageColumns, renderMessages } from './messages.js'
 import { findParticipants } from './participants.js'
 
-/** A place in a user's list of conversations, which is ordered by latest activity and number. */
+/** A position in a user's list of conversations, which is ordered by latest activity and number. */
 export interface ListPlace { activity: number, num: number }
 
-/** Position of a conversation's latest activity. A version without that column moves `updated_at` past `logged_at`. */
+/** Position of a conversation's latest activity. A version without that column sets `updated_at` after `logged_at`. */
 const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.activity END'
 
-const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdAt', 'updatedAt', 'activity', 'messageSeq', 'participantCount'])
+const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdAt', 'updatedAt', 'activity', 'messageSeq',
+  'participantCount'])
 const mark = select(tables.participants, 'k', ['readSeq'])
 
-/** One's own messages, those among them up to the read mark, and the deleted ones of others after it. */
+/** Numbers of the user's own messages, of those up to the read mark, and of deleted messages of others after it. */
 interface Counted { own: number | null, own_read: number | null, deleted: number | bigint }
 
 /**
- * Conversations of participants, with what is shown of them; those that are wanted are chosen first, however many there
- * are. Unread: the messages after the read mark, less one's own among them, less the deleted ones of others. `sender_seq`
- * counts one's own, so that two look-ups in the index do, however many messages there are; deleted ones have an index of their own.
+ * Selects conversations of participants, with what is shown of them. The subquery picks the wanted ones first, however many
+ * there are. Unread are the messages after the read mark, minus the user's own, minus the deleted ones of others. `sender_seq`
+ * counts the user's own, so that two index look-ups are enough for any number of messages. Deleted ones have their own index.
  */
 const conversations = (which: string): string => `SELECT ${conversation.columns}, ${mark.columns},
   (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id
@@ -37,14 +38,16 @@ const conversations = (which: string): string => `SELECT ${conversation.columns}
   LEFT JOIN chat_users s ON s.id = m.sender_id
   ORDER BY k.activity DESC, k.num DESC`
 
-/** One conversation as its participant sees it, with all participants. */
+/** Returns a conversation as its participant sees it, with all participants. */
 export async function findConversation (database: Database, conversationId: string, userId: string): Promise<Conversation | undefined> {
   const rows = await database.read.query<Counted>(conversations('c.id = ? AND p.user_id = ?'), conversationId, userId)
   return (await renderConversations(database, rows, Infinity))[0]
 }
 
-/** A user's conversations, latest activity first, from below a place in that order. */
-export async function findConversations (database: Database, userId: string, below: ListPlace | undefined, limit: number): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
+/** Returns a page of a user's conversations, latest activity first, from below a position in that order. */
+export async function findConversations (
+  database: Database, userId: string, below: ListPlace | undefined, limit: number
+): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
   const from = below ?? { activity: Number.MAX_SAFE_INTEGER, num: 0 }
   const rows = await database.read.query<Counted>(
     conversations(`p.user_id = ? AND (${ACTIVITY} < ? OR (${ACTIVITY} = ? AND c.num < ?))

@@ -1,4 +1,4 @@
-// SQL by hand: replay reads pages of the log, and followers what came after a position.
+// SQL by hand: replay reads pages of the log with what they point at, and the sweep runs every second.
 import type { ConversationType } from '../../schemas/conversations.js'
 import type { DurableEventType } from '../../schemas/events.js'
 import type { Message } from '../../schemas/messages.js'
@@ -8,7 +8,7 @@ import * as tables from '../tables.js'
 import { tagOf } from '../tag.js'
 import { messageColumns, renderMessages } from './messages.js'
 
-/** An event of the log, with what it points at as it is now. */
+/** An event of the log, with the current state of what it points at. */
 export interface LoggedEvent {
   seq: number
   position: number
@@ -24,8 +24,10 @@ export interface LoggedEvent {
 const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'detail', 'createdAt'])
 const conversation = select(tables.conversations, 'c', ['num', 'type', 'title'])
 
-/** The `eventSeq` that conversations had at positions. Costs what has come since, which is read next anyway. */
-export async function findSeqsAt ({ read, dialect }: Database, places: ReadonlyArray<{ num: number, position: number }>): Promise<Map<number, number>> {
+/** Returns the `eventSeq` that conversations had at positions. Scans the events since then, which are read next anyway. */
+export async function findSeqsAt (
+  { read, dialect }: Database, places: ReadonlyArray<{ num: number, position: number }>
+): Promise<Map<number, number>> {
   if (places.length === 0) return new Map()
   const rows = await read.query<{ num: number, seq: number | null }>(
     `SELECT k.num, (SELECT e.seq FROM chat_events e WHERE e.conversation = k.num AND e.position <= k.position ORDER BY e.seq DESC LIMIT 1) AS seq
@@ -33,13 +35,13 @@ export async function findSeqsAt ({ read, dialect }: Database, places: ReadonlyA
   return new Map(rows.map(row => [Number(row.num), Number(row.seq ?? 0)]))
 }
 
-/** Conversations with events after a position, and how far they are. */
+/** Returns conversations with events after a position, and the number of their newest event. */
 export async function findChangedSince ({ read }: Database, position: number): Promise<Array<{ conversationId: string, eventSeq: number }>> {
   const rows = await read.query<{ id: string, event_seq: number }>('SELECT id, event_seq FROM chat_conversations WHERE position > ?', position)
   return rows.map(row => ({ conversationId: row.id, eventSeq: Number(row.event_seq) }))
 }
 
-/** The events by which users come into conversations, and leave them. */
+/** The events by which users join conversations and leave them. */
 const CREATED = 'conversationCreated' satisfies DurableEventType
 const JOINED = 'participantJoined' satisfies DurableEventType
 const LEFT = 'participantLeft' satisfies DurableEventType
@@ -47,10 +49,12 @@ const LEFT = 'participantLeft' satisfies DurableEventType
 interface Entry { conversation: number, id: string, type: string, user_id: string, participant: string | null, seq: number }
 
 /**
- * Who came into which conversation after a position, and is there. Participants who joined later, or who left first, did
- * not come in by its creation.
+ * Returns the participants who joined a conversation after a position, and the event by which they did. A participant whose
+ * first event is `participantJoined` joined later than by the conversation's creation.
  */
-export async function findJoinedSince ({ read }: Database, position: number): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {
+export async function findJoinedSince (
+  { read }: Database, position: number
+): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {
   const rows = await read.query<Entry>(
     `SELECT e.conversation, c.id, e.type, e.user_id, p.user_id AS participant, e.seq AS seq, e.position AS position
      FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
@@ -61,7 +65,7 @@ export async function findJoinedSince ({ read }: Database, position: number): Pr
      FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation JOIN chat_participants p ON p.conversation = e.conversation
      WHERE e.position > ? AND e.type = '${CREATED}'
      ORDER BY position, seq`, position, position)
-  // What followed the creation was after that position, too.
+  // If the creation is after the position, so are all later events of the conversation.
   const joinedFirst = new Map<string, boolean>()
   for (const { conversation, type, user_id: userId } of rows) {
     const key = `${conversation} ${userId}`
@@ -75,7 +79,7 @@ export async function findJoinedSince ({ read }: Database, position: number): Pr
 
 export interface LogPage { num: number, type: ConversationType, title: string | null, events: LoggedEvent[] }
 
-/** A page of a conversation's log, ascending, with each message as it is now. */
+/** Returns a page of a conversation's log, ascending, with each message as it is now. */
 export async function findEvents (database: Database, conversationId: string, after: number, limit: number): Promise<LogPage> {
   const rows = await database.read.query<{ tag: string, display_name: string | null }>(
     `SELECT ${event.columns}, ${tagOf('e')} AS tag, a.display_name, ${conversation.columns}, ${messageColumns}

@@ -1,4 +1,4 @@
-// SQL by hand: the participants of many conversations in one statement, of large ones only the first.
+// SQL by hand: one statement for the participants of many conversations. Runs for every list.
 import type { Participant } from '../../schemas/conversations.js'
 import type { Database } from '../database.js'
 import { select } from '../table.js'
@@ -9,8 +9,10 @@ const participant = select(tables.participants, 'p', ['conversation', 'role', 'd
 
 const SELECT = `SELECT ${participant.columns}, ${userColumns.columns} FROM chat_participants p JOIN chat_users u ON u.id = p.user_id`
 
-/** Of each conversation the first participants, at most `max`, in the order of joining; by the conversation's number. */
-export async function findParticipants ({ read, dialect }: Database, conversations: ReadonlyArray<{ num: number, participantCount: number }>, max: number): Promise<Map<number, Participant[]>> {
+/** Returns the first participants of each conversation, at most `max`, in the order of joining. The key is the conversation's number. */
+export async function findParticipants (
+  { read, dialect }: Database, conversations: ReadonlyArray<{ num: number, participantCount: number }>, max: number
+): Promise<Map<number, Participant[]>> {
   const small = conversations.filter(({ participantCount }) => participantCount <= max).map(({ num }) => [num])
   const large = conversations.filter(({ participantCount }) => participantCount > max)
   const pages = await Promise.all([

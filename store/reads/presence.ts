@@ -1,15 +1,15 @@
-// SQL by hand for typing only: it is looked up whenever a stream closes, by one statement over two tables.
+// SQL by hand for typing: it is looked up whenever a stream closes, with one statement on two tables.
 import type { PrismaReader } from '../prisma.js'
 import type { Param, Sql } from '../sql.js'
 import { select } from '../table.js'
 import * as tables from '../tables.js'
 
-/** Rows that one round of house-keeping takes on. */
+/** Maximum number of rows that one round of housekeeping handles. */
 const ROUND_MAX = 1000
-/** Streams of dead nodes that one round takes on. */
+/** Maximum number of streams of dead nodes that one round handles. */
 const STREAMS_MAX = 5000
 
-/** When the token of an open stream expires, as far as any node knows. Undefined if there is no such stream. */
+/** Returns when the token of an open stream expires, as far as any node knows. Undefined if there is no such stream. */
 export async function findStreamExpiry (prisma: PrismaReader, streamId: string): Promise<number | null | undefined> {
   const stream = await prisma.stream.findUnique({ where: { id: streamId }, select: { expiresAt: true } })
   if (stream === null) return undefined
@@ -21,12 +21,12 @@ export interface Typist { conversationId: string, userId: string }
 const conversation = select(tables.conversations, 'c', ['id'])
 const participant = select(tables.participants, 'p', ['userId'])
 
-/** Participants whose typing has lapsed. */
+/** Returns participants whose typing has lapsed. */
 export async function findLapsedTyping (read: Sql, now: number): Promise<Typist[]> {
   return await findTypists(read, 'p.typing_until <= ?', now)
 }
 
-/** Where a user is typing. */
+/** Returns where a user is typing. */
 export async function findTypingOf (read: Sql, userId: string): Promise<Typist[]> {
   return await findTypists(read, 'p.typing_until > 0 AND p.user_id = ?', userId)
 }
@@ -38,7 +38,7 @@ async function findTypists (read: Sql, condition: string, param: Param): Promise
   return rows.map(row => ({ conversationId: conversation.read(row).id, userId: participant.read(row).userId }))
 }
 
-/** Users whose online status may have lapsed. */
+/** Returns users whose online status may have lapsed. */
 export async function findLapsedOnline (prisma: PrismaReader, now: number): Promise<string[]> {
   const users = await prisma.user.findMany({ where: { onlineUntil: { lte: now } }, select: { id: true }, take: ROUND_MAX })
   return users.map(({ id }) => id)
@@ -46,7 +46,7 @@ export async function findLapsedOnline (prisma: PrismaReader, now: number): Prom
 
 export interface DeadNode { nodeId: string, streams: Array<{ id: string, userId: string }> }
 
-/** Processes whose lease has lapsed, with the streams that they have left. */
+/** Returns processes whose lease has lapsed, with the streams that they left behind. */
 export async function findDeadNodes (prisma: PrismaReader, now: number): Promise<DeadNode[]> {
   const nodes = await prisma.node.findMany({ where: { expiresAt: { lte: now } }, select: { id: true } })
   if (nodes.length === 0) return []

@@ -1,14 +1,14 @@
-// SQL by hand for what requests read: PostgreSQL has our statements prepared on each connection, and Prisma's own not.
+// SQL by hand for profiles, which requests read: on PostgreSQL, this SQL is prepared once per connection, Prisma's is not.
 import type { User } from '../../schemas/users.js'
 import { isoTimeOrNull } from '../rendering.js'
 import type { PrismaReader } from '../prisma.js'
 import type { Sql } from '../sql.js'
-import { select, type RowOf } from '../table.js'
+import { select } from '../table.js'
 import * as tables from '../tables.js'
 
 export const userColumns = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isOnline', 'lastSeen'])
 
-export const renderUser = ({ id, displayName, avatar, isOnline, lastSeen }: Pick<RowOf<typeof tables.users>, 'id' | 'displayName' | 'avatar' | 'isOnline' | 'lastSeen'>): User =>
+export const renderUser = ({ id, displayName, avatar, isOnline, lastSeen }: ReturnType<typeof userColumns.read>): User =>
   ({ userId: id, displayName, avatar, isOnline, lastSeen: isoTimeOrNull(lastSeen) })
 
 export async function findUser (read: Sql, userId: string): Promise<User | undefined> {
