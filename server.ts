@@ -10,6 +10,8 @@ import { elapsedMs } from './time.js'
 /** Time from the first signal to the exit, and the part of it that requests in flight may take, in milliseconds. */
 const SHUTDOWN_MS = 9000
 const DRAIN_MS = 6000
+/** Time that a start may take to come to an end after a signal, in milliseconds. What it is at then ends with the process: databases roll back. */
+const START_END_MS = 2000
 /** Under npm, a signal to the process group (Ctrl-C) arrives twice within this time, in milliseconds, because npm passes it on. */
 const SAME_SIGNAL_MS = 1000
 /**
@@ -31,13 +33,10 @@ function countRequests ({ server }: FastifyInstance, stopping: () => boolean): (
 }
 
 async function main (): Promise<void> {
-  const config = readConfig(process.env)
-  // Loaded after the configuration has been checked, so that an invalid value is reported at once.
-  const { buildServer, buildMetricsServer } = await import('./standalone.js')
-  const app = await buildServer(config)
-  const metrics = config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app)
   let stoppingSince: number | undefined
-  const inFlight = countRequests(app, () => stoppingSince !== undefined)
+  const isStopping = (): boolean => stoppingSince !== undefined
+  /** Ends what has been started so far. */
+  let end = async (_reason: string): Promise<void> => {}
 
   const stop = async (reason: string): Promise<void> => {
     if (stoppingSince !== undefined) {
@@ -47,26 +46,63 @@ async function main (): Promise<void> {
     }
     stoppingSince = elapsedMs()
     leaveLostTerminal()
-    app.log.info(`${reason}: shutting down`)
     setTimeout(() => { process.exit(0) }, SHUTDOWN_MS).unref()
-    // Streams are told to reconnect. Requests in flight, and new ones in the meantime, are answered.
-    await app.hub.endAll('shutdown')
-    const deadline = elapsedMs() + DRAIN_MS
-    while (inFlight() > 0 && elapsedMs() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
-    // Requests that are still open would delay closing the database.
-    app.server.closeAllConnections()
-    await app.close()
-    process.exit(0)
+    try {
+      await end(reason)
+      process.exit(0)
+    } catch (error) {
+      exitWith(error)
+    }
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => { void stop(signal) })
-  onParentGone(() => { if (stoppingSince === undefined) void stop('npm has exited') })
+  onParentGone(() => { if (!isStopping()) void stop('npm has exited') })
 
-  if (metrics !== undefined) {
-    await metrics.listen({ host: config.host, port: config.metricsPort ?? 0 })
+  const config = readConfig(process.env)
+  const starting = start(config)
+  end = async () => { await endStart(starting) }
+  const started = await starting.catch((error: unknown) => {
+    if (!isStopping()) throw error
+  })
+  if (started === undefined || isStopping()) return
+  const { app, metrics } = started
+  const inFlight = countRequests(app, isStopping)
+  end = async reason => { await drain(app, inFlight, reason) }
+
+  try {
+    await metrics?.listen({ host: config.host, port: config.metricsPort ?? 0 })
       .catch((error: unknown) => { throw portError(error, 'METRICS_PORT') ?? error })
+    const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
+    process.stdout.write(welcome(config, address, metrics?.listeningOrigin))
+  } catch (error) {
+    if (!isStopping()) throw error
   }
-  const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
-  process.stdout.write(welcome(config, address, metrics?.listeningOrigin))
+}
+
+interface Started { app: FastifyInstance, metrics: FastifyInstance | undefined }
+
+async function start (config: Config): Promise<Started> {
+  // Loaded after the configuration has been checked, so that an invalid value is reported at once.
+  const { buildServer, buildMetricsServer } = await import('./standalone.js')
+  const app = await buildServer(config)
+  return { app, metrics: config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app) }
+}
+
+/** Closes what a start has opened, once it has come to an end. One that waits for its database has opened nothing that has to be closed. */
+async function endStart (starting: Promise<Started>): Promise<void> {
+  const late = new Promise<undefined>(resolve => { setTimeout(() => { resolve(undefined) }, START_END_MS) })
+  const started = await Promise.race([starting.catch(() => undefined), late])
+  await started?.app.close()
+}
+
+async function drain (app: FastifyInstance, inFlight: () => number, reason: string): Promise<void> {
+  app.log.info(`${reason}: shutting down`)
+  // Streams are told to reconnect. Requests in flight, and new ones in the meantime, are answered.
+  await app.hub.endAll('shutdown')
+  const deadline = elapsedMs() + DRAIN_MS
+  while (inFlight() > 0 && elapsedMs() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+  // Requests that are still open would delay closing the database.
+  app.server.closeAllConnections()
+  await app.close()
 }
 
 function welcome ({ chat: { page, accounts } }: Config, address: string, metrics: string | undefined): string {
@@ -85,10 +121,12 @@ function welcome ({ chat: { page, accounts } }: Config, address: string, metrics
   ].join('\n')
 }
 
-main().catch((error: unknown) => {
+main().catch(exitWith)
+
+function exitWith (error: unknown): never {
   process.stderr.write(`${reasonOf(error)}\n`)
   process.exit(1)
-})
+}
 
 /** Expected failures are reported in one line. */
 function reasonOf (error: unknown): string {

@@ -192,6 +192,22 @@ await t.test('SIGTERM: streams are told, requests in flight finish, and it is go
   t.match(answer, /^HTTP\/1\.1 201/)
 })
 
+await t.test('a signal during the start ends it', async t => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    // a PostgreSQL that never answers
+    const database = createServer().listen(0, '127.0.0.1')
+    t.teardown(() => database.close())
+    await once(database, 'listening')
+    const { child, ended } = launch(temporary(t), { JWT_SECRET: SECRET, DATABASE_URL: `postgres://x@127.0.0.1:${(database.address() as AddressInfo).port}/x` })
+    t.teardown(() => { child.kill('SIGKILL') })
+    await once(database, 'connection')
+    const since = performance.now()
+    child.kill(signal)
+    t.strictSame(await ended, { code: 0, stdout: '', stderr: '' }, signal)
+    t.ok(performance.now() - since < 9000, 'within the time that an end may take')
+  }
+})
+
 await t.test('METRICS_PORT: /metrics is there, and only there', async t => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
