@@ -4,14 +4,16 @@ export class PackageError extends Error {
 }
 
 /**
- * Loads a package that only one option requires, so that an installation without it works as long as the option is not used.
+ * Loads a package that only one option requires, so that an installation without it works as long as the option is not used. `remedy`
+ * is a sentence that says what to do.
  * @throws {PackageError} when the package is absent, or has no binary for this platform
  */
-export async function loadPackage<Module> (name: string, need: string, load: () => Promise<Module>): Promise<Module> {
+export async function loadPackage<Module> (name: string, need: string, load: () => Promise<Module>, remedy?: string): Promise<Module> {
   try {
     return await load()
   } catch (error) {
-    throw new PackageError(`${need} needs the package ${name}, which can't be loaded: ${reasonOf(error)}`, { cause: error })
+    const advice = remedy === undefined ? '' : `. ${remedy}`
+    throw new PackageError(`${need} needs the package ${name}, which can't be loaded: ${reasonOf(error)}${advice}`, { cause: error })
   }
 }
 

@@ -9,7 +9,7 @@ import { DatabaseError, type Database, type DatabaseOptions } from './database.j
 export async function openDatabase (options: DatabaseOptions): Promise<Database> {
   // A driver that is not used is not loaded.
   if (options.url.startsWith('file:')) {
-    await loadPackage('better-sqlite3', 'A SQLite database', loadSqlite)
+    await loadPackage('better-sqlite3', 'A SQLite database', loadSqlite, SQLITE_REMEDY)
     return await (await import('./sqlite.js')).openSqlite(options)
   }
   if (/^postgres(ql)?:\/\//.test(options.url)) {
@@ -19,8 +19,12 @@ export async function openDatabase (options: DatabaseOptions): Promise<Database>
   throw new DatabaseError('The database URL must begin with file: or postgres://')
 }
 
-/** Opens a database, since the driver loads its binary only then. An install script compiles or downloads that binary. */
+/** It is an optional dependency: npm leaves it out if its install script fails. */
+const SQLITE_REMEDY = 'Its install script has to download a binary or compile it; a PostgreSQL database needs none'
+
+/** Opens a database, since the driver loads its binary only then. */
 async function loadSqlite (): Promise<void> {
   const { default: SqliteConnection } = await import('better-sqlite3')
   new SqliteConnection(':memory:').close()
+  await import('@prisma/adapter-better-sqlite3')
 }

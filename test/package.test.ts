@@ -111,6 +111,14 @@ await app.register(databasePlugin, { url: 'file:x.db' })
   }
 })
 
+await t.test('what has to be downloaded or compiled at the installation is optional', async t => {
+  const { packages } = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8')) as { packages: Record<string, Record<string, unknown>> }
+  const required = Object.entries(packages).filter(([, { hasInstallScript, dev, optional, devOptional }]) =>
+    hasInstallScript === true && dev !== true && optional !== true && devOptional !== true)
+  // Its own script is `prepare`, which does not run for the registry's package.
+  t.strictSame(required.map(([name]) => name).filter(name => name !== ''), [])
+})
+
 /** Packages that fail to load, as if they were not installed. `unbuilt` is better-sqlite3 without its binary. */
 const HOOKS = `
 import Module, { register } from 'node:module'
@@ -168,6 +176,7 @@ await t.test('drivers are loaded where an option needs them, and one that is abs
     return JSON.parse(stdout) as string[]
   }
   const absence = (need: string, name: string, reason = 'ERR_MODULE_NOT_FOUND'): string => `PackageError: ${need} needs the package ${name}, which can't be loaded: ${reason}`
+  const remedy = '. Its install script has to download a binary or compile it; a PostgreSQL database needs none'
   const sqlite = { databaseUrl: 'file:chat.db' }
   const others = ['ioredis', 'argon2', '@node-rs/argon2', 'jose']
 
@@ -175,7 +184,7 @@ await t.test('drivers are loaded where an option needs them, and one that is abs
     { ...sqlite, redisUrl: 'redis://:pass-word@127.0.0.1:1' }, { ...sqlite, accounts: true })
   t.equal(ready, 'ready', 'SQLite needs none of the others')
   t.strictSame(refused, [absence('A PostgreSQL database', 'pg'), absence('The option redisUrl (REDIS_URL)', 'ioredis'), absence('The option accounts (ACCOUNTS)', '@node-rs/argon2')])
-  t.strictSame(await host(['unbuilt'], sqlite), [absence('A SQLite database', 'better-sqlite3', 'Could not locate the bindings file')], 'an install script that didn\'t run')
+  t.strictSame(await host(['unbuilt'], sqlite), [absence('A SQLite database', 'better-sqlite3', 'Could not locate the bindings file') + remedy], 'an install script that didn\'t run')
 
   await t.test('PostgreSQL needs none of the others', { skip: await skipWithoutPostgres() }, async t => {
     const databaseUrl = await requirePostgres()
@@ -186,7 +195,7 @@ await t.test('drivers are loaded where an option needs them, and one that is abs
       await client.query(`DROP SCHEMA IF EXISTS ${databaseSchema} CASCADE`)
       await client.end()
     })
-    t.strictSame(await host([...others, 'better-sqlite3', '@prisma/adapter-better-sqlite3'], { databaseUrl, databaseSchema }, sqlite), ['ready', absence('A SQLite database', 'better-sqlite3')])
+    t.strictSame(await host([...others, 'better-sqlite3', '@prisma/adapter-better-sqlite3'], { databaseUrl, databaseSchema }, sqlite), ['ready', absence('A SQLite database', 'better-sqlite3') + remedy])
   })
 
   const server = await node('node_modules/fastify-sse-chat/dist/server.js', ['@node-rs/argon2'], { DATABASE_URL: 'file:chat.db', PORT: '0', PAGE: 'off', JWT_SECRET: SECRET })

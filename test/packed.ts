@@ -19,7 +19,7 @@ export async function installPacked (t: Test): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'chat-packed-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const source = join(folder, 'source')
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[], dependencies: Record<string, string> }
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[], dependencies: object, optionalDependencies: object }
 
   // The page is not built: it cannot be imported.
   await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--sourceMap', 'false', '--inlineSources', 'false', '--outDir', join(source, 'dist')], { cwd: root })
@@ -38,7 +38,7 @@ export async function installPacked (t: Test): Promise<string> {
   }
   mkdirSync(modules)
   cpSync(join(folder, 'package'), join(modules, 'fastify-sse-chat'), { recursive: true })
-  for (const name of Object.keys(manifest.dependencies)) link(name, join(root, 'node_modules', name))
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) link(name, join(root, 'node_modules', name))
   // Packages that belong to a host.
   for (const name of ['react', '@types/react', '@types/node']) link(name, join(root, 'node_modules', name))
   return folder
