@@ -15,9 +15,14 @@ function isInstalled (name) {
   }
 }
 
-if (['prisma', 'typescript', 'esbuild'].every(isInstalled)) {
+const isBuilt = existsSync(new URL('../dist/server.js', import.meta.url))
+
+// `npx fastify-sse-chat` in this folder prepares the package, too. Starting rewrites nothing.
+if (process.env.npm_command === 'exec' && isBuilt) {
+  console.log('Built already')
+} else if (['prisma', 'typescript', 'esbuild'].every(isInstalled)) {
   process.argv.push('--noCheck')
   await import('./build.js')
-} else if (!existsSync(new URL('../dist/server.js', import.meta.url))) {
+} else if (!isBuilt) {
   console.error('fastify-sse-chat is not built: building takes the development dependencies (`npm ci` without --omit=dev)')
 }

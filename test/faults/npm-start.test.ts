@@ -139,6 +139,20 @@ await t.test('where nothing was installed or built, one line says what to run', 
   }
 })
 
+await t.test('npx in this folder, which prepares the package, builds nothing anew', { skip }, async t => {
+  const folder = clone(t)
+  install(folder)
+  cpSync(new URL('scripts/prepare.js', root), join(folder, 'scripts', 'prepare.js'))
+  writeFileSync(join(folder, 'scripts', 'build.js'), 'console.log(\'builds\')')
+  mkdirSync(join(folder, 'dist'))
+  const prepare = (command: string): string =>
+    spawnSync(process.execPath, ['scripts/prepare.js'], { cwd: folder, env: { PATH: process.env.PATH, npm_command: command }, encoding: 'utf8' }).stdout
+  t.match(prepare('exec'), /builds/, 'unless nothing was built')
+  writeFileSync(join(folder, 'dist', 'server.js'), '')
+  t.notMatch(prepare('exec'), /builds/)
+  t.match(prepare('ci'), /builds/, 'an installation does')
+})
+
 const skipTerminal = skip !== false ? skip : spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1) that makes terminals'
 
 await t.test('its terminal is closed: it drains, and ends with 0', { skip: skipTerminal }, async t => {
