@@ -25,9 +25,9 @@ export function chatError (code: ErrorCode, options: ChatErrorOptions = {}): Cha
   return error
 }
 
-/** Whether the error belongs to the catalogue and, if `code` is given, has that code. */
+/** Whether the error belongs to the catalogue and, if `code` is given, has that code. Others may use the same codes in another sense. */
 export function isChatError (error: unknown, code?: ErrorCode): error is ChatError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' &&
-    'statusCode' in error && typeof error.statusCode === 'number' &&
+    'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode >= 400 &&
     (code === undefined ? Object.hasOwn(errorCatalogue, error.code) : error.code === code)
 }

@@ -40,3 +40,25 @@ export type AnyEmission = { type: string, data: unknown, blank?: true } & Routin
 export function emissionOf<C extends Catalogue, T extends keyof C & string> (type: T, data: C[T], routing: Routing): Emission<C> {
   return { type, data, ...routing } as Emission<C>
 }
+
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'
+const isNumber = (value: unknown): boolean => value === undefined || Number.isSafeInteger(value)
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(each => typeof each === 'string')
+
+/**
+ * A host may emit anything. What is wrong here would only show later, in the turn that sends it, where nobody catches it.
+ * @throws TypeError that names what is wrong
+ */
+export function assertRoutable (emission: AnyEmission): void {
+  if (typeof emission !== 'object' || emission === null) throw new TypeError('An event must be an object')
+  const { type, topics, seq, position, tag, after, id, except, joins, leaves } = emission
+  if (typeof type !== 'string') throw new TypeError('The type of an event must be a string')
+  if (!isTexts(topics)) throw new TypeError('The topics of an event must be an array of strings')
+  for (const [name, value] of Object.entries({ seq, position, after })) {
+    if (!isNumber(value)) throw new TypeError(`The ${name} of an event must be an integer`)
+  }
+  for (const [name, value] of Object.entries({ tag, id, except, leaves })) {
+    if (!isText(value)) throw new TypeError(`The ${name} of an event must be a string`)
+  }
+  if (joins !== undefined && !isTexts(joins)) throw new TypeError('The joins of an event must be an array of strings')
+}

@@ -5,7 +5,7 @@ import { LocalBus, type Bus } from './bus.js'
 import { CatchUp } from './catch-up.js'
 import { Clock, type Alarm } from './clock.js'
 import { noCounts, type HubCounters } from './counters.js'
-import type { AnyEmission, Catalogue, Emission } from './emission.js'
+import { assertRoutable, type AnyEmission, type Catalogue, type Emission } from './emission.js'
 import { blankFrame, frameOf } from './frame.js'
 import { Heartbeats } from './heartbeats.js'
 import { Horizon } from './horizon.js'
@@ -154,6 +154,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   emit (...emissions: ReadonlyArray<Emission<C>>): void {
     for (const emission of emissions) {
       try {
+        assertRoutable(emission)
         this.#horizon.committed(emission)
         this.#dispatch(emission)
         this.#relay.send(emission)
@@ -165,7 +166,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #report (cause: unknown, emission: AnyEmission): void {
     try {
-      this.#onError(new Error(`The event ${emission.type} of ${emission.topics.join(', ')} can't be sent`, { cause }))
+      const { type, topics } = (emission ?? {}) as Partial<AnyEmission>
+      this.#onError(new Error(`The event ${String(type)} of ${Array.isArray(topics) ? topics.map(String).join(', ') : 'no topic'} can't be sent`, { cause }))
     } catch { /* It has nobody to tell */ }
   }
 

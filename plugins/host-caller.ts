@@ -52,7 +52,7 @@ export async function askHost (authenticate: HostAuthenticate, request: FastifyR
 /** @throws Error that says what is wrong, without the value, which may be secret */
 function hostCallerOf (answer: unknown): HostCaller {
   if (typeof answer !== 'object' || answer === null) throw new AnswerError(`it returned a ${typeof answer}`)
-  const { userId, displayName, avatar, expiresAt } = answer as Record<keyof HostCaller, unknown>
+  const { userId, displayName, avatar, expiresAt } = propertiesOf(answer)
   if (typeof userId !== 'string') throw new AnswerError(`its userId is ${kindOf(userId)}`)
   if (displayName != null && typeof displayName !== 'string') throw new AnswerError(`its displayName is ${kindOf(displayName)}`)
   if (avatar != null && typeof avatar !== 'string') throw new AnswerError(`its avatar is ${kindOf(avatar)}`)
@@ -60,11 +60,21 @@ function hostCallerOf (answer: unknown): HostCaller {
   return { userId, displayName, avatar, expiresAt }
 }
 
+/** Reading them may throw: a host may return anything. */
+function propertiesOf (answer: object): Record<keyof HostCaller, unknown> {
+  try {
+    const { userId, displayName, avatar, expiresAt } = answer as Record<keyof HostCaller, unknown>
+    return { userId, displayName, avatar, expiresAt }
+  } catch (error) {
+    throw new AnswerError('reading it threw', { cause: error })
+  }
+}
+
 class AnswerError extends Error {
   override name = 'AnswerError'
 
-  constructor (what: string) {
-    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds) }, or null if nobody is signed in; ${what}`)
+  constructor (what: string, options?: ErrorOptions) {
+    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds) }, or null if nobody is signed in; ${what}`, options)
   }
 }
 
@@ -75,9 +85,12 @@ function kindOf (value: unknown): string {
 
 /** A host may throw anything, with a `code` that has another meaning to it. */
 function refusalOf (error: unknown): Error {
-  if (isChatError(error)) return error
-  const { statusCode, status } = (error ?? {}) as { statusCode?: unknown, status?: unknown }
-  const refused = [statusCode, status].find(isRefusal)
+  let refused: number | undefined
+  try {
+    if (isChatError(error)) return error
+    const { statusCode, status } = (error ?? {}) as { statusCode?: unknown, status?: unknown }
+    refused = [statusCode, status].find(isRefusal)
+  } catch { /* a property that throws when it is read says nothing */ }
   if (refused === undefined) return new Error('fastify-sse-chat: the option authenticate threw', { cause: error })
   const refusal = chatError(statusCodes[refused] ?? 'BAD_REQUEST', { cause: error })
   refusal.statusCode = refused

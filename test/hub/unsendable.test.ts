@@ -51,6 +51,22 @@ for (const [what, data] of Object.entries(unsendable)) {
   })
 }
 
+test('what is no event, or has numbers and names that are none', async t => {
+  const { hub, errors } = start(t)
+  const sink = new MemorySink()
+  hub.subscribe(sink, { topics: ['a'] })
+  const good = note(1, 'a')
+  const bad = [undefined, null, 'note', 5, { ...good, type: undefined }, { ...good, type: Symbol('note') }, { ...good, type: 5 }, { ...good, topics: undefined }, { ...good, topics: 'a' },
+    { ...good, topics: [undefined] }, { ...good, topics: [Symbol('a')] }, { ...good, topics: [1n] }, { ...good, seq: 5n }, { ...good, seq: '5' }, { ...good, seq: NaN }, { ...good, seq: 0.5 },
+    { ...good, after: 5n }, { ...good, seq: 1, position: 5n }, { ...good, seq: 1, position: 1, tag: 5n }, { ...good, id: 5n }, { ...good, except: Symbol('x') }, { ...good, joins: 5 },
+    { ...good, joins: [5n] }, { ...good, leaves: {} }]
+  for (const emission of bad) t.doesNotThrow(() => { hub.emit(emission as Emission<Events>) })
+  t.equal(errors.length, bad.length, 'each is told')
+  hub.emit(note('after', 'a'))
+  await eventually(() => sink.events.length > 0)
+  t.strictSame(numbers(sink), ['after'], 'nothing of them was sent, and the next event is')
+})
+
 test('a durable one leaves no hole where there is no log', async t => {
   const { hub, errors } = start(t)
   const sink = new MemorySink()
