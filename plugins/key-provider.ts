@@ -16,6 +16,8 @@ const COOLDOWN_MS = 5000
 /** Maximum time between attempts after repeated failures, in milliseconds. */
 const RETRY_MAX_MS = 60_000
 const TIMEOUT_MS = 5000
+/** Maximum size of a key set, in bytes. */
+const SIZE_MAX = 1024 * 1024
 /** Maximum number of unknown key ids that are cached. */
 export const UNKNOWN_KEYS_MAX = 1000
 
@@ -38,7 +40,7 @@ export class KeyProvider {
   readonly #options: KeyProviderOptions
   /** Key ids that the provider recently did not have. */
   readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_KEYS_MAX, ttl: COOLDOWN_MS })
-  #text = ''
+  #text: string | undefined
   #lookup: Lookup | undefined
   // Instants on the monotonic clock, in milliseconds.
   #fetchedAt = -Infinity
@@ -164,9 +166,19 @@ async function load (url: string): Promise<string> {
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS)
   })
-  const text = await answer.text()
-  if (answer.status !== 200) throw new ProviderError(`it answered ${answer.status}`)
-  return text
+  if (answer.status !== 200) {
+    await answer.body?.cancel()
+    throw new ProviderError(`it answered ${answer.status}`)
+  }
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of answer.body ?? []) {
+    size += part.length
+    // Leaving the loop cancels the rest.
+    if (size > SIZE_MAX) throw new ProviderError('its answer is too long')
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString()
 }
 
 class ProviderError extends Error {
@@ -174,7 +186,7 @@ class ProviderError extends Error {
 }
 
 function lookupIn (keySet: JSONWebKeySet): Lookup {
-  const find = createLocalJWKSet(keySet)
+  const find = createLocalJWKSet(withoutUnreadable(keySet))
   const pems = new WeakMap<object, string | undefined>()
   return async header => {
     let key: Awaited<ReturnType<typeof find>>
@@ -190,6 +202,13 @@ function lookupIn (keySet: JSONWebKeySet): Lookup {
     }
     return pems.get(key)
   }
+}
+
+/** One entry that is no key does not spoil the others (RFC 7517, 5). */
+function withoutUnreadable (keySet: JSONWebKeySet): JSONWebKeySet {
+  if (!Array.isArray(keySet?.keys)) return keySet
+  const keys = keySet.keys.filter(key => typeof key === 'object' && key !== null && !Array.isArray(key))
+  return keys.length === 0 ? keySet : { ...keySet, keys }
 }
 
 function reasonOf (error: unknown): string {

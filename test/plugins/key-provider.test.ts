@@ -182,7 +182,7 @@ test('answers that are no keys are those of a provider that is away, and the log
   const provider = await provide(t)
   const me = await authenticating(t, provider.url, new Writable({ write (line, _encoding, done) { log += String(line); done() } }))
   t.equal((await me(provider.signed('one'))).status, 200)
-  for (const [status, body] of [[200, '<html>'], [200, '{}'], [200, '{"keys":7}'], [200, '{"keys":["one"]}'], [200, 'null'], [404, '{"keys":[]}'], [302, ''], [500, 's3cr3t']] as const) {
+  for (const [status, body] of [[200, '<html>'], [200, '{}'], [200, '{"keys":7}'], [200, '{"keys":["one"]}'], [200, 'null'], [200, ''], [200, ' '.repeat(2_000_000)], [404, '{"keys":[]}'], [302, ''], [500, 's3cr3t']] as const) {
     provider.answer = { status, body }
     clock.pass(11 * MINUTE)
     t.equal((await me(provider.signed('one'), { jti: `${status} ${body}` })).status, 200, `${status} ${body}`)
@@ -198,6 +198,21 @@ test('answers that are no keys are those of a provider that is away, and the log
   t.match(log, 'the key provider is away')
   t.match(log, 'the key provider is back')
   for (const secret of ['s3cr3t', '/keys', token({ sub: 'alice' }, provider.signed('one')).split('.')[1]!]) t.notOk(log.includes(secret), secret)
+})
+
+test('an empty first answer is no key set', async t => {
+  const provider = await provide(t)
+  provider.answer = { status: 200, body: '' }
+  const me = await authenticating(t, provider.url)
+  t.match(await me(provider.signed('one')), { status: 503, body: { code: 'UNAVAILABLE' } }, 'the token may be good')
+})
+
+test('an entry that is no key does not spoil the others', async t => {
+  const provider = await provide(t)
+  const answer = await (await fetch(provider.url)).json() as { keys: object[] }
+  provider.answer = { status: 200, body: JSON.stringify({ keys: [null, 'one', [], {}, { kty: 'unheard of', kid: 'one' }, ...answer.keys] }) }
+  const me = await authenticating(t, provider.url)
+  t.equal((await me(provider.signed('one'))).status, 200)
 })
 
 /** The chat with the keys of a provider that has become unavailable. */
