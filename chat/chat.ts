@@ -83,7 +83,9 @@ export class Chat {
     }
     const queries = this.#queries = new Queries(database)
     const writer = this.#writer = new Writer(database, ({ emissions, events, logged }) => {
-      for (const { row: { conversation, seq }, emission } of events) emission.id = cursorOfTopic(database.identity, conversation.num, seq, logged?.tag)
+      for (const { row: { conversation, seq }, emission } of events) {
+        emission.id = cursorOfTopic(database.identity, conversation.num, seq, logged?.tag)
+      }
       hub.emit(...emissions)
       if (logged !== undefined) hub.settle(logged.position, logged.tag)
     })

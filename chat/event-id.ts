@@ -7,7 +7,8 @@
  * | `<identity>.<conversation>-<tag>.<eventSeq>` | in one conversation's log |
  * | `<identity>.all-<tag>.<position>` | in all: whatever transactions up to this one logged has been seen |
  * | `<identity>.all-<tag>-<shown>.<position>` | the same, and events of later transactions up to `shown` have been seen, but perhaps not all |
- * | `<identity>.all-<tag>-<shown>.<from>.<to>.<conversation>.<eventSeq>` | catching up: conversations below this one are seen up to `to`, this one up to `eventSeq`, those above up to `from` |
+ * | `<identity>.all-<tag>-<shown>.<from>.<to>.<conversation>.<eventSeq>` | catching up: conversations with a lower number have been seen up to
+ *   `to`, this one up to `eventSeq`, those with a higher number up to `from` |
  *
  * The identity is the database's: an id from another one is recognised. The tag (see tag.ts) names the event, and not only
  * its number: it is that of the transaction that wrote the event, or, in all conversations, of the newest transaction of
@@ -42,7 +43,9 @@ interface Place { position: number, tag: Tag }
 export const cursorOfAll = (identity: string, { position, tag }: Place, shown?: Place): string =>
   `${identity}.${nameOf(position, tag, shown)}.${position}`
 
-export const cursorOfCatchUp = (identity: string, from: number, { position: to, tag }: Place, { num, seq }: { num: number, seq: number }, shown?: Place): string =>
+export const cursorOfCatchUp = (
+  identity: string, from: number, { position: to, tag }: Place, { num, seq }: { num: number, seq: number }, shown?: Place
+): string =>
   `${identity}.${nameOf(to, tag, shown)}.${from}.${to}.${num}.${seq}`
 
 function nameOf (position: number, tag: Tag, shown: Place | undefined): string {

@@ -194,7 +194,7 @@ await t.test('SIGTERM: streams are told, requests in flight finish, and it is go
 
 await t.test('a signal during the start ends it', async t => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    // a PostgreSQL that never answers
+    // A PostgreSQL that never answers
     const database = createServer().listen(0, '127.0.0.1')
     t.teardown(() => database.close())
     await once(database, 'listening')
