@@ -1,4 +1,6 @@
 import { elapsedMs, wallClockMs } from '../time.js'
+import { columnIn } from './table.js'
+import * as tables from './tables.js'
 
 /**
  * The clock that all nodes of an installation share, so that their wall clocks do not matter. It has two readings: `now` is
@@ -77,7 +79,7 @@ export const machineMs = (): number => elapsedMs() + MACHINE
  * wall clock, which may be corrected later, and goes on while the machine is suspended.
  */
 export class SqliteClock implements SharedClock {
-  readonly columns = 'clock_offset AS clock'
+  readonly columns = `${columnIn(tables.meta, 'clockOffset')} AS clock`
   steps = 0
   #offset: number
 

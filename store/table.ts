@@ -56,6 +56,9 @@ export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<
 /** The column of a field. The `@map` of models.prisma follows the same rule; a test compares both with the databases. */
 export const columnOf = (field: string): string => field.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
+/** The same for a field of one table: a field that it does not have does not compile. */
+export const columnIn = <T extends Table<unknown>>(_table: T, field: FieldOf<T>): string => columnOf(field)
+
 /** The columns that a statement selects from one table, and how a row of its result is read. */
 export interface Selection<Row> {
   /** `p.user_id AS p_user_id, …` */

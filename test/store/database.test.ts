@@ -13,8 +13,10 @@ import { Keys } from '../../store/keys.js'
 import { deleteEmptyNode, renewNode } from '../../store/nodes.js'
 import { Queries } from '../../store/queries.js'
 import type { Param } from '../../store/sql.js'
+import * as tables from '../../store/tables.js'
 import { countTickets, deleteExpiredTickets } from '../../store/tickets.js'
 import { load } from '../../store/unit-load.js'
+import { writeChecks } from '../../store/write-check.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
 /** How long another process holds its lock, in milliseconds. */
@@ -110,6 +112,12 @@ await t.test('SQLite: deleted messages are counted by an index of their own, and
   const [list, former] = [...plans.values()]
   t.match(list, 'SEARCH d USING INDEX chat_messages_deleted_idx (conversation=? AND seq>?)')
   t.match(former, /SEARCH p USING (COVERING )?INDEX sqlite_autoindex_chat_former_participants_1 \(conversation=\? AND delivered_seq>\?\)/)
+})
+
+await t.test('the readiness check writes to every table', async t => {
+  const columns = Object.values(tables).map(({ name }) => ({ table_name: name, column_name: 'id' }))
+  const checks = writeChecks(columns)
+  for (const { name } of Object.values(tables)) t.ok(checks.some(check => / (chat_\w+) /.exec(check)?.[1] === name), name)
 })
 
 /** What Prisma's typed client asks from now on, with its parameters. */
