@@ -1,4 +1,5 @@
-import { statSync, type BigIntStats } from 'node:fs'
+import { readlinkSync, realpathSync, statSync, type BigIntStats } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { isCutShort } from './cut-short.js'
 
 export type FilesState =
@@ -24,6 +25,8 @@ export type FilesState =
  */
 export class SqliteFiles {
   readonly path: string
+  /** Where its write-ahead log is. */
+  readonly #realPath: string
   readonly #database: string | undefined
   #journals: ReadonlyMap<string, string>
   /** Size when it was last looked at, in bytes. It shrinks only when somebody compacts it (VACUUM) or cuts it short. */
@@ -33,6 +36,7 @@ export class SqliteFiles {
   /** Call it after a connection has read the database, since all files exist then. */
   constructor (path: string) {
     this.path = path
+    this.#realPath = realPathOf(path)
     const stats = lookAt(path)
     this.#database = identityIn(stats)
     if (typeof stats === 'object') this.#size = stats.size
@@ -45,7 +49,7 @@ export class SqliteFiles {
   }
 
   #findJournals (): Map<string, string> {
-    return new Map([`${this.path}-wal`, `${this.path}-shm`].flatMap(path => {
+    return new Map([`${this.#realPath}-wal`, `${this.#realPath}-shm`].flatMap(path => {
       const identity = identityOf(path)
       return identity === undefined ? [] : [[path, identity] as const]
     }))
@@ -63,7 +67,7 @@ export class SqliteFiles {
 
   #seeSize (size: bigint): void {
     if (size === 0n) this.#spoilt = 'emptied'
-    else if (size < this.#size && isCutShort(this.path)) this.#spoilt = 'cut'
+    else if (size < this.#size && isCutShort(this.#realPath)) this.#spoilt = 'cut'
     this.#size = size
   }
 
@@ -73,6 +77,18 @@ export class SqliteFiles {
     const journals = [...this.#journals].map(([path, identity]) => ({ identity, now: identityOf(path) }))
     if (journals.some(({ identity, now }) => now !== undefined && isOther(now, identity))) return 'journalReplaced'
     return journals.some(({ now }) => now === undefined) ? 'journalMissing' : 'intact'
+  }
+}
+
+/** The path by which SQLite names what it keeps beside a database: it follows symbolic links. */
+export function realPathOf (path: string): string {
+  try {
+    return realpathSync(path)
+  } catch { /* there is no such file, or what links to it leads nowhere */ }
+  try {
+    return resolve(dirname(path), readlinkSync(path))
+  } catch {
+    return path
   }
 }
 

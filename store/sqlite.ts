@@ -14,7 +14,7 @@ import { isLocked, outageToRefusal } from './outage.js'
 import { FileGuard } from './file-guard.js'
 import { prismaOptions, readerOf, through, type Prisma } from './prisma.js'
 import { makeFolderOf, makePrivateDatabase } from './private-file.js'
-import { SqliteFiles } from './sqlite-files.js'
+import { realPathOf, SqliteFiles } from './sqlite-files.js'
 import { sqliteDialect, type Param, type Sql } from './sql.js'
 import { openSqliteClock } from './sqlite-clock.js'
 import { writeChecks, type Column } from './write-check.js'
@@ -44,16 +44,17 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
   } catch (error) {
     throw new DatabaseError(`The folder of the database file ${path} can't be made (${(error as NodeJS.ErrnoException).code})`)
   }
+  const real = realPathOf(file)
   // SQLite would create a new database and delete the log, with data that was acknowledged.
-  if (sizeOf(file) === 0 && sizeOf(`${file}-wal`) > 0) {
-    throw new DatabaseError(`The database file ${path} is ${existsSync(file) ? 'empty' : 'gone'}, and ${path}-wal, which holds a part of it, is there: put the database back, or move that file away`)
+  if (sizeOf(real) === 0 && sizeOf(`${real}-wal`) > 0) {
+    throw new DatabaseError(`The database file ${path} is ${existsSync(real) ? 'empty' : 'gone'}, and ${real === file ? path : real}-wal, which holds a part of it, is there: put the database back, or move that file away`)
   }
   try {
-    makePrivateDatabase(file)
+    makePrivateDatabase(real)
   } catch (error) {
     throw new DatabaseError(`The database file ${path} can't be opened (${(error as NodeJS.ErrnoException).code})`)
   }
-  if (sizeOf(file) > 0 && isCutShort(file)) {
+  if (sizeOf(real) > 0 && isCutShort(real)) {
     throw new DatabaseError(`The database file ${path} is cut short or damaged: put a copy of it back in place of it and of the files that end in -wal and -shm`)
   }
   const { identity } = await migrate('sqlite', new PrismaBetterSqlite3({ url: `file:${file}`, timeout: LOCK_TIMEOUT_MS }))

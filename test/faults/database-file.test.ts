@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import SqliteConnection from 'better-sqlite3'
@@ -180,6 +180,33 @@ await t.test('a start with an emptied file, whose write-ahead log is there', asy
   copyFileSync(`${chat.file}-wal`, `${left}-wal`)
   await t.rejects(build(t, { chat: { databaseUrl: `file:${left}` } }), /is empty, and .*-wal/, 'is refused: SQLite would delete that')
   t.ok(statSync(`${left}-wal`).size > 0)
+})
+
+await t.test('a database file that a symbolic link leads to: its log is where the file is', async t => {
+  const folder = temporaryFolder(t)
+  const [file, link] = [join(folder, 'real.db'), join(folder, 'link.db')]
+  symlinkSync('real.db', link)
+  const logged: string[] = []
+  const log = new Writable({ write (line: Buffer, _encoding, done) { logged.push(line.toString()); done() } })
+  const app = await buildListening(t, { chat: { databaseUrl: `file:${link}` }, log })
+  const [anna, ben] = [user(app, 'anna'), user(app, 'ben')]
+  const chat = { app, file: link, anna, ben, conversationId: await anna.direct(ben), logged }
+  for (let n = 0; n < 60; n++) await anna.send(chat.conversationId, 'x'.repeat(4000))
+
+  const left = join(temporaryFolder(t), 'link.db')
+  const copies = join(temporaryFolder(t), 'real.db')
+  symlinkSync(copies, left)
+  copyFileSync(`${file}-wal`, `${copies}-wal`)
+  await t.rejects(build(t, { chat: { databaseUrl: `file:${left}` } }), /is gone, and .*real\.db-wal/, 'a start with a link that leads nowhere')
+  const short = readFileSync(file)
+  checkpoint(file)
+  writeFileSync(copies, readFileSync(file).subarray(0, short.length))
+  t.ok(await build(t, { chat: { databaseUrl: `file:${left}` } }), 'a start that needs the log')
+
+  rmSync(`${file}-wal`)
+  await eventually('a log that is removed is noticed', () => logged.some(line => line.includes('write-ahead log')), 5000)
+  truncateSync(file, 100_000)
+  await refuses(t, chat, 'cut short')
 })
 
 await t.test('a start without the file, whose write-ahead log is there', async t => {
