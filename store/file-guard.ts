@@ -24,6 +24,7 @@ const told: Record<Exclude<FilesState, 'intact' | 'journalMissing'>, (path: stri
   replaced: path => `Another file stands where the database file ${path} was. It isn't used: restart the server to use it, or move the file that was there back.`,
   emptied: path => `The database file ${path} was emptied. ${RESTORE}`,
   cut: path => `The database file ${path} was cut short. ${RESTORE}`,
+  journalCut: path => `The write-ahead log ${path}-wal was cut short, and with it what was written last. Nothing is read or written: stop all programs that use the database, and start the server again, or put a copy back.`,
   journalReplaced: path => `The files ${path}-wal or ${path}-shm were replaced while they were in use. Nothing is read or written: stop all programs that use the database, and start the server again.`
 }
 
@@ -57,7 +58,7 @@ export class FileGuard {
     this.#assert()
   }
 
-  /** Checks the database file itself, before each commit. @throws UNAVAILABLE */
+  /** Checks the database file itself, and the length of its log, before each commit. @throws UNAVAILABLE */
   assertDatabase (): void {
     const state = this.#files.databaseState()
     if (state !== 'intact') this.#see(state)
@@ -69,9 +70,10 @@ export class FileGuard {
     return this.#state === 'cut'
   }
 
-  /** Resolves when no renewal is under way. */
+  /** Closes the files when no renewal is under way. */
   async stop (): Promise<void> {
     await this.#renewing
+    this.#files.close()
   }
 
   async #renew (): Promise<void> {

@@ -1,4 +1,4 @@
-import { readlinkSync, realpathSync, statSync, type BigIntStats } from 'node:fs'
+import { closeSync, fstatSync, openSync, readlinkSync, readSync, realpathSync, statSync, type BigIntStats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isCutShort } from './cut-short.js'
 
@@ -14,6 +14,8 @@ export type FilesState =
   | 'cut'
   /** The database is intact. Its write-ahead log, or the log's index, is missing or another file. */
   | 'journalMissing' | 'journalReplaced'
+  /** The write-ahead log was cut short: transactions that were committed are gone. */
+  | 'journalCut'
 
 /**
  * The files of an open SQLite database. SQLite has them open, and goes on using them after they were moved, replaced or
@@ -31,7 +33,9 @@ export class SqliteFiles {
   #journals: ReadonlyMap<string, string>
   /** Size when it was last looked at, in bytes. It shrinks only when somebody compacts it (VACUUM) or cuts it short. */
   #size = 0n
-  #spoilt: 'emptied' | 'cut' | undefined
+  /** The write-ahead log as it was when it was last looked at. Its header changes when it is begun anew. */
+  #journal: Journal | undefined
+  #spoilt: 'emptied' | 'cut' | 'journalCut' | undefined
 
   /** Call it after a connection has read the database, since all files exist then. */
   constructor (path: string) {
@@ -43,8 +47,15 @@ export class SqliteFiles {
     this.#journals = this.#findJournals()
   }
 
+  /** Closes the write-ahead log that was looked at. */
+  close (): void {
+    if (this.#journal !== undefined) closeSync(this.#journal.fd)
+    this.#journal = undefined
+  }
+
   /** Takes the current write-ahead log as the right one, because new connections have created it. */
   renewJournals (): void {
+    this.close()
     this.#journals = this.#findJournals()
   }
 
@@ -55,14 +66,34 @@ export class SqliteFiles {
     }))
   }
 
-  /** State of the database file alone, which takes one system call. */
+  /** Closes the write-ahead log that was looked at. */
+  close (): void {
+    if (this.#journal !== undefined) closeSync(this.#journal.fd)
+    this.#journal = undefined
+  }
+
+  /** Takes the current write-ahead log as the right one, because new connections have created it. */
   databaseState (): FilesState {
     const stats = lookAt(this.path)
     const now = identityIn(stats)
     if (now === undefined) return 'missing'
     if (isOther(now, this.#database)) return 'replaced'
     if (typeof stats === 'object' && this.#spoilt === undefined) this.#seeSize(stats.size)
+    if (this.#spoilt === undefined) this.#seeJournal()
     return this.#spoilt ?? 'intact'
+  }
+
+  /**
+   * The log shrinks only when SQLite begins it anew, with another header (or none: then it is empty). It may have been cut and
+   * written to behind the hole since.
+   */
+  #seeJournal (): void {
+    this.#journal ??= openJournal(`${this.#realPath}-wal`)
+    if (this.#journal === undefined) return
+    const { size, header, fd } = this.#journal
+    this.#journal = lookAtJournal(fd)
+    const now = this.#journal
+    if (now.size > 0 && (!isLogHeader(now.header) || (now.header === header && now.size < size))) this.#spoilt = 'journalCut'
   }
 
   #seeSize (size: bigint): void {
@@ -91,6 +122,33 @@ export function realPathOf (path: string): string {
     return path
   }
 }
+
+interface Journal {
+  fd: number
+  size: number
+  /** In hexadecimal. */
+  header: string
+}
+
+/** Size of the header of a write-ahead log, in bytes (SQLite's file format, section 4.1). */
+const LOG_HEADER = 32
+
+/** It is kept open. SQLite has no locks on it that closing would release. */
+function openJournal (path: string): Journal | undefined {
+  try {
+    return lookAtJournal(openSync(path, 'r'))
+  } catch {
+    return undefined
+  }
+}
+
+function lookAtJournal (fd: number): Journal {
+  const header = Buffer.alloc(LOG_HEADER)
+  const read = readSync(fd, header, 0, LOG_HEADER, 0)
+  return { fd, size: fstatSync(fd).size, header: header.toString('hex', 0, read) }
+}
+
+const isLogHeader = (header: string): boolean => header === '' || /^377f068[23]/.test(header)
 
 const UNSEEN = 'unseen'
 

@@ -182,6 +182,30 @@ await t.test('a start with an emptied file, whose write-ahead log is there', asy
   t.ok(statSync(`${left}-wal`).size > 0)
 })
 
+await t.test('a write-ahead log that is cut short', async t => {
+  for (const share of [0.5, 0.01, 0]) {
+    const chat = await start(t)
+    for (let n = 0; n < 20; n++) await chat.anna.send(chat.conversationId, 'x'.repeat(4000))
+    const wal = `${chat.file}-wal`
+    truncateSync(wal, Math.floor(statSync(wal).size * share))
+    // An empty one is what SQLite leaves, too. It shows when something is written behind the hole.
+    await eventually(`cut to ${share}`, async () =>
+      (await chat.anna.call('POST', '/api/chat/messages', { conversationId: chat.conversationId, text: 'x' })).status === 503 &&
+      chat.logged.some(line => line.includes('-wal was cut short')), 10_000)
+    await refuses(t, chat, `cut to ${share}`)
+  }
+})
+
+await t.test('a write-ahead log that somebody brings into the database, and empties', async t => {
+  const chat = await start(t)
+  for (let n = 0; n < 5; n++) {
+    for (let m = 0; m < 10 - n; m++) await chat.anna.send(chat.conversationId, 'x'.repeat(4000))
+    checkpoint(chat.file)
+    await chat.anna.send(chat.conversationId, 'x')
+    t.equal(await readiness(chat.app), 200, 'is no damage')
+  }
+})
+
 await t.test('a database file that a symbolic link leads to: its log is where the file is', async t => {
   const folder = temporaryFolder(t)
   const [file, link] = [join(folder, 'real.db'), join(folder, 'link.db')]
