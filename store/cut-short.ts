@@ -10,8 +10,8 @@ const FRAME_HEADER = 24
  * Whether a SQLite database file lacks pages: it is shorter than its database, and what it lacks is not in the write-ahead log.
  * (There it may be, because SQLite writes the log's pages to the file later.)
  *
- * The path is the one that SQLite names its log by: no symbolic link. Asks SQLite with a connection that may only read. Opening the file here would be wrong: closing it again would release the
- * process's locks on it (POSIX, `fcntl`).
+ * The path is the one that SQLite names its log by: no symbolic link. Asks SQLite with a connection that may only read. Opening the file
+ * here would be wrong: closing it again would release the process's locks on it (POSIX, `fcntl`).
  */
 export function isCutShort (path: string): boolean {
   let connection: SqliteConnection.Database | undefined

@@ -66,13 +66,7 @@ export class SqliteFiles {
     }))
   }
 
-  /** Closes the write-ahead log that was looked at. */
-  close (): void {
-    if (this.#journal !== undefined) closeSync(this.#journal.fd)
-    this.#journal = undefined
-  }
-
-  /** Takes the current write-ahead log as the right one, because new connections have created it. */
+  /** Looks at the database file and the length of its log, which takes a few microseconds. */
   databaseState (): FilesState {
     const stats = lookAt(this.path)
     const now = identityIn(stats)
