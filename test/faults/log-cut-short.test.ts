@@ -151,7 +151,9 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
     for (const stream of [one, all]) await stream.until(until('x'))
     await loseLast(run, 2)
     await run('DELETE FROM chat_users WHERE id = \'zed\'')
-    t.equal((await zed.stream(t)).status, 200, 'who was known is made known again')
+    // The sweep may notice the loss meanwhile, which ends a stream that is being opened.
+    const opened = await zed.stream(t).catch(async () => await zed.stream(t))
+    t.equal(opened.status, 200, 'who was known is made known again')
     await untilReset(t, one, group)
     await untilReset(t, all, undefined)
     t.equal((await bob.call('GET', `/api/sse?conversationId=${group}`)).status, 404)
