@@ -88,8 +88,8 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
   await app.register(hubPlugin, defined({
     bus: app.chatBus, now: () => app.chatDatabase.clock.now(), heartbeatMs, staleAfterMs, bufferBytes: streamBufferBytes
   }))
-  const { maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays } = options
-  await app.register(chatPlugin, defined({ maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays }))
+  const { maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays, accounts } = options
+  await app.register(chatPlugin, defined({ maxStreamsPerUser, maxConversationsPerUser, maxGroupsPerDay, eventRetentionDays, accounts }))
 
   if (countsMetrics(options)) await app.register(metricsPlugin)
 

@@ -8,32 +8,37 @@ import {
 } from '../schemas/conversations.js'
 import type { ChatEvents } from '../schemas/events.js'
 import {
-  EditMessageBody, HistoryQuery, ReceiptBody, SendMessageBody, TypingBody,
-  type Message, type MessagePage, type ReceiptAnswer
+  EditMessageBody, HistoryQuery, MentionListQuery, ReactionListQuery, ReceiptBody, RepliesQuery, SendMessageBody, TypingBody,
+  type MentionPage, type Message, type MessagePage, type OwnMessage, type ReactionAnswer, type ReactionPage, type ReceiptAnswer
 } from '../schemas/messages.js'
-import { OnlineStatusBody, type OnlineStatusAnswer, type User } from '../schemas/users.js'
+import { isWebUrl } from '../schemas/names.js'
+import { OnlineStatusBody, ProfileBody, type OnlineStatusAnswer, type UserProfile } from '../schemas/users.js'
 import { Counters } from '../store/counters.js'
 import type { Database } from '../store/database.js'
 import type { Followable } from '../store/followable.js'
-import { Queries } from '../store/queries.js'
+import { Queries, type MessagePlace } from '../store/queries.js'
 import { Writer } from '../store/writer.js'
 import { Accounts } from './accounts.js'
 import { Background } from './background.js'
+import { contentOf, mentionsOf } from './content.js'
 import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
 import { cursorOfTopic } from './event-id.js'
 import { Housekeeping } from './housekeeping.js'
+import { canonicalEmoji } from './emoji.js'
 import { decodeListCursor, encodeListCursor } from './list-cursor.js'
 import { Lease } from './lease.js'
 import { chatLog } from './log.js'
 import { deleteMessage, editMessage, sendMessage } from './messages.js'
+import { metadataText } from './metadata.js'
 import { Presence } from './presence.js'
 import { DEFAULT_QUOTAS, type Quotas } from './quotas.js'
+import { react } from './reactions.js'
 import { markMessage, markRead } from './receipts.js'
 import { Streams } from './streams.js'
 import { Tickets } from './tickets.js'
 import { Typing } from './typing.js'
 import { Users, type Caller } from './users.js'
-import { assertPossible, assertValid } from './validation.js'
+import { assertPossible, assertValid, invalid } from './validation.js'
 import { whenAvailable } from './when-available.js'
 
 export interface ChatOptions {
@@ -45,6 +50,8 @@ export interface ChatOptions {
   maxGroupsPerDay?: number
   /** Days that events are kept in the log. Default: as long as the conversation. */
   eventRetentionDays?: number
+  /** Whether users are registered here, and so choose their names and pictures themselves. Default: false, they come with tokens. */
+  accounts?: boolean
   /** Called with errors of work in the background. */
   onError?: (error: unknown) => void
 }
@@ -66,6 +73,7 @@ export class Chat {
   readonly #writer: Writer
   readonly #lease: Lease
   readonly #quotas: Quotas
+  readonly #hasAccounts: boolean
   readonly #users: Users
   readonly #background: Background
   readonly #typing: Typing
@@ -77,6 +85,7 @@ export class Chat {
     const { clock } = database
     this.hub = hub
     this.#database = database
+    this.#hasAccounts = options.accounts === true
     this.#quotas = {
       conversations: options.maxConversationsPerUser ?? DEFAULT_QUOTAS.conversations,
       groupsPerDay: options.maxGroupsPerDay ?? DEFAULT_QUOTAS.groupsPerDay
@@ -147,8 +156,22 @@ export class Chat {
     await this.#users.ensure(caller)
   }
 
-  async user (userId: string): Promise<User> {
+  /** The profile of a user who shares a conversation with the caller. Default: of the caller. */
+  async user (callerId: string, userId = callerId): Promise<UserProfile> {
+    assertPossible(UserId, userId)
+    if (userId !== callerId && !await this.#queries.shareConversation(callerId, userId)) throw chatError('NOT_FOUND')
     return found(await this.#queries.user(userId))
+  }
+
+  /** Changes how the caller is shown. @throws FORBIDDEN where names and pictures come with tokens */
+  async changeProfile (userId: string, body: ProfileBody): Promise<UserProfile> {
+    assertValid(ProfileBody, body)
+    const { displayName, avatar, metadata } = body
+    if (avatar != null && !isWebUrl(avatar)) throw invalid('avatar must be an http(s) URL')
+    const change = { displayName, avatar, metadata: metadata === undefined ? undefined : metadataText(metadata) }
+    if (!this.#hasAccounts && (displayName !== undefined || avatar !== undefined)) throw chatError('FORBIDDEN')
+    await this.#users.changeProfile(userId, change)
+    return await this.user(userId)
   }
 
   /** Shows the user as online, or hides them until they ask to be shown again. */
@@ -176,9 +199,9 @@ export class Chat {
   /** Returns a page of the user's conversations, latest activity first. */
   async conversations (userId: string, query: ConversationListQuery = {}): Promise<ConversationPage> {
     assertValid(ConversationListQuery, query)
-    const below = query.cursor === undefined ? undefined : decodeListCursor(query.cursor, userId)
-    const { conversations, next } = await this.#queries.conversations(userId, below, query.limit ?? 50)
-    return { conversations, nextCursor: next === undefined ? null : encodeListCursor(next, userId) }
+    const list = { name: 'conversations', of: userId, place: { activity: 'number', num: 'number' } } as const
+    const { conversations, next } = await this.#queries.conversations(userId, decodeListCursor(list, query.cursor), query.limit ?? 50)
+    return { conversations, nextCursor: encodeListCursor(list, next) }
   }
 
   async addParticipants (userId: string, conversationId: string, body: Static<typeof AddParticipantsBody>): Promise<Conversation> {
@@ -205,37 +228,86 @@ export class Chat {
 
   // ---- messages
 
-  /**
-   * Saves a message and announces it to all participants except its sender. A repeated `clientId` returns the message
-   * that it was first used for.
-   */
-  async sendMessage (userId: string, body: SendMessageBody): Promise<{ message: Message, created: boolean }> {
+  /** Saves a message and tells all participants but its sender. A repeated `clientId` returns the message that it was first sent with. */
+  async sendMessage (userId: string, body: SendMessageBody): Promise<{ message: OwnMessage, created: boolean }> {
     assertValid(SendMessageBody, body)
-    const { conversationId, text, type = 'text', clientId = null } = body
-    const outcome = await this.#writer.write(sendMessage({ conversationId, userId, text, type, clientId }))
+    const { conversationId, type = 'text', clientId = null } = body
+    const content = contentOf(body)
+    const outcome = await this.#writer.write(sendMessage({ conversationId, userId, type, clientId, content }))
     if ('sent' in outcome) {
       this.#typing.ended(conversationId, userId)
-      return { message: outcome.sent, created: true }
+      return { message: { ...outcome.sent, myReactions: [] }, created: true }
     }
-    return { message: found(await this.#queries.message(outcome.repeats, conversationId)), created: false }
+    return { message: found(await this.#queries.message(outcome.repeats, userId)), created: false }
   }
 
-  async editMessage (userId: string, messageId: string, body: Static<typeof EditMessageBody>): Promise<Message> {
+  /** Changes text, metadata or mentions of one of the caller's messages. What the body does not name stays. */
+  async editMessage (userId: string, messageId: string, body: EditMessageBody): Promise<OwnMessage> {
     assertValid(EditMessageBody, body)
+    const { text, metadata, mentions, mentionsAll } = body
+    const change = {
+      text,
+      metadata: metadata === undefined ? undefined : metadataText(metadata),
+      mentions: mentions == null ? undefined : mentionsOf(mentions, text ?? ''),
+      mentionsAll: mentionsAll ?? undefined
+    }
     assertPossible(MessageId, messageId)
-    return await this.#writer.write(editMessage(messageId, userId, body.text))
+    return await this.#asSeenBy(userId, await this.#writer.write(editMessage(messageId, userId, change)))
   }
 
-  async deleteMessage (userId: string, messageId: string): Promise<Message> {
+  async deleteMessage (userId: string, messageId: string): Promise<OwnMessage> {
     assertPossible(MessageId, messageId)
-    return await this.#writer.write(deleteMessage(messageId, userId))
+    return { ...await this.#writer.write(deleteMessage(messageId, userId)), myReactions: [] }
+  }
+
+  async #asSeenBy (userId: string, message: Message): Promise<OwnMessage> {
+    return { ...message, myReactions: message.reactions.length === 0 ? [] : found(await this.#queries.message(message.id, userId)).myReactions }
+  }
+
+  async message (userId: string, messageId: string): Promise<OwnMessage> {
+    assertPossible(MessageId, messageId)
+    return found(await this.#queries.message(messageId, userId))
   }
 
   /** Returns a page of a conversation's history, ascending. */
   async messages (userId: string, conversationId: string, query: HistoryQuery = {}): Promise<MessagePage> {
     assertValid(HistoryQuery, query)
+    const { around, limit = 50 } = query
     const conversation = await this.#access(userId, conversationId)
-    return await this.#queries.messages(conversation, { ...query, limit: query.limit ?? 50 })
+    return around === undefined
+      ? await this.#queries.messages(conversation, userId, { ...query, limit })
+      : await this.#queries.messagesAround(conversation, userId, around, limit)
+  }
+
+  /** Returns a page of the direct replies to a message, ascending, deleted ones included. */
+  async replies (userId: string, messageId: string, query: RepliesQuery = {}): Promise<MessagePage> {
+    assertValid(RepliesQuery, query)
+    return await this.#queries.replies(await this.#place(userId, messageId), userId, { ...query, limit: query.limit ?? 50 })
+  }
+
+  /** Sets the caller's reaction to a message, or takes it back. Takes any form of an emoji, and answers with the canonical one. */
+  async react (userId: string, messageId: string, emoji: string, reacted: boolean): Promise<ReactionAnswer> {
+    const canonical = canonicalEmoji(emoji)
+    assertPossible(MessageId, messageId)
+    return await this.#writer.write(react(messageId, userId, canonical, reacted))
+  }
+
+  /** Returns a page of the reactions to a message, oldest first. */
+  async reactions (userId: string, messageId: string, query: ReactionListQuery = {}): Promise<ReactionPage> {
+    assertValid(ReactionListQuery, query)
+    const emoji = query.emoji === undefined ? undefined : canonicalEmoji(query.emoji)
+    const list = { name: 'reactions', of: `${messageId} ${emoji ?? ''}`, place: { createdAt: 'number', userId: 'string', emoji: 'string' } } as const
+    const behind = decodeListCursor(list, query.cursor)
+    const { reactions, next } = await this.#queries.reactions(await this.#place(userId, messageId), { emoji, limit: query.limit ?? 50, behind })
+    return { reactions, nextCursor: encodeListCursor(list, next) }
+  }
+
+  /** Returns a page of the messages that mention the caller, newest first. */
+  async mentions (userId: string, query: MentionListQuery = {}): Promise<MentionPage> {
+    assertValid(MentionListQuery, query)
+    const list = { name: 'mentions', of: userId, place: { createdAt: 'number', conversation: 'number', seq: 'number' } } as const
+    const { messages, next } = await this.#queries.mentions(userId, decodeListCursor(list, query.cursor), query.limit ?? 50)
+    return { messages, nextCursor: encodeListCursor(list, next) }
   }
 
   /** Marks a message, and all before it, as delivered to or read by the user. */
@@ -255,6 +327,11 @@ export class Chat {
   async setTyping (userId: string, body: TypingBody): Promise<TypingBody> {
     assertValid(TypingBody, body)
     return await this.#typing.set(userId, body)
+  }
+
+  async #place (userId: string, messageId: string): Promise<MessagePlace> {
+    assertPossible(MessageId, messageId)
+    return found(await this.#queries.place(messageId, userId))
   }
 
   async #access (userId: string, conversationId: string): Promise<Followable> {

@@ -87,7 +87,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
       assertRoom(unit, quotas, joining)
       for (const user of users) {
         const participant = join(unit, conversation, user, 'member')
-        tellParticipant(unit, 'participantJoined', participant)
+        tellParticipant(unit, 'participantJoined', participant, callerId)
       }
     }
   }
@@ -105,7 +105,7 @@ export function changeRole (conversationId: string, callerId: string, userId: st
       const participant = unit.participant(conversationId, userId)
       if (participant === undefined) throw chatError('NOT_FOUND')
       if (participant.role === 'owner') throw chatError('FORBIDDEN')
-      if (participant.role !== role) setRole(unit, participant, role)
+      if (participant.role !== role) setRole(unit, participant, role, callerId)
     }
   }
 }
@@ -125,10 +125,10 @@ export function removeParticipant (conversationId: string, callerId: string, use
 
       endTyping(unit, participant)
       unit.removeParticipant(participant)
-      tellParticipant(unit, 'participantLeft', participant)
+      tellParticipant(unit, 'participantLeft', participant, callerId)
       if (participant.role === 'owner') {
         const successor = successorOf(unit.participants(conversationId))
-        if (successor !== undefined) setRole(unit, successor, 'owner')
+        if (successor !== undefined) setRole(unit, successor, 'owner', userId)
       }
     }
   }
@@ -140,9 +140,9 @@ function successorOf (participants: ParticipantRow[]): ParticipantRow | undefine
   return longest.find(({ role }) => role === 'admin') ?? longest[0]
 }
 
-function setRole (unit: Unit, participant: ParticipantRow, role: Role): void {
+function setRole (unit: Unit, participant: ParticipantRow, role: Role, byUserId: string): void {
   unit.changeParticipant(participant, { role })
-  tellParticipant(unit, 'participantUpdated', participant)
+  tellParticipant(unit, 'participantUpdated', participant, byUserId)
 }
 
 function groupParticipantOf (unit: Unit, conversationId: string, userId: string): ParticipantRow {
@@ -171,7 +171,7 @@ const join = (unit: Unit, conversation: ConversationRow, user: UserRow, role: Ro
   unit.addParticipant(conversation, user, role, conversation.messageSeq)
 
 function tellParticipant (
-  unit: Unit, type: 'participantJoined' | 'participantLeft' | 'participantUpdated', { conversation, userId, displayName, role }: ParticipantRow
+  unit: Unit, type: 'participantJoined' | 'participantLeft' | 'participantUpdated', { conversation, userId, displayName, role }: ParticipantRow, byUserId: string
 ): void {
-  logEvent(unit, conversation, type, { userId, displayName, detail: role })
+  logEvent(unit, conversation, type, { userId, displayName, detail: role, byUserId })
 }

@@ -2,7 +2,7 @@ import { emissionOf, type Blank, type Emission, type Routing } from '../hub/emis
 import { isoTime } from '../schemas/common.js'
 import { Role, type ConversationType } from '../schemas/conversations.js'
 import type { DurableEvents, DurableEventType } from '../schemas/events.js'
-import { MessageStatus, type Message } from '../schemas/messages.js'
+import { MessageStatus, type Message, type ReactionCount } from '../schemas/messages.js'
 import type { LoggedEvent } from '../store/queries.js'
 import type { ConversationRow, Unit } from '../store/unit.js'
 import { isValid } from './validation.js'
@@ -21,8 +21,16 @@ interface Creation { userId: string, joining: readonly string[] }
 interface AboutMessage { userId: string, message: Message }
 /** Who got or read a message, with all before it. */
 interface Receipt { userId: string, message: Pick<Message, 'id' | 'seq'>, detail: MessageStatus }
-/** Whom it is about, and their role. */
-interface AboutParticipant { userId: string, displayName: string, detail: Role }
+/** Whom it is about, their role, and who did it. */
+interface AboutParticipant { userId: string, displayName: string, detail: Role, byUserId: string | null }
+/** Who reacted to which message, with which emoji, and how the message's reactions are now. */
+interface AboutReaction {
+  userId: string
+  displayName: string
+  message: Pick<Message, 'id' | 'seq' | 'reactions'>
+  detail: string
+  reacted: boolean
+}
 
 /** What each event is about. One that is missing does not compile, here and in `rules`. */
 interface Subjects extends Record<DurableEventType, { userId: string }> {
@@ -30,6 +38,7 @@ interface Subjects extends Record<DurableEventType, { userId: string }> {
   message: AboutMessage
   messageUpdated: AboutMessage
   messageDeleted: AboutMessage
+  reaction: AboutReaction
   statusUpdate: Receipt
   participantJoined: AboutParticipant
   participantLeft: AboutParticipant
@@ -59,10 +68,10 @@ const ofMessage = {
 }
 
 const ofParticipant = {
-  subjectOf: ({ userId, displayName, detail }: LoggedEvent): AboutParticipant | undefined =>
-    isValid(Role, detail) ? { userId, displayName, detail } : undefined,
-  data: ({ userId, displayName, detail: role }: AboutParticipant, { conversation, timestamp, eventSeq }: Happened) =>
-    ({ conversationId: conversation.id, userId, displayName, role, timestamp, eventSeq })
+  subjectOf: ({ userId, displayName, detail, byUserId }: LoggedEvent): AboutParticipant | undefined =>
+    isValid(Role, detail) ? { userId, displayName, detail, byUserId } : undefined,
+  data: ({ userId, displayName, detail: role, byUserId }: AboutParticipant, { conversation, timestamp, eventSeq }: Happened) =>
+    ({ conversationId: conversation.id, userId, displayName, role, byUserId, timestamp, eventSeq })
 }
 
 const rules: { [T in DurableEventType]: Rule<T> } = {
@@ -76,6 +85,23 @@ const rules: { [T in DurableEventType]: Rule<T> } = {
   message: { ...ofMessage, routing: ({ userId }) => ({ except: userId }), isActivity: true },
   messageUpdated: { ...ofMessage, isActivity: false },
   messageDeleted: { ...ofMessage, isActivity: false },
+  reaction: {
+    subjectOf: row => row.detail === null ? undefined : { ...row, message: messageOf(row), detail: row.detail },
+    data: ({ userId, displayName, message: { id: messageId, seq: messageSeq, reactions }, detail: emoji, reacted }, { conversation, timestamp, eventSeq }) => ({
+      conversationId: conversation.id,
+      messageId,
+      messageSeq,
+      userId,
+      displayName,
+      emoji,
+      reacted,
+      count: countOf(reactions, emoji),
+      reactions,
+      timestamp,
+      eventSeq
+    }),
+    isActivity: false
+  },
   statusUpdate: {
     subjectOf: row => isValid(MessageStatus, row.detail) ? { userId: row.userId, message: messageOf(row), detail: row.detail } : undefined,
     data: ({ userId, message, detail: status }, { conversation, timestamp, eventSeq }) =>
@@ -99,11 +125,18 @@ export function logEvent<T extends DurableEventType> (
   unit.log(conversation, type, dataOf, { ...rowOf(subject), at, isActivity: rule.isActivity }, rule.routing?.(subject))
 }
 
+const countOf = (reactions: readonly ReactionCount[], emoji: string): number => reactions.find(reaction => reaction.emoji === emoji)?.count ?? 0
+
+interface Kept { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null }
+
 /** What the log keeps of a subject. */
-function rowOf (
-  { userId, message, detail }: { userId: string, message?: Pick<Message, 'seq'>, detail?: string }
-): { userId: string, messageSeq?: number, detail?: string } {
-  return { userId, ...(message === undefined ? {} : { messageSeq: message.seq }), ...(detail === undefined ? {} : { detail }) }
+function rowOf ({ userId, message, detail, byUserId }: Pick<Kept, 'userId' | 'detail' | 'byUserId'> & { message?: Pick<Message, 'seq'> }): Kept {
+  return {
+    userId,
+    ...(message === undefined ? {} : { messageSeq: message.seq }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(byUserId === undefined ? {} : { byUserId })
+  }
 }
 
 /**

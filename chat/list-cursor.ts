@@ -1,17 +1,49 @@
 import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
-import type { ListPlace } from '../store/queries.js'
 
-/** Opaque to clients, and valid for the same user's list only. The `a` tells it from cursors of a version that sorted by `updatedAt`. */
-export function encodeListCursor ({ activity, num }: ListPlace, userId: string): string {
-  return Buffer.from(`a${activity}.${num}.${tagOf(userId)}`).toString('base64url')
+type Kind = 'number' | 'string'
+
+/** A list that is read in pages. */
+export interface List<Place extends Readonly<Record<string, Kind>> = Readonly<Record<string, Kind>>> {
+  /** Tells the cursors of different lists apart. */
+  name: string
+  /** What the list is of, such as a user's id: a cursor is valid for the same one only. */
+  of: string
+  /** What a place in the list consists of. */
+  place: Place
 }
 
-/** @throws INVALID_CURSOR when it is not a cursor of this user's list */
-export function decodeListCursor (cursor: string, userId: string): ListPlace {
-  const match = /^a(-?\d{1,15})\.(\d{1,10})\.([\w-]{8})$/.exec(Buffer.from(cursor, 'base64url').toString())
-  if (match === null || match[3] !== tagOf(userId)) throw chatError('INVALID_CURSOR')
-  return { activity: Number(match[1]), num: Number(match[2]) }
+type PlaceIn<L extends List> = { -readonly [Field in keyof L['place']]: L['place'][Field] extends 'number' ? number : string }
+
+/** A place in a list as a cursor, which is opaque to clients; null for no place. */
+export function encodeListCursor<L extends List> (list: L, place: PlaceIn<L> | undefined): string | null {
+  if (place === undefined) return null
+  return Buffer.from(JSON.stringify([tagOf(list), ...Object.keys(list.place).map(field => place[field])])).toString('base64url')
 }
 
-const tagOf = (userId: string): string => createHash('sha256').update(userId).digest('base64url').slice(0, 8)
+/**
+ * Returns the place that a cursor stands for; undefined for no cursor.
+ * @throws INVALID_CURSOR if it is not a cursor of this list
+ */
+export function decodeListCursor<L extends List> (list: L, cursor: string | undefined): PlaceIn<L> | undefined {
+  if (cursor === undefined) return undefined
+  const [tag, ...values] = partsOf(cursor)
+  const fields = Object.entries(list.place)
+  if (tag !== tagOf(list) || values.length !== fields.length) throw chatError('INVALID_CURSOR')
+  return Object.fromEntries(fields.map(([field, kind], index) => {
+    const value = values[index]
+    if (typeof value !== kind || (kind === 'number' && !Number.isSafeInteger(value))) throw chatError('INVALID_CURSOR')
+    return [field, value]
+  })) as PlaceIn<L>
+}
+
+function partsOf (cursor: string): unknown[] {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    return Array.isArray(parts) ? parts : []
+  } catch {
+    return []
+  }
+}
+
+const tagOf = ({ name, of }: List): string => createHash('sha256').update(`${name} ${of}`).digest('base64url').slice(0, 8)

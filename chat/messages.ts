@@ -1,34 +1,36 @@
-import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
 import type { Message } from '../schemas/messages.js'
 import { statusOf } from '../schemas/status.js'
-import { profileOf, renderMessage } from '../store/rendering.js'
-import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
+import { profileOf, readMentions, renderMessage, writeMentions, type MentionEntry } from '../store/rendering.js'
+import type { ConversationRow, MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { hashOf, hashOfContent, wasSentWith, withoutRanges, type Content } from './content.js'
 import { logEvent } from './events.js'
 import { timeOrderedId } from './ids.js'
 import { endTyping } from './typing.js'
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')
-
 export interface NewMessage {
   conversationId: string
   userId: string
-  text: string
   type: string
   clientId: string | null
+  content: Content
 }
 
 /**
  * Saves a message and announces it to all participants except its sender. Ends the sender's typing.
  * @returns the message, or the id of the message that this `clientId` was used for before
  */
-export function sendMessage ({ conversationId, userId, text, type, clientId }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
+export function sendMessage ({ conversationId, userId, type, clientId, content }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
   const id = timeOrderedId()
+  const { text, metadata, replyToId, mentionsAll } = content
+  const contentHash = hashOfContent(content)
   return {
     needs (keys) {
       keys.participant(conversationId, userId)
       if (clientId !== null) keys.clientId(conversationId, userId, clientId)
+      if (replyToId !== null) keys.replyTo(replyToId, conversationId, userId)
+      for (const mention of content.mentions) keys.beside(conversationId, userId, mention.userId)
     },
     apply (unit) {
       const sender = unit.participant(conversationId, userId)
@@ -36,37 +38,110 @@ export function sendMessage ({ conversationId, userId, text, type, clientId }: N
       if (clientId !== null) {
         const earlier = unit.messageByClientId(conversationId, userId, clientId)
         if (earlier !== undefined) {
-          const same = earlier.firstTextHash === null ? earlier.text === text : earlier.firstTextHash === hashOf(text)
-          if (!same) throw chatError('CLIENT_ID_REUSED')
+          if (!wasSentWith(earlier, content)) throw chatError('CLIENT_ID_REUSED')
           return { repeats: earlier.id }
         }
       }
+      const { conversation } = sender
+      const original = replyToId === null ? null : repliedMessage(unit, conversation, replyToId)
+      const mentions = ofParticipants(unit, conversation, content.mentions)
       endTyping(unit, sender)
-      const row = unit.addMessage(sender, { id, clientId, text, type })
-      const message = renderMessage(row, conversationId, profileOf(sender), 'sent')
-      logEvent(unit, sender.conversation, 'message', { userId, message })
+      const row = unit.addMessage(sender, {
+        id,
+        clientId,
+        text,
+        type,
+        metadata,
+        replyTo: original?.seq ?? null,
+        mentions: writeMentions(mentions),
+        mentionsAll,
+        contentHash
+      })
+      if (original !== null) unit.changeMessage(original, { replyCount: original.replyCount + 1 })
+      if (mentions.length > 0 || mentionsAll) countMentions(unit, row, mentions)
+      const message = renderMessage(row, conversationId, profileOf(sender), 'sent', unit.shown(row))
+      logEvent(unit, conversation, 'message', { userId, message })
       return { sent: message }
     }
   }
 }
 
-/** Changes the text of a message and announces it to all participants. The same text again changes nothing. */
-export function editMessage (messageId: string, userId: string, text: string): Command<Message> {
+function repliedMessage (unit: Unit, conversation: ConversationRow, messageId: string): MessageRow {
+  const original = unit.message(messageId)
+  if (original?.conversation !== conversation) throw chatError('UNKNOWN_MESSAGE')
+  if (original.deletedAt !== null) throw chatError('MESSAGE_DELETED')
+  return original
+}
+
+const ofParticipants = (unit: Unit, { id }: ConversationRow, mentions: readonly MentionEntry[]): MentionEntry[] =>
+  mentions.filter(({ userId }) => unit.participant(id, userId) !== undefined)
+
+/** Whom a message counts for as a mention: not for its sender. One row stands for everybody. */
+function countMentions (unit: Unit, message: MessageRow, mentions: readonly MentionEntry[]): void {
+  const userIds = new Set(mentions.map(({ userId }) => userId))
+  userIds.delete(message.senderId)
+  if (message.mentionsAll === true) userIds.add('')
+  unit.setMentions(message, userIds)
+}
+
+/** What an edit names; what it does not name stays. */
+export interface MessageChange {
+  text?: string | undefined
+  /** JSON text (see metadata.ts). */
+  metadata?: string | null | undefined
+  mentions?: MentionEntry[] | undefined
+  mentionsAll?: boolean | undefined
+}
+
+/** Changes a message and tells all participants. What is the same again changes nothing. */
+export function editMessage (messageId: string, userId: string, change: MessageChange): Command<Message> {
   return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
-    if (message.text === text) return
+    const mentions = newMentions(unit, message, change)
+    const after = {
+      text: change.text ?? message.text,
+      metadata: change.metadata === undefined ? message.metadata : change.metadata,
+      mentions: mentions === undefined ? message.mentions : writeMentions(mentions),
+      mentionsAll: change.mentionsAll ?? message.mentionsAll
+    }
+    const isText = after.text !== message.text || after.mentions !== message.mentions || (after.mentionsAll ?? false) !== (message.mentionsAll ?? false)
+    if (!isText && after.metadata === message.metadata) return
     const editedAt = changeInstant(unit, message)
-    unit.changeMessage(message, { text, editedAt, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
+    unit.changeMessage(message, {
+      ...after,
+      ...(isText ? { editedAt } : {}),
+      ...(message.contentHash === null ? { firstTextHash: message.firstTextHash ?? hashOf(message.text) } : {})
+    })
+    if (isText) countMentions(unit, message, readMentions(message.mentions))
     tellChange(unit, 'messageUpdated', message, userId, participants, editedAt)
   })
 }
 
-/** Turns a message into a tombstone: it keeps its place and `seq`, but not its text. A second call changes nothing. */
+/** Undefined: they stay as they are. A new text without mentions keeps the users, but their places are gone. */
+function newMentions (unit: Unit, message: MessageRow, { text, mentions }: MessageChange): MentionEntry[] | undefined {
+  if (mentions !== undefined) return ofParticipants(unit, message.conversation, mentions)
+  return text === undefined || text === message.text ? undefined : withoutRanges(readMentions(message.mentions))
+}
+
+/** Turns a message into a tombstone: it keeps its place and `seq`, but not what it said. A second call changes nothing. */
 export function deleteMessage (messageId: string, userId: string): Command<Message> {
   return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) return
     const deletedAt = changeInstant(unit, message)
-    unit.changeMessage(message, { text: '', deletedAt, firstTextHash: message.firstTextHash ?? hashOf(message.text) })
+    if (message.reactions !== null) unit.clearReactions(message)
+    if (message.mentions !== null || message.mentionsAll === true) unit.setMentions(message, [])
+    const original = unit.quoted(message)
+    if (original !== undefined) unit.changeMessage(original, { replyCount: Math.max(original.replyCount - 1, 0) })
+    unit.changeMessage(message, {
+      text: '',
+      metadata: null,
+      mentions: null,
+      mentionsAll: message.mentionsAll === null ? null : false,
+      reactions: null,
+      deletedAt,
+      deletedBy: userId,
+      ...(message.contentHash === null ? { firstTextHash: message.firstTextHash ?? hashOf(message.text) } : {})
+    })
     tellChange(unit, 'messageDeleted', message, userId, participants, deletedAt)
   })
 }
@@ -77,6 +152,7 @@ function ofSender (messageId: string, userId: string,
     needs (keys) {
       keys.messageWithCrowd(messageId, userId)
       keys.former(messageId)
+      keys.shownBy(messageId)
     },
     apply (unit) {
       const message = unit.message(messageId)
@@ -87,10 +163,14 @@ function ofSender (messageId: string, userId: string,
       if (message.senderId !== userId) throw chatError('FORBIDDEN')
       const participants = unit.participants(conversationId)
       change(unit, message, participants)
-      return renderMessage(message, conversationId, profileOf(caller), statusOf(message, participants, unit.former(message)))
+      return renderNow(unit, message, participants)
     }
   }
 }
+
+const renderNow = (unit: Unit, message: MessageRow, participants: ParticipantRow[]): Message =>
+  renderMessage(message, message.conversation.id, unit.profileIn(message.conversation, message.senderId),
+    statusOf(message, participants, unit.former(message)), unit.shown(message))
 
 /** Now, but not before the message was sent, and later than its previous change. */
 function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: MessageRow): number {
@@ -100,7 +180,5 @@ function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: Messa
 function tellChange (
   unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number
 ): void {
-  const sender = participants.find(participant => participant.userId === message.senderId)!
-  const rendered = renderMessage(message, message.conversation.id, profileOf(sender), statusOf(message, participants, unit.former(message)))
-  logEvent(unit, message.conversation, type, { userId, message: rendered }, at)
+  logEvent(unit, message.conversation, type, { userId, message: renderNow(unit, message, participants) }, at)
 }

@@ -8,11 +8,10 @@ import type { StreamRow, Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { Alarms } from './alarms.js'
 import type { Background } from './background.js'
+import { tellOnline } from './contacts.js'
 import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { isValid } from './validation.js'
 
-/** Groups with more participants do not receive their online status. */
-const CONTACTS_MAX = 100
 /** A user stays online this long after their last stream has closed, in milliseconds. */
 const ONLINE_GRACE_MS = 15_000
 /** A user who says `isOnline: true` without a stream stays online this long, in milliseconds. */
@@ -71,8 +70,12 @@ export class Presence {
   }
 }
 
-/** Counts a stream as open, which makes its user online. @throws TOO_MANY_STREAMS */
-export function openStream (stream: StreamRow, maxPerUser: number): Command<void> {
+/**
+ * Counts a stream as open, which makes its user online.
+ * @returns the version of the user's private state
+ * @throws TOO_MANY_STREAMS
+ */
+export function openStream (stream: StreamRow, maxPerUser: number): Command<{ userVersion: number }> {
   return {
     needs (keys) {
       keys.presence(stream.userId)
@@ -80,9 +83,10 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
     apply (unit) {
       const user = unit.user(stream.userId)
       if (user === undefined) throw chatError('NOT_FOUND')
+      const opened = { userVersion: user.stateVersion }
       const streams = unit.streamsOf(user.id)
       // Counted already, by a transaction whose commit was not confirmed.
-      if (streams.some(({ id }) => id === stream.id)) return
+      if (streams.some(({ id }) => id === stream.id)) return opened
       if (streams.length >= maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
       unit.openStream(stream)
       if (user.onlineUntil !== null) unit.changeUser(user, { onlineUntil: null })
@@ -90,6 +94,7 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
         unit.changeUser(user, { isOnline: true, lastSeen: seenNow(unit, user) })
         tellOnlineStatus(unit, user)
       }
+      return opened
     }
   }
 }
@@ -99,7 +104,7 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<void
  * stream resumes after are read in the same transaction.
  * @throws NOT_FOUND, TOO_MANY_STREAMS
  */
-export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number, after: number): Command<Resumable> {
+export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number, after: number): Command<Resumable & { userVersion: number }> {
   const open = openStream(stream, maxPerUser)
   const isPossible = isValid(ConversationId, conversationId)
   return {
@@ -110,8 +115,7 @@ export function openStreamOf (conversationId: string, stream: StreamRow, maxPerU
     apply (unit) {
       const conversation = isPossible ? unit.resumable(conversationId, stream.userId, after) : undefined
       if (conversation === undefined) throw chatError('NOT_FOUND')
-      open.apply(unit)
-      return conversation
+      return { ...conversation, ...open.apply(unit) }
     }
   }
 }
@@ -236,7 +240,5 @@ const seenNow = (unit: Unit, { lastSeen }: Pick<UserRow, 'lastSeen'>): number =>
 const lastSeenOf = ({ lastSeen }: Pick<UserRow, 'lastSeen'>): string | null => lastSeen === null ? null : isoTime(lastSeen)
 
 function tellOnlineStatus (unit: Unit, user: UserRow): void {
-  unit.tellContacts(user.id, {
-    userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user))
-  }, CONTACTS_MAX)
+  tellOnline(unit, { userId: user.id, isOnline: user.isOnline, lastSeen: lastSeenOf(user), timestamp: isoTime(seenNow(unit, user)) })
 }

@@ -150,7 +150,7 @@ export class Streams {
     return {
       begin: sink => {
         if (this.#isGone(row, sink)) return
-        const { num, eventSeq, newest, tagAfter } = conversation
+        const { num, eventSeq, newest, tagAfter, userVersion } = conversation
         const { after, reset } = startOfConversation(request.lastEventId, conversation, identity)
         const id = after === undefined ? cursorOfTopic(identity, num, eventSeq, newest?.tag) : cursorOfTopic(identity, num, after, tagAfter)
         hub.start({
@@ -158,7 +158,7 @@ export class Streams {
           readAt,
           follows: [{ topic: conversationId, head: eventSeq, after: after ?? eventSeq, newest }],
           greet: stream => {
-            this.#greet(stream, conversationId, id, after !== undefined)
+            this.#greet(stream, { conversationId, id, resumed: after !== undefined, userVersion })
             if (reset !== undefined) this.#reset(stream, conversationId, reset, id)
           }
         })
@@ -178,7 +178,7 @@ export class Streams {
     const { position, cursor, reset, shown } = start
     const { follows, pruned } = await followsFrom(start, conversations, queries)
     const row = this.#rowOf(request)
-    await this.#count(request, row, openStream(row, maxPerUser))
+    const { userVersion } = await this.#count(request, row, openStream(row, maxPerUser))
     const undo = await hub.prepare(follows, readAt)
     const transactionAt = (position: number): Transaction => ({ position, tag: hub.tagAt(position) })
     const baseline = Math.max(readAt.position, position, cursor?.partial?.to ?? 0)
@@ -197,7 +197,7 @@ export class Streams {
           }),
           greet: stream => {
             const id = cursor === undefined || lastEventId === undefined ? cursorOfAll(identity, transactionAt(position)) : lastEventId
-            this.#greet(stream, null, id, cursor !== undefined)
+            this.#greet(stream, { conversationId: null, id, resumed: cursor !== undefined, userVersion })
             if (reset !== undefined) this.#reset(stream, null, reset, id)
             for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', id)
           }
@@ -245,10 +245,10 @@ export class Streams {
     }
   }
 
-  #greet (stream: Stream, conversationId: string | null, id: string, resumed: boolean): void {
+  #greet (stream: Stream, { id, resumed, ...rest }: Pick<StreamEvents['connected'], 'conversationId' | 'resumed' | 'userVersion'> & { id: string }): void {
     const data: StreamEvents['connected'] = {
       message: resumed ? 'Resumed' : 'Connected',
-      conversationId,
+      ...rest,
       timestamp: isoTime(this.#options.clock.now()),
       streamId: stream.id,
       userId: stream.userId,

@@ -1,10 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import { chatError, isChatError } from '../errors.js'
 import { UserId } from '../schemas/common.js'
+import { isoTime } from '../schemas/common.js'
 import { shownName } from '../schemas/names.js'
 import type { Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { elapsedMs } from '../time.js'
+import { tellProfile } from './contacts.js'
+import { metadataOf } from './metadata.js'
 import { assertValid } from './validation.js'
 
 /** The caller, as described by the token or the host's `authenticate`. Instants are epoch milliseconds. */
@@ -46,6 +49,12 @@ export class Users {
     if (this.#isKnown(caller)) return
     assertValid(UserId, caller.userId)
     this.#remember(caller, await this.#writer.write(ensureUser(caller)))
+  }
+
+  /** Changes how a user is shown. @throws NOT_FOUND */
+  async changeProfile (userId: string, change: ProfileChange): Promise<void> {
+    const { displayName, avatar, profileAt } = await this.#writer.write(changeProfile(userId, change))
+    this.#known.set(userId, { displayName, avatar, asOf: profileAt, at: elapsedMs() })
   }
 
   /** Runs a caller's command in the transaction that saves the caller. @throws VALIDATION_FAILED, and what the command throws */
@@ -128,11 +137,49 @@ export function ensureUser (caller: Caller): Command<UserRow> {
       const isNews = name !== user.displayName || avatar !== user.avatar
       if (issued > user.profileAt || (issued === user.profileAt && isNews)) {
         unit.changeUser(user, { displayName: name, avatar, profileAt: issued })
+        if (isNews) tellChanged(unit, user)
       }
       return user
     }
   }
 }
+
+export interface ProfileChange {
+  displayName?: string | undefined
+  avatar?: string | null | undefined
+  /** JSON text (see metadata.ts). */
+  metadata?: string | null | undefined
+}
+
+/** Changes how a user is shown. Tokens issued up to the second of the change do not overwrite that. */
+export function changeProfile (userId: string, { displayName, avatar, metadata }: ProfileChange): Command<UserRow> {
+  return {
+    needs (keys) {
+      keys.user(userId)
+    },
+    apply (unit) {
+      const user = unit.user(userId)
+      if (user === undefined) throw chatError('NOT_FOUND')
+      const change: Partial<UserRow> = {}
+      const name = displayName === undefined ? user.displayName : shownName(displayName) ?? userId
+      if (name !== user.displayName) change.displayName = name
+      if (avatar !== undefined && avatar !== user.avatar) change.avatar = avatar
+      if (metadata !== undefined && metadata !== user.metadata) change.metadata = metadata
+      if (displayName !== undefined || avatar !== undefined) change.profileAt = Math.max(secondOf(unit), user.profileAt) + 1
+      if (Object.keys(change).length === 0) return user
+      unit.changeUser(user, change)
+      if (Object.keys(change).some(field => field !== 'profileAt')) tellChanged(unit, user)
+      return user
+    }
+  }
+}
+
+function tellChanged (unit: Unit, { id: userId, displayName, avatar, metadata }: UserRow): void {
+  tellProfile(unit, { userId, displayName, avatar, metadata: metadataOf(metadata), timestamp: isoTime(unit.now) })
+}
+
+/** In whole seconds, as a token's `iat` is. */
+const secondOf = ({ now, ticks }: Unit): number => Math.floor(Math.min(now, ticks) / 1000) * 1000
 
 /** Creates a user with a password. @throws USER_EXISTS, also when the user was created by a token */
 export function registerUser (userId: string, displayName: string, passwordHash: string): Command<UserRow> {
@@ -142,15 +189,27 @@ export function registerUser (userId: string, displayName: string, passwordHash:
     },
     apply (unit) {
       if (unit.user(userId) !== undefined) throw chatError('USER_EXISTS')
-      // In whole seconds, as a token's `iat` is: so the first token is not older than the name.
-      return addUser(unit, userId, shownName(displayName) ?? userId, null, passwordHash, Math.floor(Math.min(unit.now, unit.ticks) / 1000) * 1000)
+      // So the first token is not older than the name.
+      return addUser(unit, userId, shownName(displayName) ?? userId, null, passwordHash, secondOf(unit))
     }
   }
 }
 
 function addUser (unit: Unit, id: string, displayName: string, avatar: string | null, passwordHash: string | null, profileAt: number): UserRow {
   const user: UserRow = {
-    id, displayName, avatar, passwordHash, profileAt, createdAt: unit.now, isOnline: false, isHidden: false, onlineUntil: null, lastSeen: null
+    id,
+    displayName,
+    avatar,
+    passwordHash,
+    profileAt,
+    createdAt: unit.now,
+    isOnline: false,
+    isHidden: false,
+    onlineUntil: null,
+    lastSeen: null,
+    metadata: null,
+    isBot: false,
+    stateVersion: 0
   }
   unit.addUser(user)
   return user

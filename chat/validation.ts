@@ -27,7 +27,12 @@ export function assertValid<S extends TSchema> (schema: S, value: unknown): asse
   const validate = validatorOf(schema)
   if (validate(value)) return
   const [first] = validate.errors ?? []
+  throw invalid(`${first?.instancePath.slice(1) || 'value'} ${first?.message ?? 'is invalid'}`)
+}
+
+/** What JSON Schema cannot say is refused like what it can. */
+export function invalid (message: string): Error {
   const error = chatError('VALIDATION_FAILED')
-  error.message = `${first?.instancePath.slice(1) || 'value'} ${first?.message ?? 'is invalid'}`
-  throw error
+  error.message = message
+  return error
 }

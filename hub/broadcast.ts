@@ -26,6 +26,6 @@ export function broadcastMessages ({ topics, ...event }: AnyEmission, key: strin
     part.push(text)
     bytes += length
   }
-  if (part.length > 0) finish()
+  if (part.length > 0 || messages.length === 0) finish()
   return messages
 }

@@ -5,6 +5,8 @@ export type Catalogue = object
 export interface Routing {
   /** Streams that follow any of these topics get it, once each. A durable event has exactly one. */
   topics: readonly string[]
+  /** Ephemeral events: all streams of these users get it too, whatever they follow. */
+  users?: readonly string[]
   /** Durable events: number in the topic's log, 1, 2, 3 … without a gap. */
   seq?: number
   /** Durable events: number of the transaction that logged it, in commit order over all topics. */

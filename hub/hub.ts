@@ -191,9 +191,9 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   #dispatch (emission: AnyEmission): void {
-    const { topics, joins, seq } = emission
+    const { topics, users, joins, seq } = emission
     if (seq !== undefined && !this.#horizon.admits(emission)) return
-    if (topics.length !== 1) return this.#turn.broadcast(emission, new WeakSet())
+    if (topics.length !== 1 || users !== undefined) return this.#turn.broadcast(emission, new WeakSet())
     const name = topics[0]!
     const topic = this.#registry.topic(name) ??
       (seq !== undefined && joins?.some(userId => this.#registry.hasStreamsOf(userId)) === true ? this.#registry.addTopic(name, seq - 1) : undefined)

@@ -15,8 +15,10 @@ export class Registry {
   readonly #relay: Relay
   readonly #owner: RegistryOwner
   readonly #streams = new Map<string, Stream>()
-  /** Streams that follow all topics of their user. */
+  /** All streams of each user. */
   readonly #byUser = new Map<string, Set<Stream>>()
+  /** Those among them that follow all topics of their user. */
+  readonly #allByUser = new Map<string, Set<Stream>>()
   readonly #topics = new Map<string, Topic>()
 
   constructor (relay: Relay, owner: RegistryOwner) {
@@ -40,13 +42,18 @@ export class Registry {
     return this.#streams.get(id)
   }
 
-  /** The user's streams of all topics. */
-  streamsOf (userId: string): Iterable<Stream> {
+  /** The user's streams, whatever they follow. */
+  everyStreamOf (userId: string): Iterable<Stream> {
     return this.#byUser.get(userId) ?? []
   }
 
+  /** The user's streams of all topics. */
+  streamsOf (userId: string): Iterable<Stream> {
+    return this.#allByUser.get(userId) ?? []
+  }
+
   hasStreamsOf (userId: string): boolean {
-    return this.#byUser.has(userId)
+    return this.#allByUser.has(userId)
   }
 
   topic (name: string): Topic | undefined {
@@ -60,10 +67,8 @@ export class Registry {
 
   addStream (stream: Stream): void {
     this.#streams.set(stream.id, stream)
-    if (!stream.all) return
-    const set = this.#byUser.get(stream.userId) ?? new Set()
-    this.#byUser.set(stream.userId, set.add(stream))
-    if (set.size === 1) this.#owner.listening(this.#relay.listenUser(stream.userId))
+    addTo(this.#byUser, stream)
+    if (stream.all && addTo(this.#allByUser, stream) === 1) this.#owner.listening(this.#relay.listenUser(stream.userId))
   }
 
   /** Forgets a stream that is closed, and the topics that only it followed. */
@@ -115,10 +120,23 @@ export class Registry {
   }
 
   #removeFromUser (stream: Stream): void {
-    const set = this.#byUser.get(stream.userId)
-    if (set?.delete(stream) === true && set.size === 0) {
-      this.#byUser.delete(stream.userId)
-      this.#relay.unlistenUser(stream.userId)
-    }
+    removeFrom(this.#byUser, stream)
+    if (removeFrom(this.#allByUser, stream) === 0) this.#relay.unlistenUser(stream.userId)
   }
+}
+
+/** @returns how many streams the user has there now */
+function addTo (byUser: Map<string, Set<Stream>>, stream: Stream): number {
+  const set = byUser.get(stream.userId)
+  if (set !== undefined) return set.add(stream).size
+  byUser.set(stream.userId, new Set([stream]))
+  return 1
+}
+
+/** @returns how many streams the user has there still; undefined if the stream was not there */
+function removeFrom (byUser: Map<string, Set<Stream>>, stream: Stream): number | undefined {
+  const set = byUser.get(stream.userId)
+  if (set?.delete(stream) !== true) return undefined
+  if (set.size === 0) byUser.delete(stream.userId)
+  return set.size
 }

@@ -92,10 +92,11 @@ export class Relay {
   }
 
   #sendEphemeral (emission: AnyEmission): void {
-    const [topic] = emission.topics
-    if (topic === undefined) return
+    const { topics, users } = emission
+    const [topic] = topics
+    if (topic === undefined && users === undefined) return
     const key = `${this.#origin}${(this.#count++).toString(36)}`
-    if (emission.topics.length === 1) {
+    if (topic !== undefined && topics.length === 1 && users === undefined) {
       this.#bus.publish(topicChannel(topic), () => JSON.stringify({ ...emission, key } satisfies Wire))
     } else if (!(this.#bus instanceof LocalBus)) {
       for (const message of broadcastMessages(emission, key, this.#bus.maxMessageBytes)) this.#bus.publish(ALL_NODES, () => message)
@@ -105,7 +106,7 @@ export class Relay {
   #receive (message: string): void {
     try {
       const { key, broadcast, joining, ...emission } = JSON.parse(message) as Wire
-      const topic = emission.topics[0]!
+      const topic = emission.topics[0] ?? ''
       if (emission.type === undefined) this.#receiver.announced(topic, emission.seq!, joining === true)
       else if (key === undefined || this.#isNew(`${key} ${topic}`)) this.#receiver.received(emission as AnyEmission, broadcast && key)
     } catch {

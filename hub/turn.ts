@@ -67,11 +67,14 @@ export class Turn<C extends Catalogue> {
     this.activate(topic)
   }
 
-  /** Sends an event to the live followers of any of its topics, except the streams in `told`, and adds them to it. */
+  /** Sends an event to the live followers of any of its topics, and to its users, except the streams in `told`, and adds them to it. */
   broadcast (emission: AnyEmission, told: WeakSet<Stream>): void {
     const audience = new Set<Stream>()
     for (const name of emission.topics) {
       for (const stream of this.#registry.topic(name)?.live ?? []) if (!told.has(stream)) audience.add(stream)
+    }
+    for (const userId of emission.users ?? []) {
+      for (const stream of this.#registry.everyStreamOf(userId)) if (!told.has(stream)) audience.add(stream)
     }
     if (audience.size === 0) return
     for (const stream of audience) told.add(stream)

@@ -5,7 +5,7 @@ import type { JWTHeaderParameters } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Caller } from '../chat/users.js'
 import { chatError, isChatError } from '../errors.js'
-import { isUserId, shownName } from '../schemas/names.js'
+import { isUserId, isWebUrl, shownName } from '../schemas/names.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import { wallClockMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
@@ -200,10 +200,6 @@ function callerOf (claims: Record<string, unknown>, clock: Pick<SharedClock, 'no
     issuedAt: issuedAt === null ? null : Math.max(issuedAt, 0),
     expiresAt
   }
-}
-
-export function isWebUrl (url: string): boolean {
-  return url.length <= 2048 && !/[\u0000-\u001f\u007f\ud800-\udfff]/u.test(url) && /^https?:\/\//i.test(url) && URL.canParse(url)
 }
 
 export default fp(authPlugin, { name: 'fastify-sse-chat-auth', fastify: '5.x' })

@@ -51,10 +51,13 @@ export function notFound (_request: FastifyRequest, reply: FastifyReply): void {
 }
 
 export function answerError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const refusal = refusalOf(error)
+  const refusal = isMalformedEmoji(error, request) ? chatError('BAD_REQUEST', { cause: error }) : refusalOf(error)
   logFailure(error, refusal, request)
   answer(reply, refusal)
 }
+
+/** An id that cannot be decoded is answered like one that does not exist. An emoji is no id. */
+const isMalformedEmoji = ({ code }: FastifyError, { url }: FastifyRequest): boolean => code === 'FST_ERR_BAD_URL' && url.includes('/reactions/')
 
 /** Logs errors that are not the caller's fault. */
 export function logFailure (error: FastifyError, refusal: ChatError, request: FastifyRequest): void {
@@ -79,7 +82,8 @@ function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
   const byStatus = statusCodes[statusCode]
   if (byStatus !== undefined) return byStatus
   // Errors of secure-json-parse have no code.
-  return /JSON|prototype/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
+  if (/prototype/i.test(message)) return 'VALIDATION_FAILED'
+  return /JSON/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
 }
 
 export const answerOf = ({ statusCode, code, message }: ChatError): ErrorAnswer =>

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../chat/users.js'
 import { chatError, isChatError } from '../errors.js'
-import { isUserId, shownName } from '../schemas/names.js'
+import { isUserId, isWebUrl, shownName } from '../schemas/names.js'
 import { wallClockMs } from '../time.js'
-import { isWebUrl, LAST_INSTANT_MS } from './auth.js'
+import { LAST_INSTANT_MS } from './auth.js'
 import { statusCodes } from './errors.js'
 
 /** A caller, as the host's `authenticate` returns it. */

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
-import { ConversationId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
-import { Message } from './messages.js'
+import { ConversationId, Cursor, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
+import { OwnMessage } from './messages.js'
+import { Metadata } from './metadata.js'
 import { NAME_MAX } from './names.js'
 import { User } from './users.js'
 
@@ -19,6 +20,7 @@ export const Participant = Type.Object({
   userId: User.properties.userId,
   displayName: User.properties.displayName,
   avatar: User.properties.avatar,
+  isBot: User.properties.isBot,
   role: Role,
   isOnline: User.properties.isOnline,
   lastSeen: User.properties.lastSeen,
@@ -27,15 +29,50 @@ export const Participant = Type.Object({
 })
 export type Participant = Static<typeof Participant>
 
+/** What a group's owner and admins decide. */
+export const ConversationSettings = Type.Object({
+  posting: OneOf(['everyone', 'admins', 'nobody'], 'Who may send messages'),
+  mentionAll: OneOf(['everyone', 'admins'], 'Who may mention everybody'),
+  pinning: OneOf(['everyone', 'admins'], 'Who may pin messages'),
+  slowModeSeconds: Type.Integer({ description: 'A member waits this long between two messages' }),
+  messageTtlSeconds: Nullable(Type.Integer())
+})
+export type ConversationSettings = Static<typeof ConversationSettings>
+
+export const DEFAULT_SETTINGS: ConversationSettings =
+  { posting: 'everyone', mentionAll: 'everyone', pinning: 'admins', slowModeSeconds: 0, messageTtlSeconds: null }
+
+/** A conversation's private state: only its user sees it. */
+export const OwnState = Type.Object({
+  mutedUntil: Nullable(Type.String()),
+  archived: Type.Boolean(),
+  favourite: Type.Boolean(),
+  notify: OneOf(['all', 'mentions', 'none']),
+  unreadFrom: Nullable(Type.Integer()),
+  draft: Type.Null()
+})
+export type OwnState = Static<typeof OwnState>
+
+export const DEFAULT_STATE: OwnState =
+  { mutedUntil: null, archived: false, favourite: false, notify: 'all', unreadFrom: null, draft: null }
+
 export const Conversation = Type.Object({
   id: ConversationId,
   conversationId: ConversationId,
   type: ConversationType,
   title: Nullable(Type.String()),
+  avatar: Nullable(Type.String({ description: 'http(s) URL' })),
+  description: Nullable(Type.String()),
+  metadata: Nullable(Metadata),
+  settings: ConversationSettings,
+  createdBy: UserId,
   createdAt: Timestamp,
   updatedAt: Timestamp,
-  lastMessage: Nullable(Message),
+  firstSeq: Type.Integer({ description: '`seq` of the oldest message that is kept' }),
+  lastMessage: Nullable(OwnMessage),
   unreadCount: Type.Integer(),
+  unreadMentionCount: Type.Integer({ description: 'Unread messages that mention the caller or everybody; 100 means 100 or more' }),
+  me: OwnState,
   participantCount: Type.Integer(),
   participants: Type.Array(Participant)
 }, { $id: 'Conversation' })
@@ -68,7 +105,7 @@ export type ReadAnswer = Static<typeof ReadAnswer>
 
 export const ConversationListQuery = Type.Object({
   limit: Type.Optional(PageLimit),
-  cursor: Type.Optional(Type.String({ maxLength: 256 }))
+  cursor: Type.Optional(Cursor)
 })
 export type ConversationListQuery = Static<typeof ConversationListQuery>
 

@@ -2,6 +2,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { ConversationId, MessageId, Nullable, OneOf, Timestamp, UserId } from './common.js'
 import { ConversationType, Role } from './conversations.js'
 import { Message, MessageStatus } from './messages.js'
+import { UserProfile } from './users.js'
 
 /**
  * The event catalogue defines every event of a stream and the shape of its data. What the server emits, the client's callbacks,
@@ -15,6 +16,10 @@ const ParticipantEvent = Type.Object({
   userId: UserId,
   displayName: Type.String(),
   role: Role,
+  byUserId: Nullable(Type.String({
+    description: 'Who did it: the same as `userId` if the user joined or left by themselves. Who inherits a group gets the id of the owner who left. ' +
+      'Null: not known, because an earlier version wrote the event'
+  })),
   timestamp: Timestamp,
   eventSeq
 })
@@ -40,6 +45,19 @@ export const durableEvents = {
   }),
   messageUpdated: MessageEvent,
   messageDeleted: MessageEvent,
+  reaction: Type.Object({
+    conversationId: ConversationId,
+    messageId: MessageId,
+    messageSeq: Type.Integer(),
+    userId: UserId,
+    displayName: Type.String(),
+    emoji: Type.String(),
+    reacted: Type.Boolean({ description: 'Whether the user has this reaction now' }),
+    count: Type.Integer({ description: 'How many users have it now' }),
+    reactions: Message.properties.reactions,
+    timestamp: Timestamp,
+    eventSeq
+  }),
   participantJoined: ParticipantEvent,
   participantLeft: ParticipantEvent,
   participantUpdated: ParticipantEvent
@@ -58,6 +76,13 @@ export const ephemeralEvents = {
     userId: UserId,
     isOnline: Type.Boolean(),
     lastSeen: Nullable(Timestamp),
+    timestamp: Timestamp
+  }),
+  userUpdated: Type.Object({
+    userId: UserId,
+    displayName: Type.String(),
+    avatar: UserProfile.properties.avatar,
+    metadata: UserProfile.properties.metadata,
     timestamp: Timestamp
   })
 }
@@ -78,6 +103,7 @@ export const streamEvents = {
     timestamp: Timestamp,
     streamId: Type.String({ description: 'Used to renew the stream\'s token' }),
     userId: UserId,
+    userVersion: Type.Integer({ description: 'Number of changes of the caller\'s private state. If it is not the one that you know, fetch that again' }),
     heartbeatMs: Type.Integer(),
     typingLapseMs: Type.Integer(),
     resumed: Type.Boolean({ description: 'False if the stream starts now; earlier events are in the history' }),
@@ -108,13 +134,15 @@ export const eventMeanings: Record<EventType, string> = {
   conversationCreated: 'The first event of each conversation',
   message: 'Somebody sent a message',
   statusUpdate: 'Somebody got a message, or read it',
-  messageUpdated: 'The sender changed the text',
+  messageUpdated: 'The text, the metadata or the mentions of a message changed',
   messageDeleted: 'The sender deleted the message: same place, no text',
+  reaction: 'Somebody reacted to a message, or took that back',
   participantJoined: 'Somebody joined the group',
   participantLeft: 'Somebody left, or was removed',
   participantUpdated: 'Somebody has another role',
   typing: 'Somebody types, or no longer does',
   onlineStatus: 'Somebody came online, or went offline',
+  userUpdated: 'Somebody has another name, picture or metadata',
   connected: 'The stream began',
   reset: 'What was asked for cannot be resumed: fetch the history again, then go on',
   disconnect: 'The server ends the stream, and says when to come back'

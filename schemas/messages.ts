@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { ConversationId, MessageId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
+import { ConversationId, Cursor, MessageId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
+import { Metadata } from './metadata.js'
 import { Profile } from './users.js'
 
 export const MessageStatus = OneOf(['sent', 'delivered', 'read'])
@@ -16,6 +17,51 @@ const ClientId = WellFormed({
 })
 const Text = WellFormed({ minLength: 1, maxLength: 4000, description: 'Stored unchanged' })
 
+/** A user whom a message mentions. */
+export const Mention = Type.Object({
+  userId: UserId,
+  displayName: Type.String(),
+  start: Nullable(Type.Integer({ description: 'Where in the text, in UTF-16 code units' })),
+  length: Nullable(Type.Integer())
+})
+export type Mention = Static<typeof Mention>
+
+/** How many users reacted to a message with an emoji. */
+export const ReactionCount = Type.Object({ emoji: Type.String(), count: Type.Integer() })
+export type ReactionCount = Static<typeof ReactionCount>
+
+/** Maximum length of the text of a quote, in code points. */
+export const QUOTE_MAX = 200
+
+/** The message that another one replies to, as it is now. */
+export const Quote = Type.Object({
+  id: MessageId,
+  seq: Type.Integer(),
+  senderId: UserId,
+  sender: Profile,
+  text: Type.String({ description: 'At most 200 code points' }),
+  truncated: Type.Boolean({ description: 'The text is longer' }),
+  type: Type.String(),
+  attachmentCount: Type.Integer(),
+  replyCount: Type.Integer(),
+  deletedAt: Nullable(Timestamp)
+})
+export type Quote = Static<typeof Quote>
+
+/** A file of a message. No message has any yet. */
+export const Attachment = Type.Object({
+  fileId: Type.String(),
+  name: Type.String(),
+  type: Type.String(),
+  size: Type.Integer(),
+  width: Nullable(Type.Integer()),
+  height: Nullable(Type.Integer()),
+  thumbhash: Nullable(Type.String()),
+  hasThumbnail: Type.Boolean()
+})
+export type Attachment = Static<typeof Attachment>
+
+/** A message as everybody sees it, and as events carry it. */
 export const Message = Type.Object({
   id: MessageId,
   messageId: MessageId,
@@ -29,19 +75,67 @@ export const Message = Type.Object({
   createdAt: Timestamp,
   editedAt: Nullable(Timestamp),
   deletedAt: Nullable(Timestamp),
-  sender: Profile
+  deletedBy: Nullable(UserId),
+  sender: Profile,
+  metadata: Nullable(Metadata),
+  replyTo: Nullable(Quote),
+  replyCount: Type.Integer({ description: 'Direct replies that have not been deleted' }),
+  mentions: Type.Array(Mention),
+  mentionsAll: Type.Boolean(),
+  attachments: Type.Array(Attachment),
+  reactions: Type.Array(ReactionCount, { description: 'One entry for each emoji, in the order in which the emoji came to be there' }),
+  growing: Type.Boolean()
 }, { $id: 'Message' })
 export type Message = Static<typeof Message>
+
+/** A message as the caller sees it. Only answers have what differs by caller; events are the same for all. */
+export const OwnMessage = Type.Object({
+  ...Message.properties,
+  myReactions: Type.Array(Type.String(), { description: 'The emoji that the caller reacted with' })
+}, { $id: 'OwnMessage' })
+export type OwnMessage = Static<typeof OwnMessage>
+
+/** Maximum number of entries in `mentions`. */
+export const MENTIONS_MAX = 50
+
+/** `start` and `length` count UTF-16 code units of the text, as `String.prototype.slice` does. Both are given, or neither. */
+export const MentionInput = Type.Object({
+  userId: UserId,
+  start: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
+  length: Type.Optional(Nullable(Type.Integer({ minimum: 1 })))
+})
+export type MentionInput = Static<typeof MentionInput>
+
+const mentioning = {
+  mentions: Type.Optional(Nullable(Type.Array(MentionInput, {
+    maxItems: MENTIONS_MAX,
+    description: 'Who is mentioned. Users who do not take part are left out. The text is never parsed'
+  }))),
+  mentionsAll: Type.Optional(Nullable(Type.Boolean({ description: 'Mentions everybody who takes part' })))
+}
 
 export const SendMessageBody = Type.Object({
   conversationId: ConversationId,
   text: Text,
   type: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,31}$', default: 'text' })),
-  clientId: Type.Optional(Nullable(ClientId))
+  clientId: Type.Optional(Nullable(ClientId)),
+  metadata: Type.Optional(Nullable(Metadata)),
+  replyToId: Type.Optional(Nullable(MessageId)),
+  ...mentioning
 })
 export type SendMessageBody = Static<typeof SendMessageBody>
 
-export const EditMessageBody = Type.Object({ text: Text })
+export const EditMessageBody = Type.Object({
+  text: Type.Optional(Text),
+  metadata: Type.Optional(Nullable(Metadata)),
+  ...mentioning
+}, {
+  anyOf: [{ required: ['text'] }, { required: ['metadata'] }],
+  dependentRequired: { mentions: ['text'], mentionsAll: ['text'] },
+  description: 'Without `mentions`, a new text keeps who is mentioned, but not where'
+})
+export type EditMessageBody = Static<typeof EditMessageBody>
+
 export const ReceiptBody = Type.Object({ status: ReceiptStatus })
 export const ReceiptAnswer = Type.Object({
   messageId: MessageId,
@@ -55,12 +149,55 @@ export const TypingBody = Type.Object({ conversationId: ConversationId, isTyping
 export type TypingBody = Static<typeof TypingBody>
 
 const Bound = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const bounds = { before: Type.Optional(Bound), after: Type.Optional(Bound), limit: Type.Optional(PageLimit) }
+const oneOfBoth = { required: ['before', 'after'] }
+
 export const HistoryQuery = Type.Object({
-  before: Type.Optional(Bound),
-  after: Type.Optional(Bound),
-  limit: Type.Optional(PageLimit)
-}, { not: { required: ['before', 'after'] } })
+  ...bounds,
+  around: Type.Optional(Type.Integer({
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'A message in the middle of the page: half of the rest stands before it, half after it'
+  }))
+}, { not: { anyOf: [oneOfBoth, { required: ['before', 'around'] }, { required: ['after', 'around'] }] } })
 export type HistoryQuery = Static<typeof HistoryQuery>
 
-export const MessagePage = Type.Object({ messages: Type.Array(Message), hasMore: Type.Boolean() })
+export const RepliesQuery = Type.Object(bounds, { not: oneOfBoth })
+export type RepliesQuery = Static<typeof RepliesQuery>
+
+export const MessagePage = Type.Object({
+  messages: Type.Array(OwnMessage),
+  hasMore: Type.Boolean({ description: 'There are more in the direction of the page; with `around`: there are older ones' }),
+  hasMoreAfter: Type.Optional(Type.Boolean({ description: 'With `around`: there are newer ones' }))
+})
 export type MessagePage = Static<typeof MessagePage>
+
+export const ReactionAnswer = Type.Object({
+  messageId: MessageId,
+  conversationId: ConversationId,
+  emoji: Type.String({ description: 'In canonical form' }),
+  reacted: Type.Boolean(),
+  changed: Type.Boolean(),
+  reactions: Message.properties.reactions,
+  myReactions: OwnMessage.properties.myReactions
+})
+export type ReactionAnswer = Static<typeof ReactionAnswer>
+
+export const ReactionListQuery = Type.Object({
+  emoji: Type.Optional(Type.String({ maxLength: 256 })),
+  limit: Type.Optional(PageLimit),
+  cursor: Type.Optional(Cursor)
+})
+export type ReactionListQuery = Static<typeof ReactionListQuery>
+
+export const ReactionPage = Type.Object({
+  reactions: Type.Array(Type.Object({ emoji: Type.String(), user: Profile, createdAt: Timestamp })),
+  nextCursor: Nullable(Type.String())
+})
+export type ReactionPage = Static<typeof ReactionPage>
+
+export const MentionListQuery = Type.Object({ limit: Type.Optional(PageLimit), cursor: Type.Optional(Cursor) })
+export type MentionListQuery = Static<typeof MentionListQuery>
+
+export const MentionPage = Type.Object({ messages: Type.Array(OwnMessage), nextCursor: Nullable(Type.String()) })
+export type MentionPage = Static<typeof MentionPage>

@@ -37,3 +37,11 @@ function trimmed (characters: string[]): string[] {
   const start = characters.findIndex(character => !isGap(character))
   return start === -1 ? [] : characters.slice(start, characters.findLastIndex(character => !isGap(character)) + 1)
 }
+
+/** Maximum length of an avatar's URL, in characters. */
+export const URL_MAX = 2048
+
+/** Whether a text is an http(s) URL that can be shown. */
+export function isWebUrl (url: string): boolean {
+  return url.length <= URL_MAX && !/[\u0000-\u001f\u007f\ud800-\udfff]/u.test(url) && /^https?:\/\//i.test(url) && URL.canParse(url)
+}

@@ -2,7 +2,7 @@ import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
 import type { Transaction } from './event-log.js'
 import type { Quota } from './quotas.js'
-import type { ConversationRow, EventRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
+import type { ConversationRow, EventRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
 
 /** What one transaction changes and emits, collected from its commands. */
 export class Changes {
@@ -31,6 +31,12 @@ export class Changes {
   readonly groupsMade = new Map<string, Quota>()
   readonly newMessages: MessageRow[] = []
   readonly changedMessages = new Set<MessageRow>()
+  /** Reactions that are set or taken back, by key; and whether there was a row before. */
+  readonly reactions = new Map<string, { row: ReactionRow, existed: boolean, reacted: boolean }>()
+  /** Messages that lose all reactions. */
+  readonly blanked = new Set<MessageRow>()
+  /** Whom messages mention from now on. An empty id stands for everybody. */
+  readonly mentions = new Map<MessageRow, string[]>()
   readonly newStreams = new Set<StreamRow>()
   readonly changedStreams = new Set<StreamRow>()
   readonly closedStreams = new Set<string>()

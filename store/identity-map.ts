@@ -1,7 +1,8 @@
 import type { Resumable } from './followable.js'
 import type { Marks } from '../schemas/status.js'
 import type { Quota } from './quotas.js'
-import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
+import type { Profile } from '../schemas/users.js'
+import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
 
 /** Joins several ids into one key. */
 export const keyOf = (...ids: ReadonlyArray<string | number>): string => JSON.stringify(ids)
@@ -18,6 +19,11 @@ export class IdentityMap {
   former: ReadonlyMap<number, Marks[]> = new Map()
   /** By user. */
   quotas: ReadonlyMap<string, Quota> = new Map()
+  /** Users whom messages quote or mention, and who need not participate. */
+  readonly profiles = new Map<string, Profile>()
+  /** A user's reactions to a message, by the message's id and the user (see `keyOf`), and then by emoji. */
+  readonly ownReactions = new Map<string, Map<string, ReactionRow>>()
+  readonly #messagesBySeq = new Map<ConversationRow, Map<number, MessageRow>>()
   readonly #participants = new Map<string, Map<string, ParticipantRow>>()
   readonly #streams = new Map<string, Map<string, StreamRow>>()
   readonly #clientIds = new Map<string, MessageRow>()
@@ -60,7 +66,14 @@ export class IdentityMap {
   placeMessage (message: MessageRow): void {
     const { id, conversation, senderId, clientId } = message
     this.messages.set(id, message)
+    let bySeq = this.#messagesBySeq.get(conversation)
+    if (bySeq === undefined) this.#messagesBySeq.set(conversation, bySeq = new Map())
+    bySeq.set(message.seq, message)
     if (clientId !== null) this.#clientIds.set(keyOf(conversation.id, senderId, clientId), message)
+  }
+
+  messageAt (conversation: ConversationRow, seq: number): MessageRow | undefined {
+    return this.#messagesBySeq.get(conversation)?.get(seq)
   }
 
   stream (userId: string, streamId: string): StreamRow | undefined {

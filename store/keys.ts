@@ -16,7 +16,13 @@ export class Keys {
   /** Conversations of `participants` and `messages` whose participants are all loaded. */
   readonly crowds: Array<[conversationId: string, userId: string]> = []
   readonly crowdsOfMessages: Array<[messageId: string, userId: string]> = []
-  readonly joining: Array<[conversationId: string, callerId: string, userId: string]> = []
+  /** Other participants, where the caller takes part. */
+  readonly others: Array<[conversationId: string, callerId: string, userId: string]> = []
+  readonly profilesOfOthers: Array<[conversationId: string, callerId: string, userId: string]> = []
+  /** Messages that the caller wants to reply to, in a conversation that the caller takes part in. */
+  readonly replied: Array<[conversationId: string, callerId: string, messageId: string]> = []
+  readonly shown = new Set<string>()
+  readonly ownReactions: Array<[messageId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
   readonly lastOfOthers: Array<[conversationId: string, userId: string, seq: number]> = []
   readonly users = new Set<string>()
@@ -55,7 +61,22 @@ export class Keys {
     this.#named.add('participant', conversationId, userId)
     this.#named.add('user', userId)
     this.participant(conversationId, callerId)
-    this.joining.push([conversationId, callerId, userId])
+    this.others.push([conversationId, callerId, userId])
+    this.profilesOfOthers.push([conversationId, callerId, userId])
+  }
+
+  /** As `participant`, with somebody else's participation, if there is one. */
+  beside (conversationId: string, callerId: string, userId: string): void {
+    this.#named.add('participant', conversationId, userId)
+    this.participant(conversationId, callerId)
+    this.others.push([conversationId, callerId, userId])
+  }
+
+  /** As `participant`, with a message of the conversation that the user replies to. */
+  replyTo (messageId: string, conversationId: string, userId: string): void {
+    this.#named.add('message', messageId)
+    this.participant(conversationId, userId)
+    this.replied.push([conversationId, userId, messageId])
   }
 
   /** The message with its conversation, locked, and the user's participation. Absent if the user does not participate. */
@@ -71,7 +92,20 @@ export class Keys {
     this.crowdsOfMessages.push([messageId, userId])
   }
 
-  /** The direct conversation of the caller and another user, locked, if it exists. */
+  /** What a message shows of others: the message that it quotes, and whom it mentions. The message has to be named, too. */
+  shownBy (messageId: string): void {
+    this.#named.add('shown', messageId)
+    this.shown.add(messageId)
+  }
+
+  /** As `message`, with the user's own reactions to it. */
+  messageWithOwnReactions (messageId: string, userId: string): void {
+    this.#named.add('ownReactions', messageId, userId)
+    this.message(messageId, userId)
+    this.ownReactions.push([messageId, userId])
+  }
+
+  /** The direct conversation of the caller and somebody else, locked, if there is one. */
   direct (conversationId: string): void {
     this.#named.add('conversation', conversationId)
     this.directs.add(conversationId)

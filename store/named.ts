@@ -1,5 +1,5 @@
 export type Kind = 'clientId' | 'conversation' | 'crowd' | 'crowdOfMessage' | 'former' | 'lastOfOthers' | 'message' | 'participant' | 'quota' |
-  'resumable' | 'streams' | 'user'
+  'ownReactions' | 'resumable' | 'shown' | 'streams' | 'user'
 
 /** What one command named in its `needs`. It may not ask the unit for anything else, even if other commands made it load that. */
 export class Named {

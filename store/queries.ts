@@ -1,19 +1,24 @@
 import DataLoader from 'dataloader'
 import type { Conversation } from '../schemas/conversations.js'
-import type { Message } from '../schemas/messages.js'
-import type { User } from '../schemas/users.js'
+import type { OwnMessage, ReactionPage } from '../schemas/messages.js'
+import type { UserProfile } from '../schemas/users.js'
 import type { Database } from './database.js'
 import { findAllFollowables, findFollowables, type Followable, type Tagged } from './followable.js'
 import { gather } from './gather.js'
 import { LogTags } from './log-tags.js'
 import { findConversation, findConversations, type ListPlace } from './reads/conversations.js'
 import { findChangedSince, findEvents, findJoinedSince, findSeqsAt, type LogPage } from './reads/log.js'
-import { findMessage, findMessages } from './reads/messages.js'
+import { findMentions, type MentionPlace } from './reads/mentions.js'
+import { findMessage, findMessages, findMessagesAround, findPlace, type MessagePlace, type PageBounds } from './reads/messages.js'
 import { findDeadNodes, findLapsedOnline, findLapsedTyping, findStreamExpiry, findTypingOf, type DeadNode, type Typist } from './reads/presence.js'
-import { findPasswordHash, findUser } from './reads/users.js'
+import { findReactions, type ReactionPlace } from './reads/reactions.js'
+import { findPasswordHash, findUser, shareConversation } from './reads/users.js'
 
 export type { ListPlace } from './reads/conversations.js'
 export type { LoggedEvent } from './reads/log.js'
+export type { MentionPlace } from './reads/mentions.js'
+export type { MessagePlace } from './reads/messages.js'
+export type { ReactionPlace } from './reads/reactions.js'
 
 /** Maximum number of keys in one query. */
 const BATCH_MAX = 1000
@@ -58,7 +63,7 @@ export class Queries {
     }
   }
 
-  async user (userId: string): Promise<User | undefined> {
+  async user (userId: string): Promise<UserProfile | undefined> {
     return await findUser(this.#database.read, userId)
   }
 
@@ -66,14 +71,38 @@ export class Queries {
     return await findPasswordHash(this.#database.prisma, userId)
   }
 
-  async messages (
-    conversation: Followable, bounds: { before?: number, after?: number, limit: number }
-  ): Promise<{ messages: Message[], hasMore: boolean }> {
-    return await findMessages(this.#database, conversation, bounds)
+  async shareConversation (userId: string, otherId: string): Promise<boolean> {
+    return await shareConversation(this.#database.read, userId, otherId)
   }
 
-  async message (messageId: string, conversationId: string): Promise<Message | undefined> {
-    return await findMessage(this.#database, messageId, conversationId)
+  async messages (conversation: Followable, userId: string, bounds: PageBounds): Promise<{ messages: OwnMessage[], hasMore: boolean }> {
+    return await findMessages(this.#database, conversation, userId, bounds)
+  }
+
+  async messagesAround (conversation: Followable, userId: string, seq: number, limit: number): Promise<{ messages: OwnMessage[], hasMore: boolean, hasMoreAfter: boolean }> {
+    return await findMessagesAround(this.#database, conversation, userId, seq, limit)
+  }
+
+  /** A message, if the user takes part in its conversation. */
+  async message (messageId: string, userId: string): Promise<OwnMessage | undefined> {
+    return await findMessage(this.#database, messageId, userId)
+  }
+
+  /** Where a message stands, if the user takes part there. */
+  async place (messageId: string, userId: string): Promise<MessagePlace | undefined> {
+    return await findPlace(this.#database, messageId, userId)
+  }
+
+  async replies ({ num, seq, conversationId }: MessagePlace, userId: string, bounds: PageBounds): Promise<{ messages: OwnMessage[], hasMore: boolean }> {
+    return await findMessages(this.#database, { num, conversationId, replyTo: seq }, userId, bounds)
+  }
+
+  async reactions (of: MessagePlace, page: { emoji: string | undefined, limit: number, behind: ReactionPlace | undefined }): Promise<{ reactions: ReactionPage['reactions'], next: ReactionPlace | undefined }> {
+    return await findReactions(this.#database, of, page)
+  }
+
+  async mentions (userId: string, behind: MentionPlace | undefined, limit: number): Promise<{ messages: OwnMessage[], next: MentionPlace | undefined }> {
+    return await findMentions(this.#database, userId, behind, limit)
   }
 
   async conversation (conversationId: string, userId: string): Promise<Conversation | undefined> {

@@ -9,7 +9,8 @@ export interface ParticipantRow extends Omit<RowOf<typeof tables.participants>, 
   conversation: ConversationRow
   displayName: string
   avatar: string | null
-  /** Number of messages that the participant has sent in this conversation. */
+  isBot: boolean
+  /** Number of messages that they have sent here. */
   senderSeq: number
 }
 
@@ -19,6 +20,10 @@ export interface MessageRow extends Omit<RowOf<typeof tables.messages>, 'convers
 
 /** An event of the log. The transaction's position and tag are added when it is written. */
 export interface EventRow extends Omit<RowOf<typeof tables.events>, 'conversation' | 'position' | 'tag'> {
+  conversation: ConversationRow
+}
+
+export interface ReactionRow extends Omit<RowOf<typeof tables.reactions>, 'conversation'> {
   conversation: ConversationRow
 }
 

@@ -22,7 +22,10 @@ export const users = tableOf<models.User>()('chat_users', {
   isOnline: boolean,
   isHidden: boolean,
   onlineUntil: nullable(bigint),
-  lastSeen: nullable(bigint)
+  lastSeen: nullable(bigint),
+  metadata: nullable(text),
+  isBot: boolean,
+  stateVersion: int
 })
 
 export const conversations = tableOf<models.Conversation>()('chat_conversations', {
@@ -74,8 +77,26 @@ export const messages = tableOf<models.Message>()('chat_messages', {
   createdAt: bigint,
   editedAt: nullable(bigint),
   deletedAt: nullable(bigint),
-  firstTextHash: nullable(text)
+  firstTextHash: nullable(text),
+  metadata: nullable(text),
+  replyTo: nullable(int),
+  replyCount: int,
+  mentions: nullable(text),
+  mentionsAll: nullable(boolean),
+  reactions: nullable(text),
+  contentHash: nullable(text),
+  deletedBy: nullable(text)
 })
+
+export const reactions = tableOf<models.Reaction>()('chat_reactions', {
+  conversation: int,
+  messageSeq: int,
+  userId: text,
+  emoji: text,
+  createdAt: bigint
+})
+
+export const mentions = tableOf<models.Mention>()('chat_mentions', { conversation: int, userId: text, seq: int })
 
 export const events = tableOf<models.Event>()('chat_events', {
   conversation: int,
@@ -86,6 +107,7 @@ export const events = tableOf<models.Event>()('chat_events', {
   userId: text,
   messageSeq: nullable(int),
   detail: nullable(text),
+  byUserId: nullable(text),
   createdAt: bigint
 })
 

@@ -5,7 +5,8 @@ import { IdentityMap, keyOf } from './identity-map.js'
 import type { Keys } from './keys.js'
 import { findMarks, rangesOf } from './marks.js'
 import { findQuotas } from './quotas.js'
-import type { ConversationRow } from './rows.js'
+import { readMentions } from './rendering.js'
+import type { ConversationRow, MessageRow } from './rows.js'
 import type { Dialect, Sql } from './sql.js'
 import { keyed, select } from './table.js'
 import * as tables from './tables.js'
@@ -13,9 +14,11 @@ import * as tables from './tables.js'
 const conversation = select(tables.conversations, 'c', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'loggedAt',
   'messageSeq', 'eventSeq', 'participantCount'])
 const participant = select(tables.participants, 'p', ['role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq', 'typingUntil'])
-const profile = select(tables.users, 'u', ['displayName', 'avatar'])
+const profile = select(tables.users, 'u', ['displayName', 'avatar', 'isBot'])
+const profileWithId = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot'])
 const user = select(tables.users, 'u')
 const message = select(tables.messages, 'm')
+const reaction = select(tables.reactions, 'r')
 const stream = select(tables.streams, 's')
 
 /** A participant as selected. The alias `of` has the conversation and the user, who need not participate. */
@@ -82,10 +85,12 @@ class Loader {
   async insideConversations (keys: Keys): Promise<void> {
     if (keys.messages.length > 0) await this.#messages(keys.messages)
     await this.#participants([...keys.participants, ...this.#placesOf(keys.messages)])
-    // The rest is loaded only if the caller participates.
-    const others = keys.joining.filter(([id, callerId]) => this.#participates([id, callerId]))
+    // the rest is loaded only where the caller participates
+    const others = keys.others.filter(key => this.#participates(key))
     if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
-    for (const [, , userId] of others) keys.profiles.add(userId)
+    for (const key of keys.profilesOfOthers) if (this.#participates(key)) keys.profiles.add(key[2])
+    const replied = keys.replied.filter(key => this.#participates(key))
+    if (replied.length > 0) await this.#replied(replied)
     for (const [id, callerId, userId, most] of keys.quotasOfOthers) {
       if (this.#participates([id, callerId])) keys.quotas.set(userId, most)
     }
@@ -94,6 +99,8 @@ class Loader {
     await this.#clientIds(keys.clientIds.filter(key => this.#participates(key)))
     await this.#lastOfOthers(keys.lastOfOthers.filter(key => this.#participates(key)))
     if (keys.formerOf.size > 0) await this.#former(keys.formerOf)
+    if (keys.shown.size + replied.length > 0) await this.#shown(keys.shown, replied.map(([, , messageId]) => messageId))
+    if (keys.ownReactions.length > 0) await this.#ownReactions(keys.ownReactions)
   }
 
   #participates ([conversationId, userId]: readonly [conversationId: string, userId: string, ...unknown[]]): boolean {
@@ -148,6 +155,71 @@ class Loader {
     this.#placeMessages(await this.#sql.query(
       `SELECT ${message.columns} FROM ${this.#dialect.table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id
        WHERE m.conversation = ${ownConversation('m.conversation')}`, JSON.stringify(keys)))
+  }
+
+  async #replied (keys: Keys['replied']): Promise<void> {
+    const wanted = keys.flatMap(([conversationId, , messageId]) => {
+      const found = this.map.conversations.get(conversationId)
+      return found === undefined ? [] : [[messageId, found.num]]
+    })
+    this.#placeMessages(await this.#sql.query(
+      `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['id', 'conversation'])} k
+       JOIN chat_messages m ON m.id = k.id AND m.conversation = k.conversation`, JSON.stringify(wanted)))
+  }
+
+  /** The messages that these quote, and the profiles of all who are shown; of messages that will be quoted, their senders. */
+  async #shown (messageIds: Iterable<string>, repliedIds: readonly string[]): Promise<void> {
+    const rowsOf = (ids: Iterable<string>): MessageRow[] => [...ids].flatMap(id => this.map.messages.get(id) ?? [])
+    const rows = rowsOf(messageIds)
+    const quoted = rows.flatMap(({ conversation, replyTo }) =>
+      replyTo === null || this.map.messageAt(conversation, replyTo) !== undefined ? [] : [[conversation.num, replyTo]])
+    if (quoted.length > 0) {
+      this.#placeMessages(await this.#sql.query(
+        `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['conversation', 'seq'])} k
+         JOIN chat_messages m ON m.conversation = k.conversation AND m.seq = k.seq`, JSON.stringify(quoted)))
+    }
+    const userIds = new Set<string>()
+    const shown = [...rows.flatMap(row => this.#shownBy(row)), ...rowsOf(repliedIds).map(({ conversation, senderId }) => ({ conversation, userId: senderId }))]
+    for (const { conversation, userId } of shown) {
+      if (this.map.participant(conversation.id, userId) === undefined) userIds.add(userId)
+    }
+    if (userIds.size > 0) await this.#profiles([...userIds])
+  }
+
+  #shownBy ({ conversation, replyTo, mentions }: MessageRow): Array<{ conversation: ConversationRow, userId: string }> {
+    const quoted = replyTo === null ? undefined : this.map.messageAt(conversation, replyTo)
+    return [...(quoted === undefined ? [] : [quoted.senderId]), ...readMentions(mentions).map(({ userId }) => userId)].map(userId => ({ conversation, userId }))
+  }
+
+  async #profiles (userIds: string[]): Promise<void> {
+    const rows = await this.#sql.query(`SELECT ${profileWithId.columns} FROM chat_users u
+      WHERE u.id IN (SELECT k.id FROM ${keyed(tables.users, this.#dialect, ['id'])} k)`, JSON.stringify(userIds.map(id => [id])))
+    for (const row of rows) {
+      const { id, ...rest } = profileWithId.read(row)
+      this.map.profiles.set(id, { userId: id, ...rest })
+    }
+  }
+
+  async #ownReactions (keys: Keys['ownReactions']): Promise<void> {
+    const messages = new Map<string, MessageRow>()
+    const wanted = keys.flatMap(([messageId, userId]) => {
+      const found = this.map.messages.get(messageId)
+      if (found === undefined) return []
+      this.map.ownReactions.set(keyOf(messageId, userId), new Map())
+      messages.set(keyOf(found.conversation.num, found.seq), found)
+      return [[found.conversation.num, found.seq, userId]]
+    })
+    if (wanted.length === 0) return
+    const rows = await this.#sql.query(
+      `SELECT ${reaction.columns} FROM (SELECT DISTINCT conversation, message_seq, user_id
+         FROM ${keyed(tables.reactions, this.#dialect, ['conversation', 'messageSeq', 'userId'])} k) k
+       JOIN chat_reactions r ON r.conversation = k.conversation AND r.message_seq = k.message_seq AND r.user_id = k.user_id`,
+      JSON.stringify(wanted))
+    for (const row of rows) {
+      const found = reaction.read(row)
+      const of = messages.get(keyOf(found.conversation, found.messageSeq))
+      if (of !== undefined) this.map.ownReactions.get(keyOf(of.id, found.userId))?.set(found.emoji, { ...found, conversation: of.conversation })
+    }
   }
 
   async #clientIds (keys: Keys['clientIds']): Promise<void> {

@@ -15,16 +15,23 @@ export class Conflict extends Error {
 
 const statements = perDialect(dialect => ({
   insertUsers: insert(tables.users, dialect, ['id', 'displayName', 'avatar', 'passwordHash', 'profileAt', 'createdAt', 'isOnline', 'isHidden',
-    'onlineUntil', 'lastSeen'], 'ON CONFLICT (id) DO NOTHING'),
-  updateUsers: update(tables.users, dialect, ['id'], ['displayName', 'avatar', 'profileAt', 'isOnline', 'isHidden', 'onlineUntil', 'lastSeen']),
+    'onlineUntil', 'lastSeen', 'metadata'], 'ON CONFLICT (id) DO NOTHING'),
+  updateUsers: update(tables.users, dialect, ['id'], ['displayName', 'avatar', 'profileAt', 'isOnline', 'isHidden', 'onlineUntil', 'lastSeen', 'metadata']),
   insertConversations: insert(tables.conversations, dialect, ['id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt'],
     'ON CONFLICT (id) DO NOTHING RETURNING id, num'),
   insertParticipants: insert(tables.participants, dialect, ['conversation', 'userId', 'role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq',
     'typingUntil']),
   updateParticipants: update(tables.participants, dialect, ['conversation', 'userId'], ['role', 'deliveredSeq', 'readSeq', 'typingUntil']),
   deleteParticipants: remove(tables.participants, dialect, ['conversation', 'userId']),
-  insertMessages: insert(tables.messages, dialect, ['id', 'conversation', 'seq', 'senderId', 'senderSeq', 'clientId', 'text', 'type', 'createdAt']),
-  updateMessages: update(tables.messages, dialect, ['id'], ['text', 'editedAt', 'deletedAt', 'firstTextHash']),
+  insertMessages: insert(tables.messages, dialect, ['id', 'conversation', 'seq', 'senderId', 'senderSeq', 'clientId', 'text', 'type', 'createdAt',
+    'metadata', 'replyTo', 'mentions', 'mentionsAll', 'contentHash']),
+  updateMessages: update(tables.messages, dialect, ['id'], ['text', 'editedAt', 'deletedAt', 'firstTextHash', 'metadata', 'replyCount', 'mentions',
+    'mentionsAll', 'reactions', 'deletedBy']),
+  deleteReactions: remove(tables.reactions, dialect, ['conversation', 'messageSeq', 'userId', 'emoji']),
+  insertReactions: insert(tables.reactions, dialect, ['conversation', 'messageSeq', 'userId', 'emoji', 'createdAt'], 'ON CONFLICT DO NOTHING'),
+  deleteReactionsOfMessages: remove(tables.reactions, dialect, ['conversation', 'messageSeq']),
+  deleteMentionsOfMessages: remove(tables.mentions, dialect, ['conversation', 'seq']),
+  insertMentions: insert(tables.mentions, dialect, ['conversation', 'userId', 'seq'], 'ON CONFLICT DO NOTHING'),
   insertStreams: insert(tables.streams, dialect, ['id', 'nodeId', 'userId', 'conversationId', 'expiresAt']),
   updateStreams: update(tables.streams, dialect, ['id'], ['expiresAt']),
   deleteStreams: remove(tables.streams, dialect, ['id']),
@@ -61,6 +68,7 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
   if (changes.changedParticipants.size > 0) await write(sql, statement.updateParticipants, changes.changedParticipants)
   if (changes.newMessages.length > 0) await write(sql, statement.insertMessages, changes.newMessages)
   if (changes.changedMessages.size > 0) await write(sql, statement.updateMessages, changes.changedMessages)
+  if (changes.reactions.size > 0 || changes.mentions.size > 0 || changes.blanked.size > 0) await writeWhatHangsOnMessages(sql, statement, changes)
   if (changes.closedStreams.size > 0) await write(sql, statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
   if (changes.newStreams.size > 0) await write(sql, statement.insertStreams, changes.newStreams)
   if (changes.changedStreams.size > 0) await write(sql, statement.updateStreams, changes.changedStreams)
@@ -73,6 +81,22 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
       emission.tag = tag
     }
   }
+}
+
+async function writeWhatHangsOnMessages (sql: Sql, statement: ReturnType<typeof statements>, { reactions, blanked, mentions, newMessages }: Changes): Promise<void> {
+  const changed = [...reactions.values()]
+  // A reaction that was taken back and set again is a new one.
+  const gone = changed.filter(({ existed }) => existed)
+  const set = changed.filter(({ reacted }) => reacted)
+  if (gone.length > 0) await write(sql, statement.deleteReactions, gone.map(({ row }) => row))
+  if (set.length > 0) await write(sql, statement.insertReactions, set.map(({ row }) => row))
+  if (blanked.size > 0) await write(sql, statement.deleteReactionsOfMessages, Array.from(blanked, ({ conversation, seq }) => ({ conversation, messageSeq: seq })))
+
+  const fresh = new Set(newMessages)
+  const before = [...mentions.keys()].filter(message => !fresh.has(message))
+  if (before.length > 0) await write(sql, statement.deleteMentionsOfMessages, before)
+  const mentioned = Array.from(mentions, ([{ conversation, seq }, userIds]) => userIds.map(userId => ({ conversation, userId, seq }))).flat()
+  if (mentioned.length > 0) await write(sql, statement.insertMentions, mentioned)
 }
 
 async function write<Row> (sql: Sql, bulk: Bulk<Row>, rows: Iterable<Written<Row>>): Promise<number> {

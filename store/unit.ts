@@ -2,13 +2,15 @@ import { emissionOf, type Routing } from '../hub/emission.js'
 import type { Role } from '../schemas/conversations.js'
 import type { ChatEvents, DurableEventType, DurableEvents, EphemeralEvents } from '../schemas/events.js'
 import type { Marks } from '../schemas/status.js'
+import type { Profile } from '../schemas/users.js'
 import type { Changes } from './changes.js'
 import type { Resumable } from './followable.js'
 import { keyOf, type IdentityMap } from './identity-map.js'
 import { saysSomething } from './marks.js'
 import type { Kind, Named } from './named.js'
 import type { Quota } from './quotas.js'
-import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
+import { profileOf, readMentions, renderMentions, renderQuote, unknownProfile, type Shown } from './rendering.js'
+import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
 
 export type * from './rows.js'
 
@@ -98,6 +100,34 @@ export class Unit {
     return [...this.#map.former.get(conversation.num) ?? [], ...this.#changes.leavers.filter(leaver => leaver.conversation === conversation)]
   }
 
+  /** The message that a message replies to. */
+  quoted ({ id, conversation, replyTo }: MessageRow): MessageRow | undefined {
+    this.#assertNamed('shown', id)
+    return replyTo === null ? undefined : this.#map.messageAt(conversation, replyTo)
+  }
+
+  /** What a message shows of others. A message that this command adds shows what the command named. */
+  shown (message: MessageRow): Shown {
+    const { conversation, replyTo, mentions } = message
+    const quoted = replyTo === null ? undefined : this.#map.messageAt(conversation, replyTo)
+    return {
+      replyTo: quoted === undefined ? null : renderQuote(quoted, this.profileIn(conversation, quoted.senderId)),
+      mentions: renderMentions(readMentions(mentions), userId => this.profileIn(conversation, userId))
+    }
+  }
+
+  /** What is shown of a user in a conversation, from which they may have gone. */
+  profileIn (conversation: ConversationRow, userId: string): Profile {
+    const participant = this.#map.participant(conversation.id, userId)
+    return participant === undefined ? this.#map.profiles.get(userId) ?? unknownProfile(userId) : profileOf(participant)
+  }
+
+  /** The user's reactions to the message, by emoji. */
+  ownReactions (messageId: string, userId: string): ReadonlyMap<string, ReactionRow> {
+    this.#assertNamed('ownReactions', messageId, userId)
+    return this.#map.ownReactions.get(keyOf(messageId, userId)) ?? new Map()
+  }
+
   messageByClientId (conversationId: string, userId: string, clientId: string): MessageRow | undefined {
     this.#assertNamed('clientId', conversationId, userId, clientId)
     return this.#map.messageByClientId(conversationId, userId, clientId)
@@ -166,6 +196,7 @@ export class Unit {
       typingUntil: null,
       displayName: user.displayName,
       avatar: user.avatar,
+      isBot: user.isBot,
       senderSeq: this.#map.senderSeq(conversation.id, user.id)
     }
     this.#map.placeParticipant(participant)
@@ -198,25 +229,25 @@ export class Unit {
     this.#changes.groupsMade.set(userId, { conversations: 0, groupsMade, groupsUntil })
   }
 
-  /** Adds a message with the next number of the conversation and of the sender. */
-  addMessage (sender: ParticipantRow, { id, clientId, text, type }: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type'>): MessageRow {
+  /** Gives the message its numbers: the conversation's next, and the sender's next. */
+  addMessage (sender: ParticipantRow, sent: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type' | 'metadata' | 'replyTo' | 'mentions' | 'mentionsAll' | 'contentHash'>): MessageRow {
     this.#changes.count++
     const { conversation } = sender
     conversation.messageSeq++
     sender.senderSeq++
     const message: MessageRow = {
-      id,
+      ...sent,
       conversation,
       seq: conversation.messageSeq,
       senderId: sender.userId,
       senderSeq: sender.senderSeq,
-      clientId,
-      text,
-      type,
       createdAt: this.nowIn(conversation),
       editedAt: null,
       deletedAt: null,
-      firstTextHash: null
+      deletedBy: null,
+      firstTextHash: null,
+      replyCount: 0,
+      reactions: null
     }
     this.#changes.newMessages.push(message)
     this.#map.placeMessage(message)
@@ -227,6 +258,34 @@ export class Unit {
     this.#changes.count++
     Object.assign(message, change)
     this.#changes.changedMessages.add(message)
+  }
+
+  /** Sets who is counted as mentioned: an empty id stands for everybody. */
+  setMentions (message: MessageRow, userIds: Iterable<string>): void {
+    this.#changes.count++
+    this.#changes.mentions.set(message, [...userIds])
+  }
+
+  /** Sets the user's reaction to a message with an emoji, or takes it back. */
+  setReaction (message: MessageRow, userId: string, emoji: string, reacted: boolean): void {
+    this.#changes.count++
+    const { conversation, seq: messageSeq } = message
+    const own = this.#map.ownReactions.get(keyOf(message.id, userId))
+    const key = keyOf(conversation.id, messageSeq, userId, emoji)
+    const existed = this.#changes.reactions.get(key)?.existed ?? own?.has(emoji) === true
+    const row: ReactionRow = { conversation, messageSeq, userId, emoji, createdAt: this.nowIn(conversation) }
+    if (reacted) own?.set(emoji, row)
+    else own?.delete(emoji)
+    this.#changes.reactions.set(key, { row, existed, reacted })
+  }
+
+  /** Takes all reactions to a message back. */
+  clearReactions (message: MessageRow): void {
+    this.#changes.count++
+    for (const change of this.#changes.reactions.values()) {
+      if (change.row.conversation === message.conversation && change.row.messageSeq === message.seq) change.reacted = false
+    }
+    this.#changes.blanked.add(message)
   }
 
   openStream (stream: StreamRow): void {
@@ -255,15 +314,15 @@ export class Unit {
   // ---- Emissions
 
   /**
-   * Writes a durable event to the conversation's log, and emits it after the commit. `about` is what the log keeps: the user who
-   * caused the event or whom it concerns, the message it points at, a status or role. `at` is its instant, and an event with
+   * Writes a durable event to the conversation's log, and tells it once committed. `about` is what the log keeps of it:
+   * the user who did it or whom it is about, who did it then, the message it points at, a status, role or emoji; `at` is when, and an event with
    * `isActivity` moves the conversation to the top of the list.
    */
   log<T extends DurableEventType> (
     conversation: ConversationRow,
     type: T,
     dataOf: (eventSeq: number) => DurableEvents[T],
-    about: { userId: string, messageSeq?: number, detail?: string, at: number, isActivity: boolean },
+    about: { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null, at: number, isActivity: boolean },
     routing: Pick<Routing, 'except' | 'joins' | 'leaves'> = {}
   ): void {
     this.#changes.count++
@@ -278,8 +337,8 @@ export class Unit {
     const seq = conversation.eventSeq
     const emission = emissionOf<DurableEvents, T>(type, dataOf(seq), { topics: [conversation.id], seq, ...routing })
     this.#changes.emissions.push(emission)
-    const row = { conversation, seq, type, userId: about.userId, messageSeq: about.messageSeq ?? null, detail: about.detail ?? null, createdAt }
-    this.#changes.events.push({ row, emission })
+    const { userId, messageSeq = null, detail = null, byUserId = null } = about
+    this.#changes.events.push({ row: { conversation, seq, type, userId, messageSeq, detail, byUserId, createdAt }, emission })
   }
 
   /** Emits an ephemeral event to a conversation. */
@@ -289,10 +348,16 @@ export class Unit {
     this.#changes.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, routing))
   }
 
-  /** Emits a user's online status to everybody who shares a conversation of at most `sizeMax` participants with the user. */
-  tellContacts (userId: string, data: EphemeralEvents['onlineStatus'], sizeMax: number): void {
+  /**
+   * Tells an ephemeral event about a user to everybody who shares a conversation of at most `sizeMax` participants with them,
+   * and as `routing` says.
+   */
+  tellContacts<T extends keyof EphemeralEvents> (
+    userId: string, type: T, data: EphemeralEvents[T], sizeMax: number, routing: Pick<Routing, 'except' | 'neverToThem' | 'users'>
+  ): void {
     this.#changes.count++
-    const emission = { type: 'onlineStatus' as const, data, topics: [] as string[], except: userId, neverToThem: true }
+    const topics: string[] = []
+    const emission = { ...emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics, ...routing }), topics }
     this.#changes.emissions.push(emission)
     this.#changes.toContacts.push({ userId, emission })
     this.#changes.contactsMax = sizeMax

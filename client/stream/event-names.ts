@@ -11,11 +11,13 @@ export const eventNames = /* @__PURE__ */ Object.keys({
   statusUpdate: 0,
   messageUpdated: 0,
   messageDeleted: 0,
+  reaction: 0,
   participantJoined: 0,
   participantLeft: 0,
   participantUpdated: 0,
   typing: 0,
   onlineStatus: 0,
+  userUpdated: 0,
   reset: 0,
   disconnect: 0
 } satisfies Record<EventType, 0>) as EventType[]

@@ -1,10 +1,11 @@
 // SQL by hand: one statement returns the list with its last messages and unread counts.
 import { isoTime } from '../../schemas/common.js'
-import { LISTED_PARTICIPANTS, type Conversation } from '../../schemas/conversations.js'
+import { DEFAULT_SETTINGS, DEFAULT_STATE, LISTED_PARTICIPANTS, type Conversation } from '../../schemas/conversations.js'
 import type { Database } from '../database.js'
 import { select } from '../table.js'
 import * as tables from '../tables.js'
-import { messageColumns, renderMessages } from './messages.js'
+import { unreadMentions } from './mentions.js'
+import { messageColumns, renderOwnMessages } from './messages.js'
 import { findParticipants } from './participants.js'
 
 /** A position in a user's list of conversations, which is ordered by latest activity and number. */
@@ -13,12 +14,11 @@ export interface ListPlace { activity: number, num: number }
 /** Position of a conversation's latest activity. A version without that column sets `updated_at` after `logged_at`. */
 const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.activity END'
 
-const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdAt', 'updatedAt', 'activity', 'messageSeq',
-  'participantCount'])
+const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'activity', 'messageSeq', 'participantCount'])
 const mark = select(tables.participants, 'k', ['readSeq'])
 
-/** Numbers of the user's own messages, of those up to the read mark, and of deleted messages of others after it. */
-interface Counted { own: number | null, own_read: number | null, deleted: number | bigint }
+/** One's own messages, those among them up to the read mark, and the deleted ones of others after it. */
+interface Counted { own: number | null, own_read: number | null, deleted: number | bigint, mentions: number | bigint }
 
 /**
  * Selects conversations of participants, with what is shown of them. The subquery picks the wanted ones first, however many
@@ -31,8 +31,9 @@ const conversations = (which: string): string => `SELECT ${conversation.columns}
   (SELECT o.sender_seq FROM chat_messages o WHERE o.conversation = k.num AND o.sender_id = k.user_id AND o.seq <= k.read_seq
    ORDER BY o.seq DESC LIMIT 1) AS own_read,
   (SELECT count(*) FROM chat_messages d WHERE d.conversation = k.num AND d.seq > k.read_seq AND d.sender_id <> k.user_id
-   AND d.deleted_at IS NOT NULL) AS deleted, ${messageColumns}
-  FROM (SELECT c.num, c.id, c.type, c.title, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq, c.participant_count, p.user_id, p.read_seq
+   AND d.deleted_at IS NOT NULL) AS deleted,
+  ${unreadMentions} AS mentions, ${messageColumns}
+  FROM (SELECT c.num, c.id, c.type, c.title, c.created_by, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq, c.participant_count, p.user_id, p.read_seq
     FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${which}) k
   LEFT JOIN chat_messages m ON m.conversation = k.num AND m.seq = k.message_seq
   LEFT JOIN chat_users s ON s.id = m.sender_id
@@ -41,7 +42,7 @@ const conversations = (which: string): string => `SELECT ${conversation.columns}
 /** Returns a conversation as its participant sees it, with all participants. */
 export async function findConversation (database: Database, conversationId: string, userId: string): Promise<Conversation | undefined> {
   const rows = await database.read.query<Counted>(conversations('c.id = ? AND p.user_id = ?'), conversationId, userId)
-  return (await renderConversations(database, rows, Infinity))[0]
+  return (await renderConversations(database, rows, userId, Infinity))[0]
 }
 
 /** Returns a page of a user's conversations, latest activity first, from below a position in that order. */
@@ -55,7 +56,7 @@ export async function findConversations (
   const page = rows.slice(0, limit)
   const last = page.at(-1)
   return {
-    conversations: await renderConversations(database, page, LISTED_PARTICIPANTS),
+    conversations: await renderConversations(database, page, userId, LISTED_PARTICIPANTS),
     next: rows.length > limit && last !== undefined ? placeOf(last) : undefined
   }
 }
@@ -65,20 +66,28 @@ function placeOf (row: Counted): ListPlace {
   return { activity, num }
 }
 
-async function renderConversations (database: Database, rows: Counted[], participantsMax: number): Promise<Conversation[]> {
+async function renderConversations (database: Database, rows: Counted[], userId: string, participantsMax: number): Promise<Conversation[]> {
   const found = rows.map(row => ({ row, ...conversation.read(row) }))
   const ids = new Map(found.map(({ num, id }) => [num, id]))
-  const messages = await renderMessages(database, rows, (_, message) => ids.get(message.conversation) ?? '')
+  const messages = await renderOwnMessages(database, rows, userId, (_, message) => ids.get(message.conversation) ?? '')
   const participants = await findParticipants(database, found, participantsMax)
-  return found.map(({ row, num, id, type, title, createdAt, updatedAt, messageSeq, participantCount }) => ({
+  return found.map(({ row, num, id, type, title, createdBy, createdAt, updatedAt, messageSeq, participantCount }) => ({
     id,
     conversationId: id,
     type,
     title,
+    avatar: null,
+    description: null,
+    metadata: null,
+    settings: DEFAULT_SETTINGS,
+    createdBy,
     createdAt: isoTime(createdAt),
     updatedAt: isoTime(updatedAt),
+    firstSeq: 1,
     lastMessage: messages.get(row) ?? null,
     unreadCount: messageSeq - mark.read(row).readSeq - (Number(row.own ?? 0) - Number(row.own_read ?? 0)) - Number(row.deleted),
+    unreadMentionCount: Number(row.mentions),
+    me: DEFAULT_STATE,
     participantCount,
     participants: participants.get(num) ?? []
   }))

@@ -7,6 +7,7 @@ import { select } from '../table.js'
 import * as tables from '../tables.js'
 import { tagOf } from '../tag.js'
 import { messageColumns, renderMessages } from './messages.js'
+import { findReacted, reactedKey } from './reactions.js'
 
 /** An event of the log, with the current state of what it points at. */
 export interface LoggedEvent {
@@ -17,11 +18,15 @@ export interface LoggedEvent {
   userId: string
   displayName: string
   detail: string | null
+  /** Who did it, of an event about somebody else. */
+  byUserId: string | null
   createdAt: number
   message: Message | null
+  /** Of a reaction: whether it is there now. */
+  reacted: boolean
 }
 
-const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'detail', 'createdAt'])
+const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'createdAt'])
 const conversation = select(tables.conversations, 'c', ['num', 'type', 'title'])
 
 /** Returns the `eventSeq` that conversations had at positions. Scans the events since then, which are read next anyway. */
@@ -90,9 +95,20 @@ export async function findEvents (database: Database, conversationId: string, af
      WHERE e.conversation = (SELECT num FROM chat_conversations WHERE id = ?) AND e.seq > ? ORDER BY e.seq LIMIT ?`, conversationId, after, limit)
   const messages = await renderMessages(database, rows, () => conversationId)
   const [first] = rows
-  const events = rows.map(row => {
-    const logged = event.read(row)
-    return { ...logged, tag: row.tag, displayName: row.display_name ?? logged.userId, message: messages.get(row) ?? null }
+  const found = rows.map(row => ({ row, logged: event.read(row) }))
+  const reactions = found.flatMap(({ row, logged: { type, messageSeq, userId, detail } }) =>
+    type === 'reaction' && messageSeq !== null && detail !== null ? [{ conversation: conversation.read(row).num, messageSeq, userId, emoji: detail }] : [])
+  const reacted = await findReacted(database, reactions)
+  const events = found.map(({ row, logged }) => {
+    const { userId, messageSeq, detail } = logged
+    const message = messages.get(row) ?? null
+    return {
+      ...logged,
+      tag: row.tag,
+      displayName: row.display_name ?? userId,
+      message,
+      reacted: message?.deletedAt === null && messageSeq !== null && detail !== null && reacted.has(reactedKey({ messageSeq, userId, emoji: detail }))
+    }
   })
   return { ...first === undefined ? { num: 0, type: 'group', title: null } : conversation.read(first), events }
 }
