@@ -1,7 +1,9 @@
 import { chatError } from '../errors.js'
 
 /** Recommended for general interchange (UTS #51, ED-27). Which emoji these are follows from the Unicode version of Node.js. */
-const recommended = new RegExp('^\\p{RGI_Emoji}$', 'v')
+const RECOMMENDED = '^\\p{RGI_Emoji}$'
+/** The v flag in a literal would need a newer target of TypeScript. */
+const recommended = new RegExp(RECOMMENDED, 'v')
 const VARIATION_SELECTORS = /[\ufe0e\ufe0f]/g
 /** Shown as text unless U+FE0F follows. A skin tone has the same effect. */
 const shownAsText = /(?!\p{Emoji_Presentation})\p{Emoji}(?!\p{Emoji_Modifier})/gu

@@ -32,7 +32,8 @@ export function decodeListCursor<L extends List> (list: L, cursor: string | unde
   if (tag !== tagOf(list) || values.length !== fields.length) throw chatError('INVALID_CURSOR')
   return Object.fromEntries(fields.map(([field, kind], index) => {
     const value = values[index]
-    if (typeof value !== kind || (kind === 'number' && !Number.isSafeInteger(value))) throw chatError('INVALID_CURSOR')
+    const fits = kind === 'number' ? Number.isSafeInteger(value) : typeof value === 'string'
+    if (!fits) throw chatError('INVALID_CURSOR')
     return [field, value]
   })) as PlaceIn<L>
 }

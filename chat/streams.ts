@@ -245,7 +245,9 @@ export class Streams {
     }
   }
 
-  #greet (stream: Stream, { id, resumed, ...rest }: Pick<StreamEvents['connected'], 'conversationId' | 'resumed' | 'userVersion'> & { id: string }): void {
+  #greet (
+    stream: Stream, { id, resumed, ...rest }: Pick<StreamEvents['connected'], 'conversationId' | 'resumed' | 'userVersion'> & { id: string }
+  ): void {
     const data: StreamEvents['connected'] = {
       message: resumed ? 'Resumed' : 'Connected',
       ...rest,

@@ -25,7 +25,12 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ chatCaller: caller, params }) => await chat.message(caller.userId, params.id))
 
   app.patch('/messages/:id', {
-    schema: { summary: 'Change the text, metadata or mentions of one of the caller\'s messages', params: Params, body: EditMessageBody, response: { 200: OwnMessage } }
+    schema: {
+      summary: 'Change the text, metadata or mentions of one of the caller\'s messages',
+      params: Params,
+      body: EditMessageBody,
+      response: { 200: OwnMessage }
+    }
   }, async ({ chatCaller: caller, params, body }) => await chat.editMessage(caller.userId, params.id, body))
 
   app.delete('/messages/:id', {
@@ -42,11 +47,21 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ chatCaller: caller, params, body }) => await chat.markMessage(caller.userId, params.id, body))
 
   app.get('/messages/:id/replies', {
-    schema: { summary: 'List the direct replies to a message in ascending order', params: Params, querystring: RepliesQuery, response: { 200: MessagePage } }
+    schema: {
+      summary: 'List the direct replies to a message in ascending order',
+      params: Params,
+      querystring: RepliesQuery,
+      response: { 200: MessagePage }
+    }
   }, async ({ chatCaller: caller, params, query }) => await chat.replies(caller.userId, params.id, query))
 
   app.get('/messages/:id/reactions', {
-    schema: { summary: 'List the reactions to a message, oldest first', params: Params, querystring: ReactionListQuery, response: { 200: ReactionPage } }
+    schema: {
+      summary: 'List the reactions to a message, oldest first',
+      params: Params,
+      querystring: ReactionListQuery,
+      response: { 200: ReactionPage }
+    }
   }, async ({ chatCaller: caller, params, query }) => await chat.reactions(caller.userId, params.id, query))
 
   app.put('/messages/:id/reactions/:emoji', {

@@ -17,8 +17,8 @@ const ParticipantEvent = Type.Object({
   displayName: Type.String(),
   role: Role,
   byUserId: Nullable(Type.String({
-    description: 'Who did it: the same as `userId` if the user joined or left by themselves. Who inherits a group gets the id of the owner who left. ' +
-      'Null: not known, because an earlier version wrote the event'
+    description: 'Who did it. The same as `userId` if the user left. For the heir of a group: the owner who left. ' +
+      'Null: an earlier version wrote the event'
   })),
   timestamp: Timestamp,
   eventSeq
@@ -103,7 +103,7 @@ export const streamEvents = {
     timestamp: Timestamp,
     streamId: Type.String({ description: 'Used to renew the stream\'s token' }),
     userId: UserId,
-    userVersion: Type.Integer({ description: 'Number of changes of the caller\'s private state. If it is not the one that you know, fetch that again' }),
+    userVersion: Type.Integer({ description: 'Number of changes of the caller\'s private state. If you know another, fetch that state again' }),
     heartbeatMs: Type.Integer(),
     typingLapseMs: Type.Integer(),
     resumed: Type.Boolean({ description: 'False if the stream starts now; earlier events are in the history' }),

@@ -11,6 +11,6 @@ export const METADATA_KEY_MAX = 64
 export const Metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
   additionalProperties: true,
-  description: 'A JSON object of your own, at most 4,096 bytes and 8 levels deep, with keys of 1 to 64 characters. Replaced as a whole; null clears it'
+  description: 'A JSON object of your own, at most 4,096 bytes and 8 levels deep, with keys of 1 to 64 characters. null clears it'
 })
 export type Metadata = Static<typeof Metadata>

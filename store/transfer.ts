@@ -15,6 +15,8 @@ const keys: Keys = {
   formerParticipants: ['conversation', 'deliveredSeq', 'userId'],
   quotas: ['userId'],
   messages: ['id'],
+  reactions: ['conversation', 'messageSeq', 'userId', 'emoji'],
+  mentions: ['conversation', 'userId', 'seq'],
   events: ['conversation', 'seq'],
   // The target has its row already, which is updated.
   meta: null,

@@ -9,6 +9,8 @@ const WRITES: Readonly<Record<keyof typeof tables, string>> = {
   participants: 'iud',
   formerParticipants: 'i',
   messages: 'iu',
+  reactions: 'id',
+  mentions: 'id',
   events: 'i',
   quotas: 'iu',
   nodes: 'iud',
