@@ -171,7 +171,10 @@ const join = (unit: Unit, conversation: ConversationRow, user: UserRow, role: Ro
   unit.addParticipant(conversation, user, role, conversation.messageSeq)
 
 function tellParticipant (
-  unit: Unit, type: 'participantJoined' | 'participantLeft' | 'participantUpdated', { conversation, userId, displayName, role }: ParticipantRow, byUserId: string
+  unit: Unit,
+  type: 'participantJoined' | 'participantLeft' | 'participantUpdated',
+  { conversation, userId, displayName, role }: ParticipantRow,
+  byUserId: string
 ): void {
   logEvent(unit, conversation, type, { userId, displayName, detail: role, byUserId })
 }

@@ -87,16 +87,16 @@ const rules: { [T in DurableEventType]: Rule<T> } = {
   messageDeleted: { ...ofMessage, isActivity: false },
   reaction: {
     subjectOf: row => row.detail === null ? undefined : { ...row, message: messageOf(row), detail: row.detail },
-    data: ({ userId, displayName, message: { id: messageId, seq: messageSeq, reactions }, detail: emoji, reacted }, { conversation, timestamp, eventSeq }) => ({
+    data: ({ userId, displayName, message, detail: emoji, reacted }, { conversation, timestamp, eventSeq }) => ({
       conversationId: conversation.id,
-      messageId,
-      messageSeq,
+      messageId: message.id,
+      messageSeq: message.seq,
       userId,
       displayName,
       emoji,
       reacted,
-      count: countOf(reactions, emoji),
-      reactions,
+      count: countOf(message.reactions, emoji),
+      reactions: message.reactions,
       timestamp,
       eventSeq
     }),

@@ -104,7 +104,8 @@ export function editMessage (messageId: string, userId: string, change: MessageC
       mentions: mentions === undefined ? message.mentions : writeMentions(mentions),
       mentionsAll: change.mentionsAll ?? message.mentionsAll
     }
-    const isText = after.text !== message.text || after.mentions !== message.mentions || (after.mentionsAll ?? false) !== (message.mentionsAll ?? false)
+    const isText = after.text !== message.text || after.mentions !== message.mentions ||
+      (after.mentionsAll ?? false) !== (message.mentionsAll ?? false)
     if (!isText && after.metadata === message.metadata) return
     const editedAt = changeInstant(unit, message)
     unit.changeMessage(message, {

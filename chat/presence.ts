@@ -104,7 +104,9 @@ export function openStream (stream: StreamRow, maxPerUser: number): Command<{ us
  * stream resumes after are read in the same transaction.
  * @throws NOT_FOUND, TOO_MANY_STREAMS
  */
-export function openStreamOf (conversationId: string, stream: StreamRow, maxPerUser: number, after: number): Command<Resumable & { userVersion: number }> {
+export function openStreamOf (
+  conversationId: string, stream: StreamRow, maxPerUser: number, after: number
+): Command<Resumable & { userVersion: number }> {
   const open = openStream(stream, maxPerUser)
   const isPossible = isValid(ConversationId, conversationId)
   return {

@@ -41,7 +41,10 @@ export const OneOf = <const T extends string[]>(values: T, description?: string)
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...(description === undefined ? {} : { description }) })
 
 /** A place in a list that is read in pages: the `nextCursor` of the page before. */
-export const Cursor = Type.String({ maxLength: 1024 })
+export const Cursor = Type.String({ maxLength: 256 })
+/** A cursor that holds an id. */
+export const LongCursor = Type.String({ maxLength: 1024 })
+
 export const PageLimit = Type.Integer({ minimum: 1, maximum: 100, default: 50 })
 
 /** Converts epoch milliseconds to a timestamp. */

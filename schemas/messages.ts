@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { ConversationId, Cursor, MessageId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
+import { ConversationId, Cursor, LongCursor, MessageId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
 import { Metadata } from './metadata.js'
 import { Profile } from './users.js'
 
@@ -186,7 +186,7 @@ export type ReactionAnswer = Static<typeof ReactionAnswer>
 export const ReactionListQuery = Type.Object({
   emoji: Type.Optional(Type.String({ maxLength: 256 })),
   limit: Type.Optional(PageLimit),
-  cursor: Type.Optional(Cursor)
+  cursor: Type.Optional(LongCursor)
 })
 export type ReactionListQuery = Static<typeof ReactionListQuery>
 

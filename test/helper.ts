@@ -8,7 +8,7 @@ import pg from 'pg'
 import type { Test } from 'tap'
 import type { ChatAppOptions } from '../app.js'
 import type { Conversation } from '../schemas/conversations.js'
-import type { Message } from '../schemas/messages.js'
+import type { OwnMessage as Message } from '../schemas/messages.js'
 import { loggerOptions } from '../plugins/logging.js'
 import { PostgresClock } from '../store/shared-clock.js'
 import { buildServer } from '../standalone.js'
@@ -107,6 +107,13 @@ function signatureOf (content: string, alg: string, key: string | KeyObject): Bu
   if (alg.startsWith('HS')) return createHmac(`sha${bits}`, key).update(content).digest()
   if (alg === 'EdDSA') return sign(null, Buffer.from(content), key)
   return sign(`sha${bits}`, Buffer.from(content), { key: key as KeyObject, dsaEncoding: 'ieee-p1363' })
+}
+
+// ---- messages
+
+/** A message as events carry it: without what differs by caller. */
+export function shared<M extends { myReactions?: unknown }> ({ myReactions: _, ...message }: M): Omit<M, 'myReactions'> {
+  return message
 }
 
 // ---- users

@@ -20,14 +20,22 @@ test('a direct conversation has one id, whoever asks first', async (t) => {
     conversationId: 'conv_alice_bob',
     type: 'direct',
     title: null,
+    avatar: null,
+    description: null,
+    metadata: null,
+    settings: { posting: 'everyone', mentionAll: 'everyone', pinning: 'admins', slowModeSeconds: 0, messageTtlSeconds: null },
+    createdBy: 'bob',
     createdAt: body.createdAt,
     updatedAt: body.createdAt,
+    firstSeq: 1,
     lastMessage: null,
     unreadCount: 0,
+    unreadMentionCount: 0,
+    me: { mutedUntil: null, archived: false, favourite: false, notify: 'all', unreadFrom: null, draft: null },
     participantCount: 2,
     participants: [
-      { userId: 'alice', displayName: 'Alice', avatar: null, isOnline: false, lastSeen: null, role: 'member', deliveredSeq: 0, readSeq: 0 },
-      { userId: 'bob', displayName: 'Bob', avatar: 'http://example.com/b.png', isOnline: false, lastSeen: null, role: 'member', deliveredSeq: 0, readSeq: 0 }
+      { userId: 'alice', displayName: 'Alice', avatar: null, isBot: false, isOnline: false, lastSeen: null, role: 'member', deliveredSeq: 0, readSeq: 0 },
+      { userId: 'bob', displayName: 'Bob', avatar: 'http://example.com/b.png', isBot: false, isOnline: false, lastSeen: null, role: 'member', deliveredSeq: 0, readSeq: 0 }
     ]
   })
   t.match(body.createdAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
@@ -172,7 +180,7 @@ test('adding, promoting and removing: who may', async (t) => {
     ['participantUpdated', 'admin', 'member']
   ], 'told once each, and nothing of what was refused')
   const [joined] = events.filter(({ type }) => type === 'participantJoined')
-  t.strictSame(joined?.data, { conversationId: id, userId: 'newcomer', displayName: 'newcomer', role: 'member', timestamp: joined?.data.timestamp, eventSeq: 3 })
+  t.strictSame(joined?.data, { conversationId: id, userId: 'newcomer', displayName: 'newcomer', role: 'member', byUserId: 'admin', timestamp: joined?.data.timestamp, eventSeq: 3 })
   t.strictSame(events.map(({ data }) => data.eventSeq), [2, 3, 4, 5, 6])
 })
 

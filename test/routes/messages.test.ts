@@ -1,6 +1,6 @@
 import { test, type Test } from 'tap'
-import type { Message, MessagePage } from '../../schemas/messages.js'
-import { build, buildListening, user, users, type User } from '../helper.js'
+import type { MessagePage, OwnMessage as Message } from '../../schemas/messages.js'
+import { build, buildListening, shared, user, users, type User } from '../helper.js'
 
 const SMILE = '😀'
 
@@ -35,14 +35,24 @@ test('a message is saved, answered and told to the others as one shape', async (
     createdAt: body.createdAt,
     editedAt: null,
     deletedAt: null,
-    sender: { userId: 'alice', displayName: 'Alice A.', avatar: 'https://example.com/a.png' }
+    deletedBy: null,
+    sender: { userId: 'alice', displayName: 'Alice A.', avatar: 'https://example.com/a.png', isBot: false },
+    metadata: null,
+    replyTo: null,
+    replyCount: 0,
+    mentions: [],
+    mentionsAll: false,
+    attachments: [],
+    reactions: [],
+    growing: false,
+    myReactions: []
   })
   t.match(body.createdAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   t.ok(Math.abs(Date.parse(body.createdAt) - before) < 60_000)
 
   const event = await theirs.next('message')
   const { eventSeq, ...message } = event.data
-  t.strictSame(message, body, 'the event holds the message as it was answered')
+  t.strictSame(message, shared(body), 'the event holds the message as it was answered')
   t.equal(eventSeq, 2, 'after conversationCreated')
   t.strictSame((await history(bob, conversationId)).messages, [body])
   t.strictSame((await history(alice, conversationId)).messages, [body])
@@ -186,7 +196,7 @@ test('editing: by the sender, told to all', async (t) => {
     const { data, id } = await stream.next('messageUpdated')
     t.type(id, 'string')
     const { eventSeq, ...shown } = data
-    t.strictSame(shown, edited)
+    t.strictSame(shown, shared(edited))
     t.equal(eventSeq, 3)
   }
   t.match(await bob.call('PATCH', `/api/chat/messages/${message.id}`, { text: 'x' }), { status: 403, body: { code: 'FORBIDDEN' } })
@@ -209,14 +219,14 @@ test('deleting: a tombstone in the same place, once', async (t) => {
   t.match(await stranger.call('DELETE', `/api/chat/messages/${one.id}`), { status: 404, body: { code: 'NOT_FOUND' } })
   const { status, body } = await alice.call<Message>('DELETE', `/api/chat/messages/${one.id}`)
   t.equal(status, 200)
-  t.strictSame(body, { ...one, text: '', deletedAt: body.deletedAt })
+  t.strictSame(body, { ...one, text: '', deletedAt: body.deletedAt, deletedBy: 'alice' })
   t.match(body.deletedAt, /Z$/)
   const again = await alice.call<Message>('DELETE', `/api/chat/messages/${one.id}`)
   t.strictSame([again.status, again.body], [200, body], 'again: the same answer')
   for (const stream of [mine, theirs]) {
     const { data } = await stream.next('messageDeleted')
     const { eventSeq: _, ...shown } = data
-    t.strictSame(shown, body)
+    t.strictSame(shown, shared(body))
   }
   await alice.send(conversationId, 'marker')
   t.equal((await theirs.until(({ data }) => data.text === 'marker')).length, 1, 'again: no event')
@@ -277,7 +287,7 @@ test('the display name and picture of the sender follow their token', async (t) 
   await alice.send(conversationId, 'x')
   await user(app, 'alice', { name: 'Alice B.' }).arrive()
   const { messages: [message] } = await history(bob, conversationId)
-  t.strictSame(message?.sender, { userId: 'alice', displayName: 'Alice B.', avatar: null })
+  t.strictSame(message?.sender, { userId: 'alice', displayName: 'Alice B.', avatar: null, isBot: false })
 })
 
 test('who is no participant finds nothing', async (t) => {
