@@ -49,7 +49,8 @@ export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow
   const tag = newTag()
   const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, byUserId, createdAt }) =>
     [conversation.num, seq, type, userId, messageSeq, detail, byUserId, createdAt]))
-  const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) => [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
+  const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) =>
+    [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
   const statement = statements(dialect)
   const takePosition = async (text: string, ...params: string[]): Promise<number> => {
     const [row] = await sql.query<{ position: bigint }>(text, ...params)

@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader'
 import type { Conversation } from '../schemas/conversations.js'
-import type { OwnMessage, ReactionPage } from '../schemas/messages.js'
+import type { OwnMessage } from '../schemas/messages.js'
 import type { UserProfile } from '../schemas/users.js'
 import type { Database } from './database.js'
 import { findAllFollowables, findFollowables, type Followable, type Tagged } from './followable.js'
@@ -11,14 +11,13 @@ import { findChangedSince, findEvents, findJoinedSince, findSeqsAt, type LogPage
 import { findMentions, type MentionPlace } from './reads/mentions.js'
 import { findMessage, findMessages, findMessagesAround, findPlace, type MessagePlace, type PageBounds } from './reads/messages.js'
 import { findDeadNodes, findLapsedOnline, findLapsedTyping, findStreamExpiry, findTypingOf, type DeadNode, type Typist } from './reads/presence.js'
-import { findReactions, type ReactionPlace } from './reads/reactions.js'
+import { findReactions, type ReactionBounds } from './reads/reactions.js'
 import { findPasswordHash, findUser, shareConversation } from './reads/users.js'
 
 export type { ListPlace } from './reads/conversations.js'
 export type { LoggedEvent } from './reads/log.js'
 export type { MentionPlace } from './reads/mentions.js'
 export type { MessagePlace } from './reads/messages.js'
-export type { ReactionPlace } from './reads/reactions.js'
 
 /** Maximum number of keys in one query. */
 const BATCH_MAX = 1000
@@ -79,7 +78,7 @@ export class Queries {
     return await findMessages(this.#database, conversation, userId, bounds)
   }
 
-  async messagesAround (conversation: Followable, userId: string, seq: number, limit: number): Promise<{ messages: OwnMessage[], hasMore: boolean, hasMoreAfter: boolean }> {
+  async messagesAround (conversation: Followable, userId: string, seq: number, limit: number): ReturnType<typeof findMessagesAround> {
     return await findMessagesAround(this.#database, conversation, userId, seq, limit)
   }
 
@@ -93,15 +92,15 @@ export class Queries {
     return await findPlace(this.#database, messageId, userId)
   }
 
-  async replies ({ num, seq, conversationId }: MessagePlace, userId: string, bounds: PageBounds): Promise<{ messages: OwnMessage[], hasMore: boolean }> {
+  async replies ({ num, seq, conversationId }: MessagePlace, userId: string, bounds: PageBounds): ReturnType<typeof findMessages> {
     return await findMessages(this.#database, { num, conversationId, replyTo: seq }, userId, bounds)
   }
 
-  async reactions (of: MessagePlace, page: { emoji: string | undefined, limit: number, behind: ReactionPlace | undefined }): Promise<{ reactions: ReactionPage['reactions'], next: ReactionPlace | undefined }> {
+  async reactions (of: MessagePlace, page: ReactionBounds): ReturnType<typeof findReactions> {
     return await findReactions(this.#database, of, page)
   }
 
-  async mentions (userId: string, behind: MentionPlace | undefined, limit: number): Promise<{ messages: OwnMessage[], next: MentionPlace | undefined }> {
+  async mentions (userId: string, behind: MentionPlace | undefined, limit: number): ReturnType<typeof findMentions> {
     return await findMentions(this.#database, userId, behind, limit)
   }
 

@@ -46,7 +46,9 @@ export function renderMessage (row: Rendered, conversationId: string, sender: Pr
 }
 
 /** The message as another one quotes it. */
-export function renderQuote (row: Pick<Rendered, 'id' | 'seq' | 'senderId' | 'text' | 'type' | 'replyCount' | 'deletedAt'>, sender: Profile): Quote {
+export function renderQuote (
+  row: Pick<Rendered, 'id' | 'seq' | 'senderId' | 'text' | 'type' | 'replyCount' | 'deletedAt'>, sender: Profile
+): Quote {
   // A code point takes at most two units.
   const characters = row.text.length <= QUOTE_MAX ? undefined : Array.from(row.text.slice(0, 2 * QUOTE_MAX + 2))
   const truncated = characters !== undefined && characters.length > QUOTE_MAX
@@ -71,8 +73,10 @@ export const renderMentions = (entries: readonly MentionEntry[], profileOf: (use
 export const writeMentions = (entries: readonly MentionEntry[]): string | null =>
   entries.length === 0 ? null : JSON.stringify(entries.map(({ userId, start, length }) => [userId, start, length]))
 
-export const readMentions = (text: string | null): MentionEntry[] =>
-  text === null ? [] : (JSON.parse(text) as Array<[string, number | null, number | null]>).map(([userId, start, length]) => ({ userId, start, length }))
+export function readMentions (text: string | null): MentionEntry[] {
+  const entries = text === null ? [] : JSON.parse(text) as Array<[string, number | null, number | null]>
+  return entries.map(([userId, start, length]) => ({ userId, start, length }))
+}
 
 /** Counts of reactions in their column: null where there are none. */
 export const writeReactions = (reactions: readonly ReactionCount[]): string | null =>

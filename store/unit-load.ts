@@ -85,7 +85,7 @@ class Loader {
   async insideConversations (keys: Keys): Promise<void> {
     if (keys.messages.length > 0) await this.#messages(keys.messages)
     await this.#participants([...keys.participants, ...this.#placesOf(keys.messages)])
-    // the rest is loaded only where the caller participates
+    // The rest is loaded only if the caller participates.
     const others = keys.others.filter(key => this.#participates(key))
     if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
     for (const key of keys.profilesOfOthers) if (this.#participates(key)) keys.profiles.add(key[2])
@@ -179,7 +179,8 @@ class Loader {
          JOIN chat_messages m ON m.conversation = k.conversation AND m.seq = k.seq`, JSON.stringify(quoted)))
     }
     const userIds = new Set<string>()
-    const shown = [...rows.flatMap(row => this.#shownBy(row)), ...rowsOf(repliedIds).map(({ conversation, senderId }) => ({ conversation, userId: senderId }))]
+    const senders = rowsOf(repliedIds).map(({ conversation, senderId: userId }) => ({ conversation, userId }))
+    const shown = [...rows.flatMap(row => this.#shownBy(row)), ...senders]
     for (const { conversation, userId } of shown) {
       if (this.map.participant(conversation.id, userId) === undefined) userIds.add(userId)
     }
@@ -188,7 +189,8 @@ class Loader {
 
   #shownBy ({ conversation, replyTo, mentions }: MessageRow): Array<{ conversation: ConversationRow, userId: string }> {
     const quoted = replyTo === null ? undefined : this.map.messageAt(conversation, replyTo)
-    return [...(quoted === undefined ? [] : [quoted.senderId]), ...readMentions(mentions).map(({ userId }) => userId)].map(userId => ({ conversation, userId }))
+    const userIds = [...(quoted === undefined ? [] : [quoted.senderId]), ...readMentions(mentions).map(({ userId }) => userId)]
+    return userIds.map(userId => ({ conversation, userId }))
   }
 
   async #profiles (userIds: string[]): Promise<void> {

@@ -16,7 +16,8 @@ export class Conflict extends Error {
 const statements = perDialect(dialect => ({
   insertUsers: insert(tables.users, dialect, ['id', 'displayName', 'avatar', 'passwordHash', 'profileAt', 'createdAt', 'isOnline', 'isHidden',
     'onlineUntil', 'lastSeen', 'metadata'], 'ON CONFLICT (id) DO NOTHING'),
-  updateUsers: update(tables.users, dialect, ['id'], ['displayName', 'avatar', 'profileAt', 'isOnline', 'isHidden', 'onlineUntil', 'lastSeen', 'metadata']),
+  updateUsers: update(tables.users, dialect, ['id'], ['displayName', 'avatar', 'profileAt', 'isOnline', 'isHidden', 'onlineUntil', 'lastSeen',
+    'metadata']),
   insertConversations: insert(tables.conversations, dialect, ['id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt'],
     'ON CONFLICT (id) DO NOTHING RETURNING id, num'),
   insertParticipants: insert(tables.participants, dialect, ['conversation', 'userId', 'role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq',
@@ -83,14 +84,18 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
   }
 }
 
-async function writeWhatHangsOnMessages (sql: Sql, statement: ReturnType<typeof statements>, { reactions, blanked, mentions, newMessages }: Changes): Promise<void> {
+async function writeWhatHangsOnMessages (
+  sql: Sql, statement: ReturnType<typeof statements>, { reactions, blanked, mentions, newMessages }: Changes
+): Promise<void> {
   const changed = [...reactions.values()]
   // A reaction that was taken back and set again is a new one.
   const gone = changed.filter(({ existed }) => existed)
   const set = changed.filter(({ reacted }) => reacted)
   if (gone.length > 0) await write(sql, statement.deleteReactions, gone.map(({ row }) => row))
   if (set.length > 0) await write(sql, statement.insertReactions, set.map(({ row }) => row))
-  if (blanked.size > 0) await write(sql, statement.deleteReactionsOfMessages, Array.from(blanked, ({ conversation, seq }) => ({ conversation, messageSeq: seq })))
+  if (blanked.size > 0) {
+    await write(sql, statement.deleteReactionsOfMessages, Array.from(blanked, ({ conversation, seq }) => ({ conversation, messageSeq: seq })))
+  }
 
   const fresh = new Set(newMessages)
   const before = [...mentions.keys()].filter(message => !fresh.has(message))

@@ -22,6 +22,10 @@ export interface Moment {
   ticks: number
 }
 
+/** What a message is sent with. */
+export type SentMessage =
+  Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type' | 'metadata' | 'replyTo' | 'mentions' | 'mentionsAll' | 'contentHash'>
+
 /**
  * A transaction as one of its commands sees it: a unit of work over an identity map. Commands read and change the rows of
  * the map, which they share; the changes of all of them are written together.
@@ -229,8 +233,8 @@ export class Unit {
     this.#changes.groupsMade.set(userId, { conversations: 0, groupsMade, groupsUntil })
   }
 
-  /** Gives the message its numbers: the conversation's next, and the sender's next. */
-  addMessage (sender: ParticipantRow, sent: Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type' | 'metadata' | 'replyTo' | 'mentions' | 'mentionsAll' | 'contentHash'>): MessageRow {
+  /** Adds a message with the next number of the conversation and of the sender. */
+  addMessage (sender: ParticipantRow, sent: SentMessage): MessageRow {
     this.#changes.count++
     const { conversation } = sender
     conversation.messageSeq++

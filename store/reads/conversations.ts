@@ -14,7 +14,8 @@ export interface ListPlace { activity: number, num: number }
 /** Position of a conversation's latest activity. A version without that column sets `updated_at` after `logged_at`. */
 const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.activity END'
 
-const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'activity', 'messageSeq', 'participantCount'])
+const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'activity',
+  'messageSeq', 'participantCount'])
 const mark = select(tables.participants, 'k', ['readSeq'])
 
 /** One's own messages, those among them up to the read mark, and the deleted ones of others after it. */

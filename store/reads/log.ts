@@ -97,7 +97,9 @@ export async function findEvents (database: Database, conversationId: string, af
   const [first] = rows
   const found = rows.map(row => ({ row, logged: event.read(row) }))
   const reactions = found.flatMap(({ row, logged: { type, messageSeq, userId, detail } }) =>
-    type === 'reaction' && messageSeq !== null && detail !== null ? [{ conversation: conversation.read(row).num, messageSeq, userId, emoji: detail }] : [])
+    type === 'reaction' && messageSeq !== null && detail !== null
+      ? [{ conversation: conversation.read(row).num, messageSeq, userId, emoji: detail }]
+      : [])
   const reacted = await findReacted(database, reactions)
   const events = found.map(({ row, logged }) => {
     const { userId, messageSeq, detail } = logged
@@ -107,7 +109,8 @@ export async function findEvents (database: Database, conversationId: string, af
       tag: row.tag,
       displayName: row.display_name ?? userId,
       message,
-      reacted: message?.deletedAt === null && messageSeq !== null && detail !== null && reacted.has(reactedKey({ messageSeq, userId, emoji: detail }))
+      reacted: message?.deletedAt === null && messageSeq !== null && detail !== null &&
+        reacted.has(reactedKey({ messageSeq, userId, emoji: detail }))
     }
   })
   return { ...first === undefined ? { num: 0, type: 'group', title: null } : conversation.read(first), events }

@@ -11,8 +11,8 @@ import * as tables from '../tables.js'
 import { findOwnReactions } from './reactions.js'
 import { findProfiles } from './users.js'
 
-const message = select(tables.messages, 'm', ['id', 'conversation', 'seq', 'senderId', 'clientId', 'text', 'type', 'createdAt', 'editedAt', 'deletedAt',
-  'deletedBy', 'metadata', 'replyTo', 'replyCount', 'mentions', 'mentionsAll', 'reactions'])
+const message = select(tables.messages, 'm', ['id', 'conversation', 'seq', 'senderId', 'clientId', 'text', 'type', 'createdAt', 'editedAt',
+  'deletedAt', 'deletedBy', 'metadata', 'replyTo', 'replyCount', 'mentions', 'mentionsAll', 'reactions'])
 const sender = select(tables.users, 's', ['displayName', 'avatar', 'isBot'])
 const quoted = select(tables.messages, 'm', ['id', 'conversation', 'seq', 'senderId', 'text', 'type', 'replyCount', 'deletedAt'])
 const place = select(tables.conversations, 'c', ['id'])
@@ -102,7 +102,9 @@ export async function renderOwnMessages<Row> (
 }
 
 /** Renders the message of each row that has one, as events carry it. */
-export async function renderMessages<Row> (database: Database, rows: Row[], conversationIdOf: (row: Row, found: Found) => string): Promise<Map<Row, Message>> {
+export async function renderMessages<Row> (
+  database: Database, rows: Row[], conversationIdOf: (row: Row, found: Found) => string
+): Promise<Map<Row, Message>> {
   const found = read(rows)
   const messages = await render(database, found, conversationIdOf)
   return new Map(found.map(({ row }, index) => [row, messages[index]!]))

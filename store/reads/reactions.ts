@@ -49,9 +49,18 @@ export const reactedKey = ({ messageSeq, userId, emoji }: { messageSeq: number, 
 /** A place among the reactions to a message, which are ordered by time. */
 export interface ReactionPlace { createdAt: number, userId: string, emoji: string }
 
+/** A page of the reactions to a message. */
+export interface ReactionBounds {
+  /** In canonical form. Undefined: any. */
+  emoji: string | undefined
+  limit: number
+  /** Undefined: from the first on. */
+  behind: ReactionPlace | undefined
+}
+
 /** Reactions to a message, oldest first, from behind a place in that order. Those to a deleted message are not told. */
 export async function findReactions (
-  { read }: Database, { num, seq }: { num: number, seq: number }, { emoji, limit, behind }: { emoji: string | undefined, limit: number, behind: ReactionPlace | undefined }
+  { read }: Database, { num, seq }: { num: number, seq: number }, { emoji, limit, behind }: ReactionBounds
 ): Promise<{ reactions: ReactionPage['reactions'], next: ReactionPlace | undefined }> {
   const from = behind ?? { createdAt: -1, userId: '', emoji: '' }
   const rows = await read.query(

@@ -1,10 +1,10 @@
-// SQL by hand for what requests read: PostgreSQL has our statements prepared on each connection, and Prisma's own not.
+// SQL by hand for profiles, which requests read: on PostgreSQL, this SQL is prepared once per connection, Prisma's is not.
 import type { Profile, User, UserProfile } from '../../schemas/users.js'
 import type { Database } from '../database.js'
 import { isoTimeOrNull } from '../rendering.js'
 import type { PrismaReader } from '../prisma.js'
 import type { Sql } from '../sql.js'
-import { keyed, select, type RowOf } from '../table.js'
+import { keyed, select } from '../table.js'
 import * as tables from '../tables.js'
 
 export const userColumns = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot', 'isOnline', 'lastSeen'])
@@ -19,7 +19,7 @@ export function readProfile (row: unknown): Profile {
   return { userId: id, ...rest }
 }
 
-export const renderUser = ({ id, displayName, avatar, isBot, isOnline, lastSeen }: Pick<RowOf<typeof tables.users>, 'id' | 'displayName' | 'avatar' | 'isBot' | 'isOnline' | 'lastSeen'>): User =>
+export const renderUser = ({ id, displayName, avatar, isBot, isOnline, lastSeen }: ReturnType<typeof userColumns.read>): User =>
   ({ userId: id, displayName, avatar, isBot, isOnline, lastSeen: isoTimeOrNull(lastSeen) })
 
 /** A user as they see themselves, and as those see them who share a conversation with them. */
@@ -39,7 +39,7 @@ export async function shareConversation (read: Sql, userId: string, otherId: str
 }
 
 /** What is shown of users, by id. */
-export async function findProfiles ({ read, dialect }: Pick<Database, 'read' | 'dialect'>, userIds: readonly string[]): Promise<Map<string, Profile>> {
+export async function findProfiles ({ read, dialect }: Database, userIds: readonly string[]): Promise<Map<string, Profile>> {
   if (userIds.length === 0) return new Map()
   const rows = await read.query(`SELECT ${profile.columns} FROM ${keyed(tables.users, dialect, ['id'])} k JOIN chat_users u ON u.id = k.id`,
     JSON.stringify(userIds.map(id => [id])))

@@ -1,6 +1,6 @@
 import { test, type Test } from 'tap'
 import type { Conversation } from '../../schemas/conversations.js'
-import type { Message, MessagePage } from '../../schemas/messages.js'
+import type { OwnMessage as Message, MessagePage } from '../../schemas/messages.js'
 import type { EventReader, StreamEvent } from '../event-reader.js'
 import { build, buildListening, user, users, type User } from '../helper.js'
 
