@@ -1,5 +1,5 @@
-// `npm run docs`: writes docs/reference.md, and the table of events in README.md, from the catalogues that the server runs
-// by. With --check it only tells whether they are up to date.
+// `npm run docs`: writes docs/reference.md, the client's list of events, and the table of events in README.md, from the
+// catalogues that the server runs by. With --check it only tells whether they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { TSchema } from 'typebox'
@@ -56,6 +56,18 @@ ${events(ephemeralEvents)}
 ${events(streamEvents)}
 `
 
+/** The client's own list: it takes types from schemas/, but no code. */
+const eventNames = `import type { EventType } from '../../schemas/events.js'
+
+/**
+ * The events of the catalogue. An \`EventSource\` needs a listener for each name, and only these have callbacks: an event
+ * named \`error\` must not call \`onError\`. Written by \`npm run docs\` from schemas/events.ts.
+ */
+export const eventNames: readonly EventType[] = [
+${Object.keys(eventMeanings).map(name => `  '${name}'`).join(',\n')}
+]
+`
+
 /** The file with another text between the two markers of that name. */
 function withPart (path: string, name: string, part: string): string {
   const [start, end] = [`<!-- ${name}: written by npm run docs -->`, `<!-- end of ${name} -->`]
@@ -65,7 +77,7 @@ function withPart (path: string, name: string, part: string): string {
   return `${before.slice(0, from)}${start}\n${part}\n${before.slice(to)}`
 }
 
-const files = { 'docs/reference.md': reference, 'README.md': withPart('README.md', 'events', overview) }
+const files = { 'docs/reference.md': reference, 'client/stream/event-names.ts': eventNames, 'README.md': withPart('README.md', 'events', overview) }
 
 for (const [path, text] of Object.entries(files)) {
   const file = new URL(path, root)

@@ -2,7 +2,8 @@ import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
 import type { Transaction } from './event-log.js'
 import type { Quota } from './quotas.js'
-import type { ConversationRow, EventRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
+import type { ConversationRow, EventRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
+import type { Table } from './table.js'
 
 /** What one transaction changes and emits, collected from its commands. */
 export class Changes {
@@ -31,12 +32,8 @@ export class Changes {
   readonly groupsMade = new Map<string, Quota>()
   readonly newMessages: MessageRow[] = []
   readonly changedMessages = new Set<MessageRow>()
-  /** Reactions that are set or taken back, by key; and whether there was a row before. */
-  readonly reactions = new Map<string, { row: ReactionRow, existed: boolean, reacted: boolean }>()
-  /** Messages that lose all reactions. */
-  readonly blanked = new Set<MessageRow>()
-  /** Whom messages mention from now on. An empty id stands for everybody. */
-  readonly mentions = new Map<MessageRow, string[]>()
+  /** Rows that the map does not hold, by table: those that are deleted, by the values of some fields, and then those that are inserted. */
+  readonly rows = new Map<Table<unknown>, { deleted: object[], inserted: object[] }>()
   readonly newStreams = new Set<StreamRow>()
   readonly changedStreams = new Set<StreamRow>()
   readonly closedStreams = new Set<string>()

@@ -36,7 +36,19 @@ type ColumnsOf<Model> = { readonly [Field in keyof Model]: ColumnThatHolds<Held<
 /** A structural type, so that a column of `word` is accepted for text. */
 type ColumnThatHolds<Value> = { readonly type: ColumnType, readonly nullable: null extends Value ? true : false, read(value: unknown): Value }
 
-export interface Table<Columns> {
+/** What holds for all rows of a table. */
+interface About<Field extends string> {
+  /** Fields of the primary key. */
+  readonly key: readonly Field[]
+  /** How rows are written. `write-check.ts` checks the privileges for that. */
+  readonly writes: ReadonlyArray<'insert' | 'update' | 'delete'>
+  /** Whether `transfer.ts` copies the rows: not if they are of no use without the processes that wrote them. */
+  readonly isCopied: boolean
+  /** Tables that foreign keys refer to. They are copied first. Default: none. */
+  readonly references?: ReadonlyArray<Table<unknown>>
+}
+
+export interface Table<Columns> extends About<string> {
   readonly name: string
   readonly columns: Columns
 }
@@ -49,8 +61,10 @@ export type FieldOf<T extends Table<unknown>> = keyof T['columns'] & string
 export type RowOf<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> = { [F in Field]: ValueOf<T['columns'][F]> }
 
 /** Describes the table of a Prisma model. */
-export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<keyof C, keyof Model>, never>>(name: string, columns: C) => Table<C> {
-  return (name, columns) => ({ name, columns })
+export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<keyof C, keyof Model>, never>>(
+name: string, columns: C, about: About<keyof C & string>
+) => Table<C> {
+  return (name, columns, about) => ({ name, columns, ...about })
 }
 
 /** The column of a field. The `@map` of models.prisma follows the same rule; a test compares both with the databases. */
@@ -123,6 +137,10 @@ export function perDialect<Statements> (make: (dialect: Dialect) => Statements):
 export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
   return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))
 }
+
+/** All fields of a table. */
+export const fieldsOf = <T extends Table<unknown>>({ columns }: T): Array<FieldOf<T>> =>
+  Object.keys(columns as Columns) as Array<FieldOf<T>>
 
 /** The names and types of all columns of a table. */
 export function columnTypes ({ columns }: Table<unknown>): Record<string, ColumnType> {

@@ -10,7 +10,7 @@ export const meta = tableOf<models.Meta>()('chat_meta', {
   position: bigint,
   clockBoot: nullable(text),
   clockOffset: bigint
-})
+}, { key: ['id'], writes: ['update'], isCopied: false })
 
 export const users = tableOf<models.User>()('chat_users', {
   id: text,
@@ -26,7 +26,7 @@ export const users = tableOf<models.User>()('chat_users', {
   metadata: nullable(text),
   isBot: boolean,
   stateVersion: int
-})
+}, { key: ['id'], writes: ['insert', 'update'], isCopied: true })
 
 export const conversations = tableOf<models.Conversation>()('chat_conversations', {
   num: int,
@@ -44,7 +44,7 @@ export const conversations = tableOf<models.Conversation>()('chat_conversations'
   position: bigint,
   prunedPosition: bigint,
   participantCount: int
-})
+}, { key: ['num'], writes: ['insert', 'update'], isCopied: true })
 
 export const participants = tableOf<models.Participant>()('chat_participants', {
   conversation: int,
@@ -55,7 +55,7 @@ export const participants = tableOf<models.Participant>()('chat_participants', {
   deliveredSeq: int,
   readSeq: int,
   typingUntil: nullable(bigint)
-})
+}, { key: ['conversation', 'userId'], writes: ['insert', 'update', 'delete'], isCopied: true, references: [conversations, users] })
 
 export const formerParticipants = tableOf<models.FormerParticipant>()('chat_former_participants', {
   conversation: int,
@@ -63,7 +63,7 @@ export const formerParticipants = tableOf<models.FormerParticipant>()('chat_form
   joinedSeq: int,
   deliveredSeq: int,
   readSeq: int
-})
+}, { key: ['conversation', 'deliveredSeq', 'userId'], writes: ['insert'], isCopied: true, references: [conversations] })
 
 export const messages = tableOf<models.Message>()('chat_messages', {
   id: text,
@@ -86,7 +86,7 @@ export const messages = tableOf<models.Message>()('chat_messages', {
   reactions: nullable(text),
   contentHash: nullable(text),
   deletedBy: nullable(text)
-})
+}, { key: ['id'], writes: ['insert', 'update'], isCopied: true, references: [conversations, users] })
 
 export const reactions = tableOf<models.Reaction>()('chat_reactions', {
   conversation: int,
@@ -94,9 +94,13 @@ export const reactions = tableOf<models.Reaction>()('chat_reactions', {
   userId: text,
   emoji: text,
   createdAt: bigint
-})
+}, { key: ['conversation', 'messageSeq', 'userId', 'emoji'], writes: ['insert', 'delete'], isCopied: true, references: [conversations] })
 
-export const mentions = tableOf<models.Mention>()('chat_mentions', { conversation: int, userId: text, seq: int })
+export const mentions = tableOf<models.Mention>()(
+  'chat_mentions',
+  { conversation: int, userId: text, seq: int },
+  { key: ['conversation', 'userId', 'seq'], writes: ['insert', 'delete'], isCopied: true, references: [conversations] }
+)
 
 export const events = tableOf<models.Event>()('chat_events', {
   conversation: int,
@@ -109,16 +113,20 @@ export const events = tableOf<models.Event>()('chat_events', {
   detail: nullable(text),
   byUserId: nullable(text),
   createdAt: bigint
-})
+}, { key: ['conversation', 'seq'], writes: ['insert'], isCopied: true, references: [conversations] })
 
 export const quotas = tableOf<models.Quota>()('chat_quotas', {
   userId: text,
   conversations: int,
   groupsMade: int,
   groupsUntil: nullable(bigint)
-})
+}, { key: ['userId'], writes: ['insert', 'update'], isCopied: true })
 
-export const nodes = tableOf<models.Node>()('chat_nodes', { id: text, host: text, pid: int, expiresAt: bigint })
+export const nodes = tableOf<models.Node>()(
+  'chat_nodes',
+  { id: text, host: text, pid: int, expiresAt: bigint },
+  { key: ['id'], writes: ['insert', 'update', 'delete'], isCopied: false }
+)
 
 export const streams = tableOf<models.Stream>()('chat_streams', {
   id: text,
@@ -126,7 +134,7 @@ export const streams = tableOf<models.Stream>()('chat_streams', {
   userId: text,
   conversationId: nullable(text),
   expiresAt: nullable(bigint)
-})
+}, { key: ['id'], writes: ['insert', 'update', 'delete'], isCopied: false, references: [nodes] })
 
 export const tickets = tableOf<models.Ticket>()('chat_tickets', {
   id: text,
@@ -134,6 +142,10 @@ export const tickets = tableOf<models.Ticket>()('chat_tickets', {
   conversationId: nullable(text),
   expiresAt: bigint,
   tokenExpiresAt: nullable(bigint)
-})
+}, { key: ['id'], writes: ['insert', 'update', 'delete'], isCopied: false })
 
-export const counters = tableOf<models.Counter>()('chat_counters', { id: text, count: int, expiresAt: bigint })
+export const counters = tableOf<models.Counter>()(
+  'chat_counters',
+  { id: text, count: int, expiresAt: bigint },
+  { key: ['id'], writes: ['insert', 'update', 'delete'], isCopied: false }
+)

@@ -1,30 +1,14 @@
 // SQL by hand: whole tables in one transaction, with one parameter per page. A row costs 2 µs of CPU; Prisma's createMany, 200.
 import type { Database } from './database.js'
 import type { Param, Sql } from './sql.js'
-import { columnOf, columnTypes, select, type FieldOf, type Table } from './table.js'
+import { columnOf, columnTypes, select, type Table } from './table.js'
 import * as tables from './tables.js'
 
-type Tables = typeof tables
-/** The fields of each table's key, in whose order it is read; null for a table that is not copied. Referenced tables come first. */
-type Keys = { readonly [Name in keyof Tables]: ReadonlyArray<FieldOf<Tables[Name]>> | null }
+/** Tables that are copied, those that others refer to first. The target has its row of `chat_meta` already, which is updated. */
+const copied = (Object.values(tables) as Array<Table<unknown>>).filter(({ isCopied }) => isCopied).sort((a, b) => depthOf(a) - depthOf(b))
 
-const keys: Keys = {
-  users: ['id'],
-  conversations: ['num'],
-  participants: ['conversation', 'userId'],
-  formerParticipants: ['conversation', 'deliveredSeq', 'userId'],
-  quotas: ['userId'],
-  messages: ['id'],
-  reactions: ['conversation', 'messageSeq', 'userId', 'emoji'],
-  mentions: ['conversation', 'userId', 'seq'],
-  events: ['conversation', 'seq'],
-  // The target has its row already, which is updated.
-  meta: null,
-  // These are of no use without the processes that wrote them.
-  nodes: null,
-  streams: null,
-  tickets: null,
-  counters: null
+function depthOf ({ references = [] }: Table<unknown>): number {
+  return Math.max(0, ...references.map(table => depthOf(table) + 1))
 }
 
 const meta = select(tables.meta, 'm', ['position'])
@@ -52,11 +36,7 @@ export async function transfer (source: Database, target: Database): Promise<Rec
     const [user] = await sql.query('SELECT 1 FROM chat_users LIMIT 1')
     if (meta.read(row).position > 0 || user !== undefined) throw new TransferError('The target holds a chat already')
     const counts: Record<string, number> = {}
-    for (const [name, key] of Object.entries(keys)) {
-      if (key === null) continue
-      const table = tables[name as keyof Tables]
-      counts[table.name] = await copy(table, key.map(columnOf), source, sql, target)
-    }
+    for (const table of copied) counts[table.name] = await copy(table, source, sql, target)
     const { position } = await source.prisma.meta.findFirstOrThrow()
     await sql.execute('UPDATE chat_meta SET identity = ?, position = ? WHERE id = 1', source.identity, Number(position))
     await sql.execute('UPDATE chat_users SET is_online = false, online_until = NULL')
@@ -68,8 +48,9 @@ export async function transfer (source: Database, target: Database): Promise<Rec
   })
 }
 
-async function copy (table: Table<unknown>, key: string[], source: Database, sql: Sql, target: Database): Promise<number> {
+async function copy (table: Table<unknown>, source: Database, sql: Sql, target: Database): Promise<number> {
   const { name } = table
+  const key = table.key.map(columnOf)
   const columns = columnTypes(table)
   const names = Object.keys(columns)
   const place = (values: unknown[]): string => values.map(() => '?').join(', ')

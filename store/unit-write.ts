@@ -5,7 +5,7 @@ import { appendEvents } from './event-log.js'
 import { insertFormer } from './marks.js'
 import { addConversations, setGroupsMade } from './quotas.js'
 import type { Sql } from './sql.js'
-import { insert, keyed, perDialect, remove, update, type Bulk, type Written } from './table.js'
+import { fieldsOf, insert, keyed, perDialect, remove, update, type Bulk, type Table, type Written } from './table.js'
 import * as tables from './tables.js'
 
 /** Another transaction wrote the same new row at the same moment. The commands have to be loaded and decided again. */
@@ -28,11 +28,6 @@ const statements = perDialect(dialect => ({
     'metadata', 'replyTo', 'mentions', 'mentionsAll', 'contentHash']),
   updateMessages: update(tables.messages, dialect, ['id'], ['text', 'editedAt', 'deletedAt', 'firstTextHash', 'metadata', 'replyCount', 'mentions',
     'mentionsAll', 'reactions', 'deletedBy']),
-  deleteReactions: remove(tables.reactions, dialect, ['conversation', 'messageSeq', 'userId', 'emoji']),
-  insertReactions: insert(tables.reactions, dialect, ['conversation', 'messageSeq', 'userId', 'emoji', 'createdAt'], 'ON CONFLICT DO NOTHING'),
-  deleteReactionsOfMessages: remove(tables.reactions, dialect, ['conversation', 'messageSeq']),
-  deleteMentionsOfMessages: remove(tables.mentions, dialect, ['conversation', 'seq']),
-  insertMentions: insert(tables.mentions, dialect, ['conversation', 'userId', 'seq'], 'ON CONFLICT DO NOTHING'),
   insertStreams: insert(tables.streams, dialect, ['id', 'nodeId', 'userId', 'conversationId', 'expiresAt']),
   updateStreams: update(tables.streams, dialect, ['id'], ['expiresAt']),
   deleteStreams: remove(tables.streams, dialect, ['id']),
@@ -69,7 +64,7 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
   if (changes.changedParticipants.size > 0) await write(sql, statement.updateParticipants, changes.changedParticipants)
   if (changes.newMessages.length > 0) await write(sql, statement.insertMessages, changes.newMessages)
   if (changes.changedMessages.size > 0) await write(sql, statement.updateMessages, changes.changedMessages)
-  if (changes.reactions.size > 0 || changes.mentions.size > 0 || changes.blanked.size > 0) await writeWhatHangsOnMessages(sql, statement, changes)
+  for (const [table, { deleted, inserted }] of changes.rows) await writeRows(sql, rowStatements(dialect), table, deleted, inserted)
   if (changes.closedStreams.size > 0) await write(sql, statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
   if (changes.newStreams.size > 0) await write(sql, statement.insertStreams, changes.newStreams)
   if (changes.changedStreams.size > 0) await write(sql, statement.updateStreams, changes.changedStreams)
@@ -84,24 +79,32 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
   }
 }
 
-async function writeWhatHangsOnMessages (
-  sql: Sql, statement: ReturnType<typeof statements>, { reactions, blanked, mentions, newMessages }: Changes
-): Promise<void> {
-  const changed = [...reactions.values()]
-  // A reaction that was taken back and set again is a new one.
-  const gone = changed.filter(({ existed }) => existed)
-  const set = changed.filter(({ reacted }) => reacted)
-  if (gone.length > 0) await write(sql, statement.deleteReactions, gone.map(({ row }) => row))
-  if (set.length > 0) await write(sql, statement.insertReactions, set.map(({ row }) => row))
-  if (blanked.size > 0) {
-    await write(sql, statement.deleteReactionsOfMessages, Array.from(blanked, ({ conversation, seq }) => ({ conversation, messageSeq: seq })))
-  }
+/** Makes the statements for rows that the map does not hold once for each table, and each set of fields. */
+const rowStatements = perDialect(dialect => ({
+  insert: onceFor(table => insert(table, dialect, fieldsOf(table), 'ON CONFLICT DO NOTHING')),
+  delete: onceFor((table, fields) => remove(table, dialect, fields as never[]))
+}))
 
-  const fresh = new Set(newMessages)
-  const before = [...mentions.keys()].filter(message => !fresh.has(message))
-  if (before.length > 0) await write(sql, statement.deleteMentionsOfMessages, before)
-  const mentioned = Array.from(mentions, ([{ conversation, seq }, userIds]) => userIds.map(userId => ({ conversation, userId, seq }))).flat()
-  if (mentioned.length > 0) await write(sql, statement.insertMentions, mentioned)
+function onceFor (make: (table: Table<unknown>, fields: string[]) => Bulk<object>): (table: Table<unknown>, fields?: string[]) => Bulk<object> {
+  const made = new Map<string, Bulk<object>>()
+  return (table, fields = []) => {
+    const name = [table.name, ...fields].join(' ')
+    let bulk = made.get(name)
+    if (bulk === undefined) made.set(name, bulk = make(table, fields))
+    return bulk
+  }
+}
+
+async function writeRows (
+  sql: Sql, statement: ReturnType<typeof rowStatements>, table: Table<unknown>, deleted: object[], inserted: object[]
+): Promise<void> {
+  const byFields = new Map<string, object[]>()
+  for (const values of deleted) {
+    const fields = Object.keys(values).join(' ')
+    byFields.set(fields, [...byFields.get(fields) ?? [], values])
+  }
+  for (const [fields, rows] of byFields) await write(sql, statement.delete(table, fields.split(' ')), rows)
+  if (inserted.length > 0) await write(sql, statement.insert(table), inserted)
 }
 
 async function write<Row> (sql: Sql, bulk: Bulk<Row>, rows: Iterable<Written<Row>>): Promise<number> {

@@ -11,6 +11,8 @@ import type { Kind, Named } from './named.js'
 import type { Quota } from './quotas.js'
 import { profileOf, readMentions, renderMentions, renderQuote, unknownProfile, type Shown } from './rendering.js'
 import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
+import type { FieldOf, RowOf, Table, Written } from './table.js'
+import * as tables from './tables.js'
 
 export type * from './rows.js'
 
@@ -266,30 +268,47 @@ export class Unit {
 
   /** Sets who is counted as mentioned: an empty id stands for everybody. */
   setMentions (message: MessageRow, userIds: Iterable<string>): void {
-    this.#changes.count++
-    this.#changes.mentions.set(message, [...userIds])
+    const { conversation, seq } = message
+    if (!this.#changes.newMessages.includes(message)) this.#delete(tables.mentions, { conversation, seq })
+    for (const userId of userIds) this.#insert(tables.mentions, { conversation, userId, seq })
   }
 
   /** Sets the user's reaction to a message with an emoji, or takes it back. */
-  setReaction (message: MessageRow, userId: string, emoji: string, reacted: boolean): void {
-    this.#changes.count++
-    const { conversation, seq: messageSeq } = message
-    const own = this.#map.ownReactions.get(keyOf(message.id, userId))
-    const key = keyOf(conversation.id, messageSeq, userId, emoji)
-    const existed = this.#changes.reactions.get(key)?.existed ?? own?.has(emoji) === true
+  setReaction ({ id, conversation, seq: messageSeq }: MessageRow, userId: string, emoji: string, reacted: boolean): void {
     const row: ReactionRow = { conversation, messageSeq, userId, emoji, createdAt: this.nowIn(conversation) }
-    if (reacted) own?.set(emoji, row)
-    else own?.delete(emoji)
-    this.#changes.reactions.set(key, { row, existed, reacted })
+    const own = this.#map.ownReactions.get(keyOf(id, userId))
+    if (reacted) {
+      own?.set(emoji, row)
+      this.#insert(tables.reactions, row)
+    } else {
+      own?.delete(emoji)
+      this.#delete(tables.reactions, { conversation, messageSeq, userId, emoji })
+    }
   }
 
   /** Takes all reactions to a message back. */
-  clearReactions (message: MessageRow): void {
+  clearReactions ({ conversation, seq: messageSeq }: MessageRow): void {
+    this.#delete(tables.reactions, { conversation, messageSeq })
+  }
+
+  /** Inserts a row of a table that the map does not hold. Where there is one with this key, it stays. */
+  #insert<T extends Table<unknown>> (table: T, row: Written<RowOf<T>>): void {
+    this.#rowsOf(table).inserted.push(row)
+  }
+
+  /** Deletes the rows that have these values, those that this transaction has inserted so far included. */
+  #delete<T extends Table<unknown>, Field extends FieldOf<T>> (table: T, values: Written<RowOf<T, Field>>): void {
+    const rows = this.#rowsOf(table)
+    const wanted = Object.entries(values)
+    rows.inserted = rows.inserted.filter(row => wanted.some(([field, value]) => (row as Record<string, unknown>)[field] !== value))
+    rows.deleted.push(values)
+  }
+
+  #rowsOf (table: Table<unknown>): { deleted: object[], inserted: object[] } {
     this.#changes.count++
-    for (const change of this.#changes.reactions.values()) {
-      if (change.row.conversation === message.conversation && change.row.messageSeq === message.seq) change.reacted = false
-    }
-    this.#changes.blanked.add(message)
+    let rows = this.#changes.rows.get(table)
+    if (rows === undefined) this.#changes.rows.set(table, rows = { deleted: [], inserted: [] })
+    return rows
   }
 
   openStream (stream: StreamRow): void {

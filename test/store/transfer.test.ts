@@ -29,6 +29,9 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
     await Promise.all(Array.from({ length: 100 }, async (_, index) => await ann.send(id, `n${n + index} \n👍 ' $1`, { clientId: `c${n + index}` })))
   }
   await bob.ok('PUT', `/api/chat/conversations/${id}/read`, { seq: 700 })
+  const rich = await ann.send(direct, 'Hello @bob', { metadata: { b: 1, a: [2] }, mentions: [{ userId: 'bob', start: 6, length: 4 }] })
+  await bob.send(direct, 'Yes', { replyToId: rich.id, mentionsAll: true })
+  await bob.ok('PUT', `/api/chat/messages/${rich.id}/reactions/${encodeURIComponent('👍')}`)
   const gone = await bob.send(direct, 'gone')
   await bob.ok('DELETE', `/api/chat/messages/${gone.id}`)
   await before.inject({ method: 'POST', url: '/api/auth/register', payload: { userId: 'dora', password: 'correct horse' } })
@@ -45,14 +48,17 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
   const shown = async (who: User) => await Promise.all([
     who.ok('GET', '/api/chat/conversations'),
     who.ok('GET', `/api/chat/conversations/${id}`),
-    who.ok('GET', `/api/chat/conversations/${id}/messages?after=300&limit=100`)
+    who.ok('GET', `/api/chat/conversations/${id}/messages?after=300&limit=100`),
+    who.ok('GET', `/api/chat/conversations/${direct}/messages`),
+    who.ok('GET', '/api/chat/mentions'),
+    who.ok('GET', `/api/chat/messages/${rich.id}/reactions`)
   ])
   await Promise.all([stream.close(), all.close()])
   await sleep(100)
   const offline = (answers: unknown): unknown => JSON.parse(JSON.stringify(answers).replaceAll(/"isOnline":(true|false)/g, '"isOnline":false'))
   const expected = offline([await shown(ann), await shown(bob)])
   await before.close()
-  t.match((await importSqlite(file, to)).stdout, /chat_messages +1203\n/)
+  t.match((await importSqlite(file, to)).stdout, /chat_messages +1205\n/)
   t.match(await refusal(importSqlite(file, to)), /holds a chat already/)
   t.match(await refusal(importSqlite('file:/nowhere/chat.db', to)), /no file/)
 
