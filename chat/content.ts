@@ -11,7 +11,7 @@ export interface Content {
   /** JSON text (see metadata.ts). */
   metadata: string | null
   replyToId: string | null
-  /** As sent, before users who do not take part are left out. */
+  /** As sent: users who do not take part, and users who are named again, are left out later. */
   mentions: MentionEntry[]
   mentionsAll: boolean
 }
@@ -28,22 +28,17 @@ export function contentOf ({ text, metadata, replyToId, mentions, mentionsAll }:
 }
 
 /**
- * Checks mentions against the text. Of several without a range, each user has one.
+ * Checks mentions against the text.
  * @throws VALIDATION_FAILED where a range is not in the text, overlaps another, cuts a surrogate pair, or is half given
  */
 export function mentionsOf (mentions: readonly MentionInput[], text: string): MentionEntry[] {
-  const seen = new Set<string>()
-  const entries: MentionEntry[] = []
-  for (const { userId, start = null, length = null } of mentions) {
+  const entries = mentions.map(({ userId, start = null, length = null }): MentionEntry => {
     if ((start === null) !== (length === null)) throw invalid('mentions must have both start and length, or neither')
-    if (start === null || length === null) {
-      if (seen.has(userId)) continue
-      seen.add(userId)
-    } else if (start + length > text.length || cutsPair(text, start) || cutsPair(text, start + length)) {
+    if (start !== null && length !== null && (start + length > text.length || cutsPair(text, start) || cutsPair(text, start + length))) {
       throw invalid('mentions must lie within the text, between characters')
     }
-    entries.push({ userId, start, length })
-  }
+    return { userId, start, length }
+  })
   const ranges = entries.flatMap(({ start, length }) => start === null || length === null ? [] : [{ start, end: start + length }])
   ranges.sort((a, b) => a.start - b.start)
   if (ranges.some(({ start }, index) => index > 0 && start < ranges[index - 1]!.end)) throw invalid('mentions must not overlap')
@@ -51,6 +46,12 @@ export function mentionsOf (mentions: readonly MentionInput[], text: string): Me
 }
 
 const cutsPair = (text: string, at: number): boolean => at > 0 && at < text.length && text.codePointAt(at - 1)! > 0xffff
+
+/** Of mentions without a range, each user has one. */
+export function withoutRepeats (mentions: readonly MentionEntry[]): MentionEntry[] {
+  const seen = new Set<string>()
+  return mentions.filter(({ userId, start }) => start !== null || (!seen.has(userId) && seen.add(userId)))
+}
 
 /** The users of mentions, without their places in a text that is no longer there. */
 export function withoutRanges (mentions: readonly MentionEntry[]): MentionEntry[] {
@@ -79,5 +80,5 @@ export function wasSentWith (message: MessageRow, content: Content): boolean {
 function sorted (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  return Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([key, item]) => [key, sorted(item)])
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([key, item]) => [key, sorted(item)]))
 }

@@ -4,7 +4,7 @@ import { statusOf } from '../schemas/status.js'
 import { profileOf, readMentions, renderMessage, writeMentions, type MentionEntry } from '../store/rendering.js'
 import type { ConversationRow, MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
-import { hashOf, hashOfContent, wasSentWith, withoutRanges, type Content } from './content.js'
+import { hashOf, hashOfContent, wasSentWith, withoutRanges, withoutRepeats, type Content } from './content.js'
 import { logEvent } from './events.js'
 import { timeOrderedId } from './ids.js'
 import { endTyping } from './typing.js'
@@ -74,7 +74,7 @@ function repliedMessage (unit: Unit, conversation: ConversationRow, messageId: s
 }
 
 const ofParticipants = (unit: Unit, { id }: ConversationRow, mentions: readonly MentionEntry[]): MentionEntry[] =>
-  mentions.filter(({ userId }) => unit.participant(id, userId) !== undefined)
+  withoutRepeats(mentions.filter(({ userId }) => unit.participant(id, userId) !== undefined))
 
 /** Whom a message counts for as a mention: not for its sender. One row stands for everybody. */
 function countMentions (unit: Unit, message: MessageRow, mentions: readonly MentionEntry[]): void {
@@ -98,14 +98,15 @@ export function editMessage (messageId: string, userId: string, change: MessageC
   return ofSender(messageId, userId, (unit, message, participants) => {
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
     const mentions = newMentions(unit, message, change)
+    const mentionsAll = change.mentionsAll ?? message.mentionsAll ?? false
     const after = {
       text: change.text ?? message.text,
       metadata: change.metadata === undefined ? message.metadata : change.metadata,
       mentions: mentions === undefined ? message.mentions : writeMentions(mentions),
-      mentionsAll: change.mentionsAll ?? message.mentionsAll
+      // False does not replace null: the message is of a version that knew only text.
+      mentionsAll: mentionsAll || message.mentionsAll !== null ? mentionsAll : null
     }
-    const isText = after.text !== message.text || after.mentions !== message.mentions ||
-      (after.mentionsAll ?? false) !== (message.mentionsAll ?? false)
+    const isText = after.text !== message.text || after.mentions !== message.mentions || mentionsAll !== (message.mentionsAll ?? false)
     if (!isText && after.metadata === message.metadata) return
     const editedAt = changeInstant(unit, message)
     unit.changeMessage(message, {

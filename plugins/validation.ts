@@ -2,6 +2,7 @@ import { SerializerSelector, type RouteDefinition, type Serializer } from '@fast
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { invalid } from '../chat/validation.js'
 
 // The schemas are constants of this package. They are not validated themselves, because compiling the meta-schema takes as long as compiling all
 // of them. Each is compiled when it is first used, because compiling all of them takes a fifth of the CPU of a start.
@@ -36,9 +37,21 @@ async function validationPlugin (app: FastifyInstance): Promise<void> {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else parseJson(request, body as string, done)
+    if (body === '') return done(null, undefined)
+    parseJson(request, body as string, (error, value) => {
+      done(error !== null && isJson(body as string) ? invalid('body must not name a prototype') : error, value)
+    })
   })
+}
+
+/** The parser refuses JSON, too, if merging it into an object would change the prototype of all objects. */
+function isJson (text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 export default fp(validationPlugin, { name: 'fastify-sse-chat-validation', fastify: '5.x' })

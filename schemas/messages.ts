@@ -131,7 +131,9 @@ export const EditMessageBody = Type.Object({
   ...mentioning
 }, {
   anyOf: [{ required: ['text'] }, { required: ['metadata'] }],
-  dependentRequired: { mentions: ['text'], mentionsAll: ['text'] },
+  // Not dependentRequired: the validators know draft 7.
+  if: { anyOf: [{ required: ['mentions'] }, { required: ['mentionsAll'] }] },
+  then: { required: ['text'] },
   description: 'Without `mentions`, a new text keeps who is mentioned, but not where'
 })
 export type EditMessageBody = Static<typeof EditMessageBody>

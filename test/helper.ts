@@ -111,6 +111,16 @@ function signatureOf (content: string, alg: string, key: string | KeyObject): Bu
 
 // ---- messages
 
+/** How much is written: events in the log, messages, and what hangs on them. It must not change where a call is refused. */
+export async function written ({ chatDatabase }: FastifyInstance): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const table of ['events', 'messages', 'reactions', 'mentions', 'users']) {
+    const [row] = await chatDatabase.read.query<{ count: number | bigint }>(`SELECT count(*) AS count FROM chat_${table}`)
+    counts[table] = Number(row!.count)
+  }
+  return counts
+}
+
 /** A message as events carry it: without what differs by caller. */
 export function shared<M extends { myReactions?: unknown }> ({ myReactions: _, ...message }: M): Omit<M, 'myReactions'> {
   return message
@@ -187,7 +197,7 @@ export class User {
     return await this.ok('GET', `/api/chat/conversations/${encodeURIComponent(conversationId)}`)
   }
 
-  async mark (message: Message, status: 'delivered' | 'read'): Promise<Record<string, unknown>> {
+  async mark (message: Pick<Message, 'id'>, status: 'delivered' | 'read'): Promise<Record<string, unknown>> {
     return await this.ok('PUT', `/api/chat/messages/${message.id}/status`, { status })
   }
 
