@@ -199,7 +199,7 @@ export class Chat {
   /** Returns a page of the user's conversations, latest activity first. */
   async conversations (userId: string, query: ConversationListQuery = {}): Promise<ConversationPage> {
     assertValid(ConversationListQuery, query)
-    const list = { name: 'conversations', of: userId, place: { activity: 'number', num: 'number' } } as const
+    const list = { name: 'conversations', of: userId, place: { activity: 'bigint', num: 'int' } } as const
     const { conversations, next } = await this.#queries.conversations(userId, decodeListCursor(list, query.cursor), query.limit ?? 50)
     return { conversations, nextCursor: encodeListCursor(list, next) }
   }
@@ -296,7 +296,7 @@ export class Chat {
   async reactions (userId: string, messageId: string, query: ReactionListQuery = {}): Promise<ReactionPage> {
     assertValid(ReactionListQuery, query)
     const emoji = query.emoji === undefined ? undefined : canonicalEmoji(query.emoji)
-    const list = { name: 'reactions', of: `${messageId} ${emoji ?? ''}`, place: { createdAt: 'number', userId: 'string', emoji: 'string' } } as const
+    const list = { name: 'reactions', of: `${messageId} ${emoji ?? ''}`, place: { createdAt: 'bigint', userId: 'text', emoji: 'text' } } as const
     const behind = decodeListCursor(list, query.cursor)
     const { reactions, next } = await this.#queries.reactions(await this.#place(userId, messageId), { emoji, limit: query.limit ?? 50, behind })
     return { reactions, nextCursor: encodeListCursor(list, next) }
@@ -305,7 +305,7 @@ export class Chat {
   /** Returns a page of the messages that mention the caller, newest first. */
   async mentions (userId: string, query: MentionListQuery = {}): Promise<MentionPage> {
     assertValid(MentionListQuery, query)
-    const list = { name: 'mentions', of: userId, place: { createdAt: 'number', conversation: 'number', seq: 'number' } } as const
+    const list = { name: 'mentions', of: userId, place: { createdAt: 'bigint', conversation: 'int', seq: 'int' } } as const
     const { messages, next } = await this.#queries.mentions(userId, decodeListCursor(list, query.cursor), query.limit ?? 50)
     return { messages, nextCursor: encodeListCursor(list, next) }
   }

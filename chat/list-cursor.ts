@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { chatError } from '../errors.js'
 
-type Kind = 'number' | 'string'
+/** What a part of a place may be. A cursor is made by anybody, so it must hold nothing that a database cannot compare with. */
+const fits = {
+  /** An integer of 32 bits. */
+  int: (value: unknown) => Number.isInteger(value) && Number(value) === (Number(value) | 0),
+  bigint: (value: unknown) => Number.isSafeInteger(value),
+  text: (value: unknown) => typeof value === 'string' && !/[\u0000\ud800-\udfff]/u.test(value)
+}
+type Kind = keyof typeof fits
 
 /** A list that is read in pages. */
 export interface List<Place extends Readonly<Record<string, Kind>> = Readonly<Record<string, Kind>>> {
@@ -13,7 +20,7 @@ export interface List<Place extends Readonly<Record<string, Kind>> = Readonly<Re
   place: Place
 }
 
-type PlaceIn<L extends List> = { -readonly [Field in keyof L['place']]: L['place'][Field] extends 'number' ? number : string }
+type PlaceIn<L extends List> = { -readonly [Field in keyof L['place']]: L['place'][Field] extends 'text' ? string : number }
 
 /** A place in a list as a cursor, which is opaque to clients; null for no place. */
 export function encodeListCursor<L extends List> (list: L, place: PlaceIn<L> | undefined): string | null {
@@ -32,8 +39,7 @@ export function decodeListCursor<L extends List> (list: L, cursor: string | unde
   if (tag !== tagOf(list) || values.length !== fields.length) throw chatError('INVALID_CURSOR')
   return Object.fromEntries(fields.map(([field, kind], index) => {
     const value = values[index]
-    const fits = kind === 'number' ? Number.isSafeInteger(value) : typeof value === 'string'
-    if (!fits) throw chatError('INVALID_CURSOR')
+    if (!fits[kind](value)) throw chatError('INVALID_CURSOR')
     return [field, value]
   })) as PlaceIn<L>
 }

@@ -289,6 +289,11 @@ test('the list: mine, latest activity first, paged by a cursor', async (t) => {
   for (const wrong of ['x', '%00', 'MS4x', '../..', 'a'.repeat(256)]) {
     t.match(await alice.call('GET', `/api/chat/conversations?cursor=${wrong}`), { status: 400, body: { code: 'INVALID_CURSOR' } }, wrong)
   }
+  const [tag] = JSON.parse(Buffer.from(nextCursor!, 'base64url').toString()) as [string]
+  for (const place of [[1e15, 2 ** 40], [2 ** 53, 1], [1, '1'], [1]]) {
+    const forged = Buffer.from(JSON.stringify([tag, ...place])).toString('base64url')
+    t.match(await alice.call('GET', `/api/chat/conversations?cursor=${forged}`), { status: 400, body: { code: 'INVALID_CURSOR' } }, `forged: ${String(place)}`)
+  }
   for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=2.5', `cursor=${'a'.repeat(257)}`, 'cursor=a&cursor=b']) {
     t.match(await alice.call('GET', `/api/chat/conversations?${query}`), { status: 400, body: { code: 'VALIDATION_FAILED' } }, query)
   }
