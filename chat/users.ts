@@ -16,7 +16,7 @@ export interface Caller {
   /** Null: the id is shown. */
   displayName: string | null
   avatar: string | null
-  /** When this was true: an older profile never overwrites a newer one. Null: now. */
+  /** When this was true: an older profile never overwrites a newer one. Null: now, but not later than what the user has chosen. */
   issuedAt: number | null
   /** When the caller needs a new token. Null: never. */
   expiresAt: number | null
@@ -76,7 +76,7 @@ export class Users {
     const known = this.#known.get(userId)
     if (known === undefined) return false
     const isSame = (displayName ?? userId) === known.displayName && avatar === known.avatar
-    if (issuedAt !== null && issuedAt < known.asOf) return true
+    if (issuedSince(known.asOf, issuedAt) < known.asOf) return true
     return isSame && (issuedAt === known.asOf || elapsedMs() < known.at + KNOWN_FOR_MS)
   }
 
@@ -84,6 +84,12 @@ export class Users {
     this.#known.set(id, { displayName, avatar, asOf: Math.max(issuedAt ?? 0, profileAt), at: elapsedMs() })
   }
 }
+
+/**
+ * When a caller was described. One without a date is taken for one of the second in which the profile was set: that replaces
+ * a profile of a token, which is dated in whole seconds, but none that the user has chosen (see `changeProfile`).
+ */
+const issuedSince = (profileAt: number, issuedAt: number | null): number => issuedAt ?? profileAt - profileAt % 1000
 
 /** A host may give a name in any form. */
 const withShownName = (caller: Caller): Caller =>
@@ -133,7 +139,7 @@ export function ensureUser (caller: Caller): Command<UserRow> {
       const user = unit.user(userId)
       if (user === undefined) return addUser(unit, userId, displayName ?? userId, avatar, null, issuedAt ?? 0)
       const name = displayName ?? userId
-      const issued = issuedAt ?? user.profileAt
+      const issued = issuedSince(user.profileAt, issuedAt)
       const isNews = name !== user.displayName || avatar !== user.avatar
       if (issued > user.profileAt || (issued === user.profileAt && isNews)) {
         unit.changeUser(user, { displayName: name, avatar, profileAt: issued })
