@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { ChatAppOptions } from '../../app.js'
 import { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
+import type { EventReader } from '../event-reader.js'
 import { baseUrl, build, buildListening, token, travel, user, type User } from '../helper.js'
 import { eventually } from '../hub/eventually.js'
 import { Installation, kinds, skipWithout, type Kind } from './installation.js'
@@ -50,6 +51,39 @@ for (const kind of kinds) {
 
       await at(1, 'bob').typing(id, true)
       t.equal((await streams[1]!.next('typing')).data.isTyping, true)
+    })
+
+    t.test('a profile reaches contacts and one\'s own streams on other nodes', async t => {
+      const { at } = await scene(t, kind, 2, { accounts: true })
+      const id = await at(0, 'ann').direct(at(0, 'bob'))
+      const lone = await at(0, 'lone').arrive()
+      const streams = [await at(1, 'ann').stream(t), await at(1, 'ann').stream(t, { conversationId: id }), await at(1, 'bob').stream(t), await at(1, 'lone').stream(t)]
+      // As large as a profile can be.
+      const profile = { displayName: '🙂'.repeat(128), avatar: `https://example.com/${'x'.repeat(2028)}`, metadata: { a: 'x'.repeat(4088) } }
+      // A bus tells only those who listen already.
+      const heard = async (): Promise<boolean> => {
+        for (const who of [at(0, 'ann'), lone]) {
+          await who.ok('PATCH', '/api/chat/me', { metadata: null })
+          await who.ok('PATCH', '/api/chat/me', profile)
+        }
+        const fits = async (stream: EventReader): Promise<unknown> => await stream.until(({ type, data }) => type === 'userUpdated' && data.metadata !== null, 1000)
+        return await Promise.all(streams.map(fits)).then(() => true, () => false)
+      }
+      await eventually(heard)
+      for (const [index, userId] of ['ann', 'ann', 'ann', 'lone'].entries()) {
+        t.match(streams[index]!.events.findLast(({ type, data }) => type === 'userUpdated' && data.metadata !== null)?.data, { userId, ...profile })
+      }
+    })
+
+    t.test('reactions reach streams on other nodes, and two nodes count them right', async t => {
+      const { at } = await scene(t, kind)
+      const id = await at(0, 'ann').group([at(0, 'bob'), at(0, 'cid')])
+      const message = await at(0, 'ann').send(id, 'x')
+      const stream = await at(1, 'cid').stream(t, { conversationId: id })
+      const path = `/api/chat/messages/${message.id}/reactions/${encodeURIComponent('👍')}`
+      const answers = await Promise.all(['ann', 'bob', 'cid'].flatMap(who => [0, 1].map(async node => await at(node, who).ok<{ changed: boolean }>('PUT', path))))
+      t.equal(answers.filter(({ changed }) => changed).length, 3, 'the same user on two nodes at once is one event')
+      t.strictSame((await stream.durable(3)).map(({ type, data }) => [type, data.count]), [1, 2, 3].map(count => ['reaction', count]))
     })
 
     t.test('a new conversation appears on all-conversations streams elsewhere, a large one too', async t => {
