@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { createChatClient, createSession, subscribeToSSE, type Subscription } from '../../client/index.js'
 import { createFakeLocks, createFakeTab } from './fake-tabs.js'
+import { messageEvent } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { messageEvent, scriptedServer, type Exchange } from './scripted-server.js'
+import { scriptedServer, type Exchange } from './scripted-server.js'
 
 const token = 't'
 const turns = async (count = 20) => { for (let i = 0; i < count; i++) await new Promise(setImmediate) }

@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { ChatError, createAccounts, createChatClient, type ChatClient } from '../../client/index.js'
 import { createClientId } from '../../client/base/client-id.js'
-import { message, scriptedServer, timestamp, type Exchange } from './scripted-server.js'
+import { message, timestamp } from './made.js'
+import { scriptedServer, type Exchange } from './scripted-server.js'
 
 const quick = { retryBaseMs: 1 }
 

@@ -3,9 +3,10 @@ import { test } from 'tap'
 import { elapsedMs } from '../../client/base/clock.js'
 import { createChatClient, openConversation, subscribeToSSE } from '../../client/index.js'
 import { setElapsedForward, setWallClock } from './clocks.js'
+import { conversation, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { scriptedServer, timestamp } from './scripted-server.js'
-import { conversation, createStubSession, settle } from './stub-session.js'
+import { scriptedServer } from './scripted-server.js'
+import { createStubSession, settle } from './stub-session.js'
 
 const HOUR = 3_600_000
 const token = 't'

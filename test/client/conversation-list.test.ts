@@ -2,18 +2,18 @@ import { test } from 'tap'
 import { ChatError, conversationTitle, openConversationList, type ChatClient } from '../../client/index.js'
 import type { Conversation, ConversationPage } from '../../schemas/conversations.js'
 import type { ChatEvents } from '../../schemas/events.js'
-import type { Message } from '../../schemas/messages.js'
-import { message, timestamp } from './scripted-server.js'
-import { conversation, createStubSession, deferred, participant, settle } from './stub-session.js'
+import type { OwnMessage } from '../../schemas/messages.js'
+import { conversation, message, messageEvent, participant, participantEvent, profile, timestamp } from './made.js'
+import { createStubSession, deferred, settle } from './stub-session.js'
 
 let eventSeq = 0
-const sender = (userId: string) => ({ userId, displayName: userId, avatar: null })
+const sender = (userId: string) => profile(userId, { displayName: userId })
 const at = (minute: number) => `2026-01-15T11:${String(minute).padStart(2, '0')}:00.000Z`
-const event = (conversationId: string, seq: number, data: Partial<Message> = {}): ChatEvents['message'] =>
-  ({ ...message(seq, { conversationId, id: `${conversationId}${seq}`, createdAt: at(seq), sender: sender(data.senderId ?? 'bob'), ...data }), eventSeq: ++eventSeq })
-const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation(
-  { id, conversationId: id, updatedAt: at(minute), ...data }
-)
+const last = (conversationId: string, seq: number, data: Partial<OwnMessage> = {}) =>
+  message(seq, { conversationId, id: `${conversationId}${seq}`, createdAt: at(seq), sender: sender(data.senderId ?? 'bob'), ...data })
+const event = (conversationId: string, seq: number, data: Partial<OwnMessage> = {}): ChatEvents['message'] =>
+  ({ ...messageEvent(seq, last(conversationId, seq, data)), eventSeq: ++eventSeq })
+const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
 const mine = { senderId: 'alice' }
 
 function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient>) {
@@ -32,7 +32,7 @@ const page = (...conversations: Conversation[]) => async (): Promise<Conversatio
 
 test('the latest activity comes first', async (t) => {
   const { list, emit, ready, ids, find, callsOf } = setUp(t, {
-    listConversations: page(listed('b', 2, { lastMessage: event('b', 2), unreadCount: 1 }), listed('a', 1))
+    listConversations: page(listed('b', 2, { lastMessage: last('b', 2), unreadCount: 1 }), listed('a', 1))
   })
   t.match(list.getSnapshot(), { status: 'loading', conversations: [], hasMore: false, unreadCount: 0 })
   await ready()
@@ -52,7 +52,7 @@ test('the latest activity comes first', async (t) => {
 })
 
 test('the last message changes', async (t) => {
-  const { emit, ready, find } = setUp(t, { listConversations: page(listed('a', 1, { lastMessage: event('a', 5) })) })
+  const { emit, ready, find } = setUp(t, { listConversations: page(listed('a', 1, { lastMessage: last('a', 5) })) })
   await ready()
   emit('messageUpdated', event('a', 5, { text: 'edited', editedAt: timestamp }))
   t.match(find('a'), { lastMessage: { text: 'edited' } })
@@ -67,12 +67,12 @@ test('marks', async (t) => {
     ({ conversationId, messageId, status, userId, timestamp, eventSeq: ++eventSeq })
   const { emit, ready, find, callsOf } = setUp(t, {
     listConversations: page(
-      listed('a', 3, { lastMessage: event('a', 5), unreadCount: 3 }),
-      listed('b', 2, { lastMessage: event('b', 5, mine), participants: ['alice', 'bob', 'carol'].map((id) => participant(id)) }),
-      listed('large', 1, { lastMessage: event('large', 5, mine), participantCount: 60 }),
-      listed('left', 0, { lastMessage: event('left', 5, { ...mine, status: 'delivered' }), participants: [participant('alice'), participant('late', { deliveredSeq: 5, readSeq: 5 })] })
+      listed('a', 3, { lastMessage: last('a', 5), unreadCount: 3 }),
+      listed('b', 2, { lastMessage: last('b', 5, mine), participants: ['alice', 'bob', 'carol'].map((id) => participant(id)) }),
+      listed('large', 1, { lastMessage: last('large', 5, mine), participantCount: 60 }),
+      listed('left', 0, { lastMessage: last('left', 5, { ...mine, status: 'delivered' }), participants: [participant('alice'), participant('late', { deliveredSeq: 5, readSeq: 5 })] })
     ),
-    getConversation: async () => listed('a', 3, { lastMessage: event('a', 5), unreadCount: 1 })
+    getConversation: async () => listed('a', 3, { lastMessage: last('a', 5), unreadCount: 1 })
   })
   await ready()
   emit('statusUpdate', status('a', 'a4', 'delivered', 'alice'))
@@ -102,13 +102,13 @@ test('conversations come and go', async (t) => {
     listConversations: page(listed('a', 1)),
     getConversation: async (id) => {
       if (id === 'gone') throw new ChatError('NOT_FOUND', 'no', { statusCode: 404 })
-      return listed(id, 9, { unreadCount: 1, lastMessage: event(id, 9) })
+      return listed(id, 9, { unreadCount: 1, lastMessage: last(id, 9) })
     }
   })
   await ready()
   emit('conversationCreated', { conversationId: 'b', type: 'group', title: null, createdBy: 'bob', timestamp, eventSeq: 1 })
-  emit('participantJoined', { conversationId: 'b', userId: 'alice', displayName: 'A', role: 'member', timestamp, eventSeq: 2 })
-  emit('participantJoined', { conversationId: 'b', userId: 'bob', displayName: 'B', role: 'member', timestamp, eventSeq: 3 })
+  emit('participantJoined', participantEvent('alice', { conversationId: 'b', displayName: 'A', eventSeq: 2 }))
+  emit('participantJoined', participantEvent('bob', { conversationId: 'b', displayName: 'B', eventSeq: 3 }))
   emit('message', event('b', 9))
   await settle()
   t.strictSame(ids(), ['b', 'a'])
@@ -117,9 +117,9 @@ test('conversations come and go', async (t) => {
   emit('message', event('of a later page', 10))
   await settle()
   t.strictSame(ids(), ['of a later page', 'b', 'a'])
-  emit('participantLeft', { conversationId: 'b', userId: 'alice', displayName: 'A', role: 'member', timestamp, eventSeq: 4 })
+  emit('participantLeft', participantEvent('alice', { conversationId: 'b', displayName: 'A', eventSeq: 4 }))
   t.strictSame(ids(), ['of a later page', 'a'])
-  emit('participantLeft', { conversationId: 'a', userId: 'bob', displayName: 'B', role: 'member', timestamp, eventSeq: 2 })
+  emit('participantLeft', participantEvent('bob', { conversationId: 'a', displayName: 'B', eventSeq: 2 }))
   await settle()
   t.match(find('a'), { unreadCount: 1 })
 
@@ -142,7 +142,7 @@ test('what is heard during the fetch is not lost, nor counted twice', async (t) 
   emit('message', event('a', 3))
   emit('onlineStatus', { userId: 'bob', isOnline: true, lastSeen: null, timestamp })
   await settle()
-  fetched.resolve({ conversations: [listed('a', 2, { lastMessage: event('a', 2), unreadCount: 2 })], nextCursor: null })
+  fetched.resolve({ conversations: [listed('a', 2, { lastMessage: last('a', 2), unreadCount: 2 })], nextCursor: null })
   await settle()
   t.match(find('a'), { unreadCount: 3, lastMessage: { seq: 3 }, participants: [{}, { isOnline: true }] })
 })

@@ -3,24 +3,21 @@ import { test } from 'tap'
 import { ChatError, openConversation, type ChatClient, type ChatMessage } from '../../client/index.js'
 import type { Conversation } from '../../schemas/conversations.js'
 import type { ChatEvents } from '../../schemas/events.js'
-import type { Message, MessagePage } from '../../schemas/messages.js'
+import type { MessagePage, OwnMessage } from '../../schemas/messages.js'
 import { setElapsedForward } from './clocks.js'
-import { message, timestamp } from './scripted-server.js'
-import { conversation, createStubSession, deferred, participant, settle } from './stub-session.js'
+import { conversation, message, messageEvent, participant, participantEvent, profile, timestamp } from './made.js'
+import { createStubSession, deferred, settle } from './stub-session.js'
 
-const mine = { senderId: 'alice', sender: { userId: 'alice', displayName: 'Alice', avatar: null } }
+const mine = { senderId: 'alice', sender: profile('alice') }
 let eventSeq = 0
-const event = (seq: number, data: Partial<Message> = {}): ChatEvents['message'] => ({ ...message(seq, data), eventSeq: ++eventSeq })
+const event = (seq: number, data: Partial<OwnMessage> = {}): ChatEvents['message'] => ({ ...messageEvent(seq, data), eventSeq: ++eventSeq })
 const status = (messageId: string, status: 'delivered' | 'read', userId: string): ChatEvents['statusUpdate'] =>
   ({ messageId, status, userId, conversationId: 'c', timestamp, eventSeq: ++eventSeq })
-const range = (from: number, to: number, data: Partial<Message> = {}) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, data))
+const range = (from: number, to: number, data: Partial<OwnMessage> = {}) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, data))
 const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unreachable = () => new ChatError('NETWORK', 'unreachable')
 
-function setUp (
-  t: { teardown (callback: () => unknown): void },
-  answers: Partial<ChatClient> & { conversation?: Conversation, messages?: Message[], hasMore?: boolean } = {}
-) {
+function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient> & { conversation?: Conversation, messages?: OwnMessage[], hasMore?: boolean } = {}) {
   const { conversation: theConversation = conversation(), messages = [], hasMore = false } = answers
   const stub = createStubSession({
     getConversation: async () => theConversation,
@@ -131,8 +128,8 @@ test('what is heard during the fetch is not lost, nor undone by it', async (t) =
   connect()
   emit('message', event(3))
   emit('messageUpdated', event(2, { text: 'new', editedAt: timestamp }))
-  emit('participantJoined', { conversationId: 'c', userId: 'carol', displayName: 'Carol', role: 'member', timestamp, eventSeq: ++eventSeq })
-  emit('participantUpdated', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'admin', timestamp, eventSeq: ++eventSeq })
+  emit('participantJoined', participantEvent('carol', { eventSeq: ++eventSeq }))
+  emit('participantUpdated', participantEvent('bob', { role: 'admin', eventSeq: ++eventSeq }))
   emit('onlineStatus', { userId: 'bob', isOnline: true, lastSeen: null, timestamp })
   page.resolve({ messages: [message(1), message(2)], hasMore: false })
   fetched[0]?.resolve(conversation({ participants: [participant('alice'), participant('bob'), participant('dave')] }))
@@ -142,7 +139,7 @@ test('what is heard during the fetch is not lost, nor undone by it', async (t) =
   t.match(snapshot.conversation?.participants, [{ userId: 'alice' }, { userId: 'bob', role: 'admin', isOnline: true }, { userId: 'dave' }, { userId: 'carol', avatar: null }])
   t.equal(snapshot.conversation?.participantCount, 4)
   t.equal(fetches, 2, 'who joined is asked for')
-  emit('participantLeft', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'member', timestamp, eventSeq: ++eventSeq })
+  emit('participantLeft', participantEvent('bob', { eventSeq: ++eventSeq }))
   fetched[1]?.resolve(conversation({ participants: [participant('alice'), participant('bob'), participant('carol', { avatar: 'https://example.org/carol.png' })] }))
   await settle()
   t.match(live.getSnapshot().conversation?.participants, [{ userId: 'alice' }, { userId: 'carol', avatar: 'https://example.org/carol.png' }])
@@ -150,7 +147,7 @@ test('what is heard during the fetch is not lost, nor undone by it', async (t) =
 
 test('a message being sent is shown at once, and once', async (t) => {
   for (const first of ['answer', 'echo']) {
-    const sent = deferred<Message>()
+    const sent = deferred<OwnMessage>()
     const { live, emit, ready, callsOf } = setUp(t, { messages: range(1, 1), sendMessage: () => sent.promise })
     await ready()
     const key = live.send(' Hi ', { type: 'note' })
@@ -174,7 +171,7 @@ test('a message being sent is shown at once, and once', async (t) => {
 })
 
 test('messages are sent in the order they were written in', async (t) => {
-  const answers = [deferred<Message>(), deferred<Message>(), deferred<Message>()]
+  const answers = [deferred<OwnMessage>(), deferred<OwnMessage>(), deferred<OwnMessage>()]
   let n = 0
   const { live, ready, callsOf } = setUp(t, { sendMessage: () => answers[n++]?.promise ?? Promise.reject(new Error()) })
   await ready()
@@ -209,7 +206,7 @@ test('a failed message is kept, and sent again with the same clientId', async (t
   live.retry(key)
   await settle()
   t.match(live.getSnapshot().messages, [{ key, status: 'sent', seq: 1 }])
-  t.equal(new Set(callsOf('sendMessage').map(([, body]) => (body as Message).clientId)).size, 1)
+  t.equal(new Set(callsOf('sendMessage').map(([, body]) => (body as OwnMessage).clientId)).size, 1)
   t.equal(callsOf('sendMessage').length, 2)
 
   fails = true
@@ -251,7 +248,7 @@ test('without a connection messages wait for the next one', async (t) => {
 })
 
 test('a send that failed while the connection came back is tried again', async (t) => {
-  const answers = [deferred<Message>(), deferred<Message>()]
+  const answers = [deferred<OwnMessage>(), deferred<OwnMessage>()]
   let n = 0
   const { live, ready, setStatus, connect } = setUp(t, { sendMessage: () => answers[n++]?.promise ?? Promise.reject(new Error()) })
   await ready()
@@ -266,12 +263,10 @@ test('a send that failed while the connection came back is tried again', async (
 })
 
 test('an own message from before what is loaded leaves no hole', async (t) => {
-  const answer = deferred<Message>()
+  const answer = deferred<OwnMessage>()
   let messages = range(1, 3)
   const { live, emit, ready } = setUp(t, {
-    listMessages: async (_id, { before } = {}) => before === undefined
-      ? { messages, hasMore: true }
-      : { messages: range(1, before - 1), hasMore: false },
+    listMessages: async (_id, { before } = {}) => before === undefined ? { messages, hasMore: true } : { messages: range(1, before - 1), hasMore: false },
     sendMessage: async () => await answer.promise
   })
   await ready()
@@ -324,12 +319,12 @@ test('ticks of others\' messages, and of messages that aren\'t loaded', async (t
 test('who joins later lowers no ticks; who leaves lets them be asked for', async (t) => {
   const { live, emit, ready, callsOf } = setUp(t, { messages: range(1, 2, mine) })
   await ready()
-  emit('participantJoined', { conversationId: 'c', userId: 'carol', displayName: 'Carol', role: 'member', timestamp, eventSeq: ++eventSeq })
+  emit('participantJoined', participantEvent('carol', { eventSeq: ++eventSeq }))
   emit('statusUpdate', status('m2', 'read', 'bob'))
   t.strictSame(live.getSnapshot().messages.map(({ status }) => status), ['read', 'read'])
   await settle()
   const before = callsOf('listMessages').length
-  emit('participantLeft', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'member', timestamp, eventSeq: ++eventSeq })
+  emit('participantLeft', participantEvent('bob', { eventSeq: ++eventSeq }))
   await settle()
   t.equal(callsOf('listMessages').length, before + 1)
 })
@@ -346,7 +341,7 @@ test('when somebody leaves, older pages stay', async (t) => {
   await ready()
   await live.loadOlder()
   read = true
-  emit('participantLeft', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'member', timestamp, eventSeq: ++eventSeq })
+  emit('participantLeft', participantEvent('bob', { eventSeq: ++eventSeq }))
   await settle()
   const { messages, hasOlder } = live.getSnapshot()
   t.strictSame(texts(messages), texts(all.slice(20) as unknown as ChatMessage[]))
@@ -357,7 +352,7 @@ test('when somebody leaves, older pages stay', async (t) => {
 test('roles change', async (t) => {
   const { live, emit, ready } = setUp(t)
   await ready()
-  emit('participantUpdated', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'admin', timestamp, eventSeq: ++eventSeq })
+  emit('participantUpdated', participantEvent('bob', { role: 'admin', eventSeq: ++eventSeq }))
   t.strictSame(live.getSnapshot().conversation?.participants.map(({ role }) => role), ['member', 'admin'])
 })
 
@@ -401,9 +396,7 @@ test('older pages', async (t) => {
     11: { messages: range(6, 10), hasMore: true },
     6: { messages: range(1, 5), hasMore: false }
   }
-  const { live, emit, ready, callsOf } = setUp(
-    t, { listMessages: async (_id, { before } = {}) => pages[String(before)] ?? { messages: [], hasMore: false } }
-  )
+  const { live, emit, ready, callsOf } = setUp(t, { listMessages: async (_id, { before } = {}) => pages[String(before)] ?? { messages: [], hasMore: false } })
   await live.loadOlder() // There is no page before this one yet
   await ready()
   const [first, second] = [live.loadOlder(), live.loadOlder()]
@@ -421,9 +414,7 @@ test('older pages', async (t) => {
 })
 
 test('an older page that can\'t be had', async (t) => {
-  const { live, ready } = setUp(
-    t, { listMessages: async (_id, { before } = {}) => { if (before) throw unreachable(); return { messages: range(5, 6), hasMore: true } } }
-  )
+  const { live, ready } = setUp(t, { listMessages: async (_id, { before } = {}) => { if (before) throw unreachable(); return { messages: range(5, 6), hasMore: true } } })
   await ready()
   await t.rejects(live.loadOlder(), { code: 'NETWORK' })
   t.match(live.getSnapshot(), { hasOlder: true, loadingOlder: false })
@@ -500,7 +491,7 @@ test('who is typing', async (t) => {
   setStatus('waiting')
   t.strictSame(who(), [])
   typing('bob', true)
-  emit('participantLeft', { conversationId: 'c', userId: 'bob', displayName: 'Bob', role: 'member', timestamp, eventSeq: ++eventSeq })
+  emit('participantLeft', participantEvent('bob', { eventSeq: ++eventSeq }))
   t.strictSame(who(), [])
 })
 
@@ -540,7 +531,7 @@ test('the user\'s own typing', async (t) => {
 test('editing and deleting', async (t) => {
   const { live, ready } = setUp(t, {
     messages: range(1, 2, mine),
-    editMessage: async (_id, text) => message(1, { ...mine, text, editedAt: timestamp }),
+    editMessage: async (_id, text) => message(1, { ...mine, text: String(text), editedAt: timestamp }),
     deleteMessage: async () => { throw new ChatError('FORBIDDEN', 'no', { statusCode: 403 }) }
   })
   await ready()
@@ -552,7 +543,7 @@ test('editing and deleting', async (t) => {
 test('leaving, and coming back', async (t) => {
   const { live, emit, ready, connect, callsOf } = setUp(t)
   await ready()
-  const me = { conversationId: 'c', userId: 'alice', displayName: 'Alice', role: 'member', timestamp } as const
+  const me = participantEvent('alice', {})
   emit('participantLeft', { ...me, eventSeq: ++eventSeq })
   t.ok(live.getSnapshot().removed)
   live.setTyping(true)

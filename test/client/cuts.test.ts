@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
 import type { ChatEvents } from '../../schemas/events.js'
+import { connected, messageEvent } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { connected, frame, messageEvent, scriptedServer } from './scripted-server.js'
+import { frame, scriptedServer } from './scripted-server.js'
 
 /** Pseudo-random numbers below `n`, the same at every run (a linear congruential generator). */
 function createRandom (seed: number) {

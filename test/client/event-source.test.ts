@@ -3,8 +3,9 @@ import { test } from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
 import { createEventParser } from '../../client/stream/parser.js'
 import type { EventSourceConstructor, EventSourceEvent, EventSourceInit } from '../../client/base/platform.js'
+import { messageEvent, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { messageEvent, scriptedServer, timestamp, type Exchange } from './scripted-server.js'
+import { scriptedServer, type Exchange } from './scripted-server.js'
 
 const conversationId = 'c'
 

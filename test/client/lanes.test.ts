@@ -1,8 +1,8 @@
 import { test } from 'tap'
 import { createChatClient, createSession, openConversation } from '../../client/index.js'
 import { setElapsedForward } from './clocks.js'
-import { connected, message, scriptedServer, type Exchange } from './scripted-server.js'
-import { conversation } from './stub-session.js'
+import { connected, conversation, message } from './made.js'
+import { scriptedServer, type Exchange } from './scripted-server.js'
 
 type Teardown = Parameters<typeof scriptedServer>[0]
 const turns = async (count = 20) => { for (let i = 0; i < count; i++) await new Promise(setImmediate) }

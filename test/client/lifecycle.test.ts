@@ -5,8 +5,9 @@ import { test } from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
 import type { SubscribeOptions, Subscription } from '../../client/options.js'
 import { setElapsedForward } from './clocks.js'
+import { messageEvent } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { messageEvent, scriptedServer } from './scripted-server.js'
+import { scriptedServer } from './scripted-server.js'
 
 const token = 't'
 const turns = async (count = 20) => { for (let i = 0; i < count; i++) await new Promise(setImmediate) }

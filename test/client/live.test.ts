@@ -4,20 +4,19 @@ import { createReceipts } from '../../client/live/receipts.js'
 import { subscribeShared } from '../../client/tabs/shared-stream.js'
 import type { Conversation, ConversationPage } from '../../schemas/conversations.js'
 import type { ChatEvents } from '../../schemas/events.js'
-import type { Message, MessagePage } from '../../schemas/messages.js'
+import type { MessagePage, OwnMessage } from '../../schemas/messages.js'
 import { createFakeLocks, createFakeTab } from './fake-tabs.js'
+import { conversation, message, messageEvent, participant, profile, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { frame, message, messageEvent, scriptedServer, timestamp } from './scripted-server.js'
-import { conversation, createStubSession, deferred, participant, settle } from './stub-session.js'
+import { frame, scriptedServer } from './scripted-server.js'
+import { createStubSession, deferred, settle } from './stub-session.js'
 
-const mine = { senderId: 'alice', sender: { userId: 'alice', displayName: 'alice', avatar: null } }
+const mine = { senderId: 'alice', sender: profile('alice', { displayName: 'alice' }) }
 const at = (minute: number) => `2026-01-15T11:${String(minute).padStart(2, '0')}:00.000Z`
 let eventSeq = 0
-const event = (seq: number, data: Partial<Message> = {}): ChatEvents['message'] => ({ ...message(seq, data), eventSeq: ++eventSeq })
-const range = (from: number, to: number, data: Partial<Message> = {}) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, data))
-const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation(
-  { id, conversationId: id, updatedAt: at(minute), ...data }
-)
+const event = (seq: number, data: Partial<OwnMessage> = {}): ChatEvents['message'] => ({ ...messageEvent(seq, data), eventSeq: ++eventSeq })
+const range = (from: number, to: number, data: Partial<OwnMessage> = {}) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, data))
+const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
 
 function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient> = {}) {
   const stub = createStubSession({
@@ -39,7 +38,7 @@ function setUp (t: { teardown (callback: () => unknown): void }, answers: Partia
 }
 
 test('a second edit beats the first one, though the server\'s clock was set back between', async (t) => {
-  const edited = deferred<Message>()
+  const edited = deferred<OwnMessage>()
   let page: MessagePage = { messages: range(1, 2, mine), hasMore: false }
   const { emit, ready, texts, live, find } = setUp(t, {
     listMessages: async () => page,
@@ -185,7 +184,7 @@ test('a tab that has slept through a reset takes the lower numbers, too', async 
 })
 
 test('the newest name and picture of a user stand everywhere', async (t) => {
-  const sender = { userId: 'bob', displayName: 'Bob', avatar: null }
+  const sender = profile('bob')
   const participants = [participant('alice'), participant('bob', { displayName: 'Bob' })]
   const fetched = deferred<Conversation>()
   let fetches = 0

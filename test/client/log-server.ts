@@ -1,4 +1,5 @@
-import { messageEvent, scriptedServer, type Exchange } from './scripted-server.js'
+import { messageEvent } from './made.js'
+import { scriptedServer, type Exchange } from './scripted-server.js'
 
 /** A server with the log of one conversation. It resumes as the contract says: event n + 1 follows the id `e<n>`. */
 export async function logServer (t: { teardown (callback: () => unknown): void }) {

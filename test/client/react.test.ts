@@ -3,8 +3,8 @@ import { act, create, type ReactTestRenderer } from 'react-test-renderer'
 import { test } from 'tap'
 import { useConversation, useConversationList, useSession } from '../../client/react.js'
 import type { ChatSession } from '../../client/index.js'
-import { message, timestamp } from './scripted-server.js'
-import { conversation, createStubSession, settle } from './stub-session.js'
+import { conversation, message, timestamp } from './made.js'
+import { createStubSession, settle } from './stub-session.js'
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
 

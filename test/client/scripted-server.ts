@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ChatEvents, EventType } from '../../schemas/events.js'
-import type { Message } from '../../schemas/messages.js'
+import { connected } from './made.js'
 
 /** A request, and what the test does with it. */
 export class Exchange {
@@ -64,41 +64,6 @@ export class Exchange {
 
 export const frame = (type: string, data: unknown, id?: string): string =>
   `${id === undefined ? '' : `id: ${id}\n`}event: ${type}\ndata: ${JSON.stringify(data)}\n\n`
-
-export const timestamp = '2026-01-15T10:30:00.000Z'
-
-export const connected = (data: Partial<ChatEvents['connected']> = {}): ChatEvents['connected'] => ({
-  message: 'Connected',
-  conversationId: 'c',
-  timestamp,
-  streamId: 's1',
-  userId: 'alice',
-  heartbeatMs: 30_000,
-  typingLapseMs: 6000,
-  resumed: false,
-  expiresAt: null,
-  ...data
-})
-
-export const message = (seq: number, data: Partial<Message> = {}): Message => ({
-  id: `m${seq}`,
-  messageId: `m${seq}`,
-  conversationId: 'c',
-  seq,
-  clientId: null,
-  senderId: 'bob',
-  text: `text ${seq}`,
-  type: 'text',
-  status: 'sent',
-  createdAt: timestamp,
-  editedAt: null,
-  deletedAt: null,
-  sender: { userId: 'bob', displayName: 'Bob', avatar: null },
-  ...data
-})
-
-export const messageEvent = (eventSeq: number, data: Partial<Message> = {}): ChatEvents['message'] =>
-  ({ ...message(eventSeq, data), eventSeq })
 
 interface Teardown { teardown (callback: () => unknown): void }
 

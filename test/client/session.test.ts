@@ -4,8 +4,9 @@ import { createReceipts } from '../../client/live/receipts.js'
 import { subjectOf } from '../../client/tabs/subject.js'
 import type { StreamState } from '../../client/options.js'
 import { createFakeLocks, createFakeTab } from './fake-tabs.js'
+import { message, messageEvent, profile, timestamp } from './made.js'
 import { quick } from './recorder.js'
-import { message, messageEvent, scriptedServer, timestamp, type Exchange } from './scripted-server.js'
+import { scriptedServer, type Exchange } from './scripted-server.js'
 import { createStubSession, deferred, settle } from './stub-session.js'
 
 const jwt = (claims: unknown) => ['header', Buffer.from(JSON.stringify(claims)).toString('base64url'), 'signature'].join('.')
@@ -200,7 +201,7 @@ test('who typed already when a conversation is opened', async (t) => {
   const heard = new Promise<void>((resolve) => session.listen((...[type]) => { if (type === 'onlineStatus') resolve() }))
   publish(
     ['typing', typing('alice')], ['typing', typing('bob')], ['typing', typing('carol')], ['typing', typing('carol', false)],
-    ['typing', typing('dave')], ['message', messageEvent(1, { senderId: 'dave', sender: { userId: 'dave', displayName: 'dave', avatar: null } }), 'e1'], ['typing', typing('erin', true, 'd')],
+    ['typing', typing('dave')], ['message', messageEvent(1, { senderId: 'dave', sender: profile('dave', { displayName: 'dave' }) }), 'e1'], ['typing', typing('erin', true, 'd')],
     ['onlineStatus', { userId: 'bob', isOnline: true, lastSeen: null, timestamp }]
   )
   await heard

@@ -3,8 +3,7 @@ import type { StreamEvent, StreamState } from '../../client/options.js'
 import { createPeople } from '../../client/live/people.js'
 import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/live/session.js'
 import type { ChatEvents, EventType } from '../../schemas/events.js'
-import type { Conversation, Participant } from '../../schemas/conversations.js'
-import { connected, timestamp } from './scripted-server.js'
+import { connected } from './made.js'
 
 /** A session whose stream and responses the test makes up. The user is alice. */
 export function createStubSession (answers: Partial<ChatClient>) {
@@ -71,27 +70,6 @@ export function createStubSession (answers: Partial<ChatClient>) {
 }
 
 const isCallOptions = (argument: unknown) => typeof argument === 'object' && argument !== null && 'signal' in argument
-
-export const participant = (userId: string, data: Partial<Participant> = {}): Participant => ({
-  userId, displayName: userId, avatar: null, role: 'member', isOnline: false, lastSeen: null, deliveredSeq: 0, readSeq: 0, ...data
-})
-
-export const conversation = (data: Partial<Conversation> = {}): Conversation => {
-  const participants = data.participants ?? [participant('alice'), participant('bob')]
-  return {
-    id: 'c',
-    conversationId: 'c',
-    type: 'group',
-    title: null,
-    createdAt: timestamp,
-    updatedAt: timestamp,
-    lastMessage: null,
-    unreadCount: 0,
-    participantCount: participants.length,
-    ...data,
-    participants
-  }
-}
 
 /** A promise that is settled from outside. */
 export function deferred<T> () {

@@ -2,14 +2,14 @@ import { test } from 'tap'
 import { type ChatError, subscribeToSSE } from '../../client/index.js'
 import { createSequenceGuard } from '../../client/stream/sequence-guard.js'
 import type { ChatEvents } from '../../schemas/events.js'
+import { connected, messageEvent, participantEvent, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { connected, frame, messageEvent, scriptedServer, timestamp } from './scripted-server.js'
+import { frame, scriptedServer } from './scripted-server.js'
 
 const conversationId = 'c'
 const token = 'the.secret.token'
 
-const participant = (eventSeq: number): ChatEvents['participantJoined'] =>
-  ({ conversationId, userId: 'carol', displayName: 'Carol', role: 'member', timestamp, eventSeq })
+const participant = (eventSeq: number): ChatEvents['participantJoined'] => participantEvent('carol', { eventSeq })
 
 test('every event goes to its callback, in the order of the stream', async (t) => {
   const { event, ...events } = {

@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { createChatClient, subscribeToSSE, type FetchLike } from '../../client/index.js'
 import { setElapsedForward } from './clocks.js'
+import { messageEvent, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
-import { frame, messageEvent, scriptedServer, timestamp, type Exchange } from './scripted-server.js'
+import { frame, scriptedServer, type Exchange } from './scripted-server.js'
 
 const token = 't'
 const turns = async (count = 20) => { for (let i = 0; i < count; i++) await new Promise(setImmediate) }
