@@ -9,9 +9,10 @@ export { createChatClient, type ChatClient, type ChatClientOptions } from './cli
 export { createAccounts, type Accounts } from './accounts.js'
 export type { CallOptions, RequestOptions } from './base/request.js'
 export { createClientId } from './base/client-id.js'
+export { mentionsOf, type PlacedMention } from './mentions.js'
 
 export { createSession, type ChatSession, type SessionListener, type SessionOptions, type SessionSnapshot } from './live/session.js'
-export { openConversation, type ConversationSnapshot, type LiveConversation } from './live/conversation.js'
+export { openConversation, type ConversationSnapshot, type LiveConversation, type SendOptions } from './live/conversation.js'
 export {
   conversationTitle, openConversationList, type ConversationListSnapshot, type ListedConversation, type LiveConversationList
 } from './live/conversation-list.js'
@@ -28,9 +29,13 @@ export type {
 } from './base/platform.js'
 
 export type { ErrorCode } from '../schemas/errors.js'
-export type { ChatEvents, DisconnectReason, EventType, ResetReason } from '../schemas/events.js'
-export type { Message, MessagePage, MessageStatus, SendMessageBody } from '../schemas/messages.js'
 export type {
-  Conversation, ConversationPage, ConversationType, CreateConversationBody, Participant, Role
-} from '../schemas/conversations.js'
+  ChatEvents, Conversation, ConversationPage, CustomTypes, EditMessageBody, MentionPage, Message, MessagePage, OwnMessage, ProfileBody,
+  SendMessageBody, UserProfile
+} from './custom.js'
+export type { DisconnectReason, EventType, ResetReason } from '../schemas/events.js'
+export type {
+  Attachment, Mention, MentionInput, MessageStatus, Quote, ReactionAnswer, ReactionCount, ReactionPage
+} from '../schemas/messages.js'
+export type { ConversationType, CreateConversationBody, Participant, Role } from '../schemas/conversations.js'
 export type { Profile, Session, User } from '../schemas/users.js'

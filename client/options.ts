@@ -1,7 +1,8 @@
-import type { ChatEvents, DisconnectReason, EventType } from '../schemas/events.js'
+import type { DisconnectReason, EventType } from '../schemas/events.js'
 import type { MessageStatus } from '../schemas/messages.js'
 import type { AppStateLike, EventSourceConstructor, FetchLike } from './base/platform.js'
 import type { TokenSource } from './base/token.js'
+import type { ChatEvents, CustomTypes } from './custom.js'
 
 /** How to reach the service, and on whose behalf. */
 export interface ServiceOptions {
@@ -56,34 +57,38 @@ export interface Reconnect {
 }
 
 /** [type, data, id]: one event of a stream as it arrived. The id is null if the event has none. */
-export type StreamEvent = { [T in EventType]: [type: T, data: ChatEvents[T], id: string | null] }[EventType]
+export type StreamEvent<T extends CustomTypes = CustomTypes> = { [E in EventType]: [type: E, data: ChatEvents<T>[E], id: string | null] }[EventType]
 
 /** The callback of each event: that of `message` is `onMessage`. Every event of the catalogue has one. */
-type EventCallbacks = {
-  [T in Exclude<EventType, 'statusUpdate' | 'connected' | 'disconnect'> as `on${Capitalize<T>}`]?: (event: ChatEvents[T]) => void
+type EventCallbacks<T extends CustomTypes> = {
+  [E in Exclude<EventType, 'statusUpdate' | 'connected' | 'disconnect'> as `on${Capitalize<E>}`]?: (event: ChatEvents<T>[E]) => void
 }
 
 /**
  * Called in the order of the stream, once for each event. The subscription is already in its new state, so a callback may
  * call any of its methods. A callback that throws, or whose promise rejects, is reported to `onError`, with no other effect.
  */
-export interface StreamCallbacks extends EventCallbacks {
-  onMessage? (message: ChatEvents['message']): void
-  onStatusUpdate? (messageId: string, status: MessageStatus, event: ChatEvents['statusUpdate']): void
-  onTyping? (event: ChatEvents['typing']): void
-  onOnlineStatus? (event: ChatEvents['onlineStatus']): void
+export interface StreamCallbacks<T extends CustomTypes = CustomTypes> extends EventCallbacks<T> {
+  onMessage? (message: ChatEvents<T>['message']): void
+  onStatusUpdate? (messageId: string, status: MessageStatus, event: ChatEvents<T>['statusUpdate']): void
+  onTyping? (event: ChatEvents<T>['typing']): void
+  onOnlineStatus? (event: ChatEvents<T>['onlineStatus']): void
   /** Called with the edited message. */
-  onMessageUpdated? (message: ChatEvents['messageUpdated']): void
+  onMessageUpdated? (message: ChatEvents<T>['messageUpdated']): void
   /** Called with what remains of the message: `text` is empty and `deletedAt` is set. */
-  onMessageDeleted? (message: ChatEvents['messageDeleted']): void
-  onConversationCreated? (event: ChatEvents['conversationCreated']): void
-  onParticipantJoined? (event: ChatEvents['participantJoined']): void
-  onParticipantLeft? (event: ChatEvents['participantLeft']): void
-  onParticipantUpdated? (event: ChatEvents['participantUpdated']): void
+  onMessageDeleted? (message: ChatEvents<T>['messageDeleted']): void
+  /** Somebody reacted to a message or took that back. `reactions` is the whole list as it is now. */
+  onReaction? (event: ChatEvents<T>['reaction']): void
+  onConversationCreated? (event: ChatEvents<T>['conversationCreated']): void
+  onParticipantJoined? (event: ChatEvents<T>['participantJoined']): void
+  onParticipantLeft? (event: ChatEvents<T>['participantLeft']): void
+  onParticipantUpdated? (event: ChatEvents<T>['participantUpdated']): void
+  /** Somebody has another name, picture or metadata. */
+  onUserUpdated? (event: ChatEvents<T>['userUpdated']): void
   /** The stream could not resume exactly where it was: fetch the history again. New events follow. */
-  onReset? (event: ChatEvents['reset']): void
+  onReset? (event: ChatEvents<T>['reset']): void
   /** The stream is open. */
-  onConnect? (event: ChatEvents['connected']): void
+  onConnect? (event: ChatEvents<T>['connected']): void
   /** The stream was lost. It reconnects, unless `onError` follows. */
   onDisconnect? (reason: DisconnectCause): void
   /** The stream waits before the next reconnect. */
@@ -94,12 +99,12 @@ export interface StreamCallbacks extends EventCallbacks {
    */
   onError? (error: Error): void
   /** Called for every event before its own callback, including events that only a newer server knows. */
-  onEvent? (type: EventType, data: ChatEvents[EventType], id: string | null): void
+  onEvent? (type: EventType, data: ChatEvents<T>[EventType], id: string | null): void
   /** Called with each new event id. Pass the last one as `lastEventId` to resume there, even after a restart. */
   onLastEventId? (id: string): void
 }
 
-export interface SubscribeOptions extends StreamOptions, StreamCallbacks {
+export interface SubscribeOptions<T extends CustomTypes = CustomTypes> extends StreamOptions, StreamCallbacks<T> {
   /** The event id to resume after; see `onLastEventId`. Default: only events from now on. */
   lastEventId?: string | null | undefined
   /** Aborting this signal unsubscribes. */

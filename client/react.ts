@@ -2,6 +2,7 @@ import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { openConversation, type ConversationSnapshot, type LiveConversation } from './live/conversation.js'
 import { openConversationList, type ConversationListSnapshot, type LiveConversationList } from './live/conversation-list.js'
 import type { Timer } from './base/platform.js'
+import type { CustomTypes } from './custom.js'
 import type { ChatSession, SessionSnapshot } from './live/session.js'
 import type { Store } from './live/store.js'
 
@@ -14,11 +15,11 @@ interface Shared<L> {
 }
 
 /** Live states by session and key: components that show the same conversation share one. */
-const shared = new WeakMap<ChatSession, Map<string, Shared<Closable>>>()
+const shared = new WeakMap<object, Map<string, Shared<Closable>>>()
 
 interface Closable { close (): void }
 
-function find<L extends Closable> (session: ChatSession, key: string, open: () => L): Shared<L> {
+function find<L extends Closable> (session: object, key: string, open: () => L): Shared<L> {
   let ofSession = shared.get(session)
   if (ofSession === undefined) {
     ofSession = new Map()
@@ -38,7 +39,7 @@ function find<L extends Closable> (session: ChatSession, key: string, open: () =
   return entry
 }
 
-function release (session: ChatSession, key: string, entry: Shared<Closable>): void {
+function release (session: object, key: string, entry: Shared<Closable>): void {
   const ofSession = shared.get(session)
   if (entry.users > 0 || ofSession?.get(key) !== entry) return
   ofSession.delete(key)
@@ -46,7 +47,7 @@ function release (session: ChatSession, key: string, entry: Shared<Closable>): v
   entry.live.close()
 }
 
-function useShared<L extends Store<unknown> & Closable> (session: ChatSession, key: string, open: () => L): L {
+function useShared<L extends Store<unknown> & Closable> (session: object, key: string, open: () => L): L {
   const [times, openAgain] = useState(0)
   const entry = useMemo(() => find(session, key, open), [session, key, times])
   useEffect(() => {
@@ -69,18 +70,22 @@ function useStore<T> (store: Store<T>): T {
 }
 
 /** The live state of a conversation while the component is mounted, with `live` for its methods. */
-export function useConversation (session: ChatSession, conversationId: string): ConversationSnapshot & { live: LiveConversation } {
+export function useConversation<T extends CustomTypes> (
+  session: ChatSession<T>, conversationId: string
+): ConversationSnapshot<T> & { live: LiveConversation<T> } {
   const live = useShared(session, `conversation ${conversationId}`, () => openConversation(session, conversationId))
   const snapshot = useStore(live)
   return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
 }
 
 /** The live list of the user's conversations while the component is mounted, with `live` for its methods. */
-export function useConversationList (session: ChatSession): ConversationListSnapshot & { live: LiveConversationList } {
+export function useConversationList<T extends CustomTypes> (
+  session: ChatSession<T>
+): ConversationListSnapshot<T> & { live: LiveConversationList<T> } {
   const live = useShared(session, 'list', () => openConversationList(session))
   const snapshot = useStore(live)
   return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
 }
 
 /** The user and the state of the stream, such as for a banner while it reconnects. */
-export const useSession = (session: ChatSession): SessionSnapshot => useStore(session)
+export const useSession = <T extends CustomTypes> (session: ChatSession<T>): SessionSnapshot<T> => useStore(session)

@@ -34,6 +34,8 @@ export interface Call extends CallOptions {
   body?: unknown
   /** Whether repeating the call has no further effect. Default: true for GET, PUT and DELETE. */
   idempotent?: boolean
+  /** Whether a 404 after an attempt without an answer says that this attempt succeeded: what it removed cannot be found. */
+  removes?: boolean
   /** These two override the client's options. */
   maxRetries?: number
   timeoutMs?: number
@@ -101,8 +103,7 @@ export function createRequest (options: RequestOptions): Request {
           refused = true
           continue
         }
-        // If a retried DELETE finds nothing, an earlier attempt succeeded and its response was lost.
-        if (unsure && call.method === 'DELETE' && error.statusCode === 404 && !isForeign(error)) return undefined as T
+        if (unsure && call.removes === true && error.statusCode === 404 && !isForeign(error)) return undefined as T
         const waitMs = Math.max(error.retryAfterMs ?? 0, backoff(retries, retryBaseMs, retryCapMs))
         const repeat = untouched(error) || (idempotent && unanswered(error))
         if (!repeat || retries >= (call.maxRetries ?? maxRetries) || waitMs > retryCapMs) throw error

@@ -1,31 +1,34 @@
-import type { Conversation } from '../../schemas/conversations.js'
-import type { ChatEvents } from '../../schemas/events.js'
 import { ChatError, isTransient } from '../base/errors.js'
 import { createRecent } from '../base/recent.js'
+import type { ChatEvents, Conversation, CustomTypes } from '../custom.js'
 import type { StreamEvent } from '../options.js'
 import type { ChatSession } from './session.js'
 import { createFetch, createHeard } from './fetching.js'
+import { fold, isMentioned, ownOf } from './fold.js'
 import { laterMessage, reduce, statusAt } from './marks.js'
 import { createOrder } from './order.js'
 import { createStore, type Store } from './store.js'
 import { createTypists, type Typist } from './typists.js'
+import { MENTIONS_COUNTED } from './unread.js'
 
 /** A conversation, with the users who are typing in it. */
-export type ListedConversation = Conversation & { typing: readonly Typist[] }
+export type ListedConversation<T extends CustomTypes = CustomTypes> = Conversation<T> & { typing: readonly Typist[] }
 
-export interface ConversationListSnapshot {
+export interface ConversationListSnapshot<T extends CustomTypes = CustomTypes> {
   status: 'loading' | 'ready' | 'failed'
   error: Error | null
   /** The loaded conversations, latest activity first, each with its last message and unread count. */
-  conversations: readonly ListedConversation[]
+  conversations: readonly ListedConversation<T>[]
   /** Whether there are more; see `loadMore`. */
   hasMore: boolean
   /** The unread messages of all loaded conversations. */
   unreadCount: number
+  /** Those that mention the user or everybody. Of one conversation, 100 means 100 or more. */
+  unreadMentionCount: number
 }
 
 /** The live list of the user's conversations. */
-export interface LiveConversationList extends Store<ConversationListSnapshot> {
+export interface LiveConversationList<T extends CustomTypes = CustomTypes> extends Store<ConversationListSnapshot<T>> {
   /** Fetches the next page. @throws ChatError */
   loadMore (): Promise<void>
   /** Fetches the list again, beginning with the first page. Never rejects: an error is in the snapshot. */
@@ -43,10 +46,11 @@ const MAX_REFRESHING = 20
 const MAX_GONE = 1000
 
 /** The title of a conversation. Without one, as in direct conversations, it is the names of the other participants. */
-export const conversationTitle = ({ title, participants }: Conversation, userId: string | null): string =>
+export const conversationTitle = ({ title, participants }: Pick<Conversation, 'title' | 'participants'>, userId: string | null): string =>
   title || participants.filter((participant) => participant.userId !== userId).map(({ displayName }) => displayName).join(', ')
 
 /** Follows the list through the session's stream. Close it when it is no longer shown. */
+export function openConversationList<T extends CustomTypes> (session: ChatSession<T>): LiveConversationList<T>
 export function openConversationList (session: ChatSession): LiveConversationList {
   const { client, receipts, people } = session
   const abort = new AbortController()
@@ -80,7 +84,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         return view
       }),
       hasMore: nextCursor !== null,
-      unreadCount: sorted.reduce((sum, { unreadCount }) => sum + unreadCount, 0)
+      unreadCount: sorted.reduce((sum, { unreadCount }) => sum + unreadCount, 0),
+      unreadMentionCount: sorted.reduce((sum, { unreadMentionCount }) => sum + unreadMentionCount, 0)
     }
   })
 
@@ -203,28 +208,48 @@ export function openConversationList (session: ChatSession): LiveConversationLis
 
   const addMessage = (message: ChatEvents['message']) => update(message.conversationId, (conversation) => {
     if (message.seq <= (conversation.lastMessage?.seq ?? 0)) return conversation
+    const counts = !isMe(message.senderId) && message.deletedAt === null
     return {
       ...conversation,
-      lastMessage: message,
+      lastMessage: ownOf(message),
       updatedAt: message.createdAt > conversation.updatedAt ? message.createdAt : conversation.updatedAt,
-      unreadCount: conversation.unreadCount + (isMe(message.senderId) || message.deletedAt !== null ? 0 : 1)
+      unreadCount: conversation.unreadCount + (counts ? 1 : 0),
+      unreadMentionCount: Math.min(conversation.unreadMentionCount + (counts && isMentioned(message, me()) ? 1 : 0), MENTIONS_COUNTED)
     }
   })
 
-  const changeMessage = (message: ChatEvents['message']) => update(message.conversationId, (conversation) => {
+  /** Applies an event to the last message: of itself, of the message that it quotes, of a reply, or of a reaction. */
+  const changeLast = (event: StreamEvent, id: string) => update(id, (conversation) => {
     const last = conversation.lastMessage
-    return last?.id === message.id ? { ...conversation, lastMessage: laterMessage(last, message) } : conversation
+    const lastMessage = last && fold(last, event, me())
+    return lastMessage === last ? conversation : { ...conversation, lastMessage }
   })
 
+  /** Whether a message may be one that the user has not read. */
+  function mayBeUnread ({ unreadCount, participants }: Conversation, { senderId, seq }: ChatEvents['message']): boolean {
+    const mine = participants.find(({ userId }) => isMe(userId))
+    return unreadCount > 0 && !isMe(senderId) && (mine === undefined || seq > mine.readSeq)
+  }
+
   /** A message that is deleted while unread no longer counts as unread. The server knows whether the count included it. */
-  function uncount ({ conversationId, senderId, seq }: ChatEvents['messageDeleted']): void {
+  function uncount (message: ChatEvents['messageDeleted']): void {
+    const { conversationId, seq } = message
     const conversation = conversations.get(conversationId)
-    const mine = conversation?.participants.find(({ userId }) => isMe(userId))
-    if (conversation === undefined || conversation.unreadCount === 0 || isMe(senderId) || (mine !== undefined && seq <= mine.readSeq)) return
+    if (conversation === undefined || !mayBeUnread(conversation, message)) return
     const last = conversation.lastMessage
     const counted = last !== null && (seq < last.seq || last.deletedAt === null)
     if (counted) conversations.set(conversationId, { ...conversation, unreadCount: conversation.unreadCount - 1 })
     refresh(conversationId)
+  }
+
+  /** An unread message that is edited may begin or cease to mention the user. */
+  function recountMentions (message: ChatEvents['messageUpdated']): void {
+    const { conversationId, id } = message
+    const conversation = conversations.get(conversationId)
+    if (conversation === undefined || !mayBeUnread(conversation, message)) return
+    const last = conversation.lastMessage
+    const mentioned = isMentioned(message, me())
+    if (last?.id === id ? isMentioned(last, me()) !== mentioned : mentioned || conversation.unreadMentionCount > 0) refresh(conversationId)
   }
 
   function moveMark ({ conversationId, messageId, status, userId }: ChatEvents['statusUpdate']): void {
@@ -233,7 +258,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     if (conversation === undefined || last === null) return
     if (isMe(userId)) {
       if (status !== 'read') return
-      if (last.id === messageId) update(conversationId, (conversation) => ({ ...conversation, unreadCount: 0 }))
+      if (last.id === messageId) update(conversationId, (conversation) => ({ ...conversation, unreadCount: 0, unreadMentionCount: 0 }))
       else if (!repeating) refresh(conversationId) // Only the server knows how many are left
       return
     }
@@ -251,7 +276,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   /** Applies an event. Applying it again has no effect. */
   function handle (event: StreamEvent): void {
     const [type, data] = event
-    if (type === 'onlineStatus') {
+    if (type === 'onlineStatus' || type === 'userUpdated') {
       for (const [id, conversation] of conversations) conversations.set(id, reduce(conversation, event, () => undefined))
       return
     }
@@ -262,10 +287,12 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     switch (type) {
       case 'message':
         noteActivity(id)
+        changeLast(event, id)
         addMessage(data)
         break
       case 'messageUpdated':
-      case 'messageDeleted': changeMessage(data); break
+      case 'messageDeleted':
+      case 'reaction': changeLast(event, id); break
       case 'statusUpdate': moveMark(data); break
       case 'conversationCreated':
       case 'participantJoined': noteActivity(id); break
@@ -310,6 +337,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         if (!idle()) heard.add(event)
         if (type === 'message') typists.get(data.conversationId)?.stop(data.senderId)
         if (type === 'messageDeleted') uncount(data)
+        if (type === 'messageUpdated') recountMentions(data)
         handle(event)
         if (type === 'conversationCreated' || type === 'participantJoined' || type === 'participantUpdated' ||
           (type === 'participantLeft' && !isMe(data.userId))) refresh(data.conversationId)

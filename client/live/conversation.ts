@@ -1,9 +1,8 @@
-import type { Conversation } from '../../schemas/conversations.js'
-import type { ChatEvents } from '../../schemas/events.js'
-import type { Message } from '../../schemas/messages.js'
+import type { MentionInput, ReactionAnswer } from '../../schemas/messages.js'
 import { createClientId } from '../base/client-id.js'
 import { instant } from '../base/clock.js'
 import { ChatError, isForeign, isTransient } from '../base/errors.js'
+import type { ChatEvents, Conversation, CustomTypes, EditMessageBody, OwnMessage, SendMessageBody } from '../custom.js'
 import type { StreamEvent } from '../options.js'
 import { createFetch, createHeard } from './fetching.js'
 import { reduce, statusAt } from './marks.js'
@@ -13,27 +12,42 @@ import { createStore, type Store } from './store.js'
 import { createTimeline, type ChatMessage } from './timeline.js'
 import { createTypingSignal } from './typing-signal.js'
 import { createTypists, type Typist } from './typists.js'
+import { createUnread } from './unread.js'
 
-export interface ConversationSnapshot {
+export interface ConversationSnapshot<T extends CustomTypes = CustomTypes> {
   /** `loading` until there is something to show; `failed` with an `error` if it could not be loaded. */
   status: 'loading' | 'ready' | 'failed'
   error: Error | null
   /** Null until it is loaded. Its participants say who is online and how far each has read. */
-  conversation: Conversation | null
+  conversation: Conversation<T> | null
   /** The loaded messages in order, followed by the user's own unsent messages. */
-  messages: readonly ChatMessage[]
+  messages: readonly ChatMessage<T>[]
   /** Whether there are older messages; see `loadOlder`. */
   hasOlder: boolean
   loadingOlder: boolean
   /** Other users who are typing. */
   typing: readonly Typist[]
   unreadCount: number
+  /** The unread messages that mention the user or everybody. 100 means 100 or more. */
+  unreadMentionCount: number
   /** Whether the user has left or was removed. No new events arrive then. */
   removed: boolean
 }
 
+/** What a message carries besides its text. */
+export interface SendOptions<T extends CustomTypes = CustomTypes> {
+  /** Default: `text`. */
+  type?: string
+  metadata?: SendMessageBody<T>['metadata']
+  /** The id of the message to reply to. If it is loaded, the quote is shown at once. */
+  replyTo?: string | null
+  /** Who is mentioned; see `mentionsOf`. */
+  mentions?: readonly MentionInput[]
+  mentionsAll?: boolean
+}
+
 /** The live state of one conversation. */
-export interface LiveConversation extends Store<ConversationSnapshot> {
+export interface LiveConversation<T extends CustomTypes = CustomTypes> extends Store<ConversationSnapshot<T>> {
   readonly conversationId: string
   /**
    * Sends a message. It is in the snapshot at once, as `sending`. While the service cannot be reached it waits, and it is
@@ -41,13 +55,18 @@ export interface LiveConversation extends Store<ConversationSnapshot> {
    *
    * @returns the `key` of the message
    */
-  send (text: string, options?: { type?: string }): string
+  send (text: string, options?: SendOptions<T>): string
   /** Sends a failed message again. */
   retry (key: string): void
   /** Removes a failed message. */
   discard (key: string): void
-  /** Replaces the text of the user's own message. @throws ChatError */
-  edit (messageId: string, text: string): Promise<void>
+  /** Changes the user's own message: its text, or what the change names. @throws ChatError */
+  edit (messageId: string, change: string | EditMessageBody<T>): Promise<void>
+  /**
+   * Sets the user's reaction to a message, or takes it back. It is in the snapshot at once, and no longer if the service
+   * refuses it. @throws ChatError
+   */
+  react (messageId: string, emoji: string, on: boolean): Promise<void>
   /** Deletes the user's own message. @throws ChatError */
   remove (messageId: string): Promise<void>
   /** Fetches the page before the oldest loaded message. @throws ChatError */
@@ -67,6 +86,7 @@ const TICKS_SIZE = 100
 const TYPING_LAPSE_MS = 6000
 
 /** Follows a conversation through the session's stream. Close it when it is no longer shown. */
+export function openConversation<T extends CustomTypes> (session: ChatSession<T>, conversationId: string): LiveConversation<T>
 export function openConversation (session: ChatSession, conversationId: string): LiveConversation {
   const { client, receipts, people } = session
   const abort = new AbortController()
@@ -81,11 +101,6 @@ export function openConversation (session: ChatSession, conversationId: string):
   let olderPage: Promise<void> | null = null
   let removed = false
   let typingLapseMs = TYPING_LAPSE_MS
-  /** How far the user has read. The server may not know it yet. */
-  let readSeq = 0
-  /** The unread count that came with the conversation, and the `seq` of the newest message that it includes. */
-  let unreadThen = 0
-  let countedSeq = 0
 
   const store = createStore<ConversationSnapshot>(() => ({
     status,
@@ -95,10 +110,12 @@ export function openConversation (session: ChatSession, conversationId: string):
     hasOlder,
     loadingOlder: olderPage !== null,
     typing: typists.view(),
-    unreadCount: unreadCount(),
+    unreadCount: unread.count(),
+    unreadMentionCount: unread.mentionCount(),
     removed
   }))
   const timeline = createTimeline(conversationId, me, people)
+  const unread = createUnread(timeline, () => me().userId)
   const typists = createTypists(store.changed, people)
   const typing = createTypingSignal((isTyping) => {
     client.setTyping(conversationId, isTyping).catch(() => {}) // The next key sends it again
@@ -112,11 +129,6 @@ export function openConversation (session: ChatSession, conversationId: string):
     changed: store.changed,
     connecting: () => me().status === 'connecting' || me().status === 'waiting'
   })
-
-  /** Whether every message that may be unread is loaded. */
-  const allUnreadLoaded = () => timeline.oldestSeq !== null && timeline.oldestSeq <= readSeq + 1
-
-  const unreadCount = () => allUnreadLoaded() ? timeline.countAfter(readSeq) : unreadThen + timeline.countAfter(countedSeq)
 
   // Fetching from the server
 
@@ -185,17 +197,16 @@ export function openConversation (session: ChatSession, conversationId: string):
 
   function take (fetched: Conversation): void {
     conversation = fetched
-    unreadThen = fetched.unreadCount
-    countedSeq = fetched.lastMessage?.seq ?? 0
+    unread.take(fetched)
     const mine = fetched.participants.find(({ userId }) => isMe(userId))
     if (mine === undefined) return
-    readSeq = Math.max(readSeq, mine.readSeq)
+    unread.read(mine.readSeq)
     const newest = timeline.newestOfOthers()
     if (newest !== undefined && newest.seq > mine.deliveredSeq) receipts.delivered(newest)
   }
 
   /** Call it before a request. @returns a function that takes the message in the response */
-  function answered (): (message: Message) => void {
+  function answered (): (message: OwnMessage) => void {
     const since = timeline.mark()
     return (message) => {
       timeline.take([message], since, firstSeq())
@@ -224,20 +235,13 @@ export function openConversation (session: ChatSession, conversationId: string):
       return
     }
     if (isMe(userId)) {
-      if (status === 'read') readSeq = Math.max(readSeq, seq)
+      if (status === 'read') unread.read(seq)
       return
     }
     const marks = before?.participants.find((participant) => participant.userId === userId)
     const after = conversation
     if (marks === undefined || after === null) return
     timeline.raise(Math.min(status === 'read' ? marks.readSeq : marks.deliveredSeq, seq), seq, (at) => statusAt(after, at, me().userId))
-  }
-
-  /** A deleted message does not count as unread. The count is only known here if all unread messages are loaded. */
-  function uncount ({ senderId, seq, id }: ChatEvents['messageDeleted']): void {
-    if (isMe(senderId) || seq <= readSeq || seq > countedSeq || unreadThen === 0 || allUnreadLoaded()) return
-    if (timeline.find(id)?.deletedAt === null) unreadThen--
-    void load(false)
   }
 
   /** Applies an event. Applying it again has no effect. */
@@ -247,13 +251,11 @@ export function openConversation (session: ChatSession, conversationId: string):
     if (conversation !== null) conversation = reduce(conversation, event, (id) => timeline.find(id)?.seq)
     switch (type) {
       case 'message':
-        typists.stop(data.senderId)
-        timeline.hear(type, data, firstSeq())
-        follow()
-        break
       case 'messageUpdated':
       case 'messageDeleted':
-        if (timeline.find(data.id) !== undefined) timeline.hear(type, data)
+      case 'reaction':
+        if (type === 'message') typists.stop(data.senderId)
+        timeline.hear(event, firstSeq())
         follow()
         break
       case 'statusUpdate': moveMark(data, before); break
@@ -274,7 +276,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       outbox.connected()
     } else if (type === 'disconnect') {
       typists.clear()
-    } else if (type === 'onlineStatus') {
+    } else if (type === 'onlineStatus' || type === 'userUpdated') {
       if (fetching.busy) heard.add(event)
       handle(event)
     } else if (!('conversationId' in data) || (data.conversationId !== conversationId && !(type === 'reset' && data.conversationId === null))) {
@@ -282,13 +284,14 @@ export function openConversation (session: ChatSession, conversationId: string):
     } else if (type === 'reset') {
       // The numbers of another log may be lower.
       heard.forget(null)
-      readSeq = 0
+      timeline.forget()
+      unread.reset()
       void load(true)
     } else if (type === 'typing') {
       if (!isMe(data.userId)) typists.hear(data, typingLapseMs)
     } else {
       if (fetching.busy) heard.add(event)
-      if (type === 'messageDeleted') uncount(data)
+      if ((type === 'messageUpdated' || type === 'messageDeleted') && unread.hear(type, data)) void load(false)
       handle(event)
       // Fetch the profile of whoever joined, and the statuses that waited for whoever left.
       if (type === 'participantJoined') void load(isMe(data.userId))
@@ -332,17 +335,29 @@ export function openConversation (session: ChatSession, conversationId: string):
     conversationId,
     subscribe: store.subscribe,
     getSnapshot: store.getSnapshot,
-    send (text, { type = 'text' } = {}) {
+    send (text, { type = 'text', metadata = null, replyTo: replyToId = null, mentions = [], mentionsAll = false } = {}) {
       const clientId = createClientId()
       typing.ended()
-      outbox.send({ clientId, text, type, createdAt: instant(), status: 'sending', error: null })
+      const content = { text, type, metadata, replyToId, mentions, mentionsAll }
+      outbox.send({ ...content, clientId, createdAt: instant(), status: 'sending', error: null })
       return clientId
     },
     retry: outbox.retry,
     discard: outbox.discard,
-    async edit (messageId, text) {
+    async edit (messageId, change) {
       const take = answered()
-      take(await client.editMessage(messageId, text, { signal, conversationId }))
+      take(await client.editMessage(messageId, change, { signal, conversationId }))
+    },
+    async react (messageId, emoji, on) {
+      const settle = timeline.react(messageId, emoji, on)
+      store.changed()
+      let answer: ReactionAnswer | null = null
+      try {
+        answer = await client.react(messageId, emoji, on, { signal })
+      } finally {
+        settle(answer)
+        store.changed()
+      }
     },
     async remove (messageId) {
       const take = answered()
@@ -369,8 +384,8 @@ export function openConversation (session: ChatSession, conversationId: string):
     },
     reload: () => load(true),
     markRead (seq = timeline.newestSeq ?? 0) {
-      if (unreadCount() === 0 || seq <= readSeq) return
-      readSeq = seq
+      if (unread.count() === 0 || seq <= unread.readSeq) return
+      unread.read(seq)
       receipts.read(conversationId, seq)
       store.changed()
     },

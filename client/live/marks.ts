@@ -1,5 +1,6 @@
-import type { Conversation, Participant } from '../../schemas/conversations.js'
-import type { Message, MessageStatus } from '../../schemas/messages.js'
+import type { Participant } from '../../schemas/conversations.js'
+import type { MessageStatus } from '../../schemas/messages.js'
+import type { Conversation, OwnMessage } from '../custom.js'
 import type { StreamEvent } from '../options.js'
 
 const rank = { sent: 0, delivered: 1, read: 2 } as const satisfies Record<MessageStatus, number>
@@ -8,7 +9,7 @@ export const higherStatus = (a: MessageStatus, b: MessageStatus): MessageStatus 
 const lowerStatus = (a: MessageStatus, b: MessageStatus): MessageStatus => rank[a] <= rank[b] ? a : b
 
 /** Merges a message that arrived into the one that is known. A deletion is final, and a status never goes back. */
-export function laterMessage (known: Message, heard: Message): Message {
+export function laterMessage (known: OwnMessage, heard: OwnMessage): OwnMessage {
   const later = known.deletedAt !== null && heard.deletedAt === null ? known : heard
   const status = higherStatus(known.status, heard.status)
   return later.status === status ? later : { ...later, status }
@@ -55,6 +56,8 @@ export function reduce (
     }
     case 'onlineStatus':
       return change(conversation, data.userId, (participant) => ({ ...participant, isOnline: data.isOnline, lastSeen: data.lastSeen }))
+    case 'userUpdated':
+      return change(conversation, data.userId, (participant) => ({ ...participant, displayName: data.displayName, avatar: data.avatar }))
     case 'participantUpdated':
       return change(conversation, data.userId, (participant) => ({ ...participant, role: data.role }))
     case 'participantLeft':
@@ -64,7 +67,7 @@ export function reduce (
       const { participants, participantCount, lastMessage } = conversation
       if (participants.some((participant) => participant.userId === userId)) return conversation
       const seq = lastMessage?.seq ?? 0
-      const joined = { userId, displayName, role, avatar: null, isOnline: false, lastSeen: null, deliveredSeq: seq, readSeq: seq }
+      const joined = { userId, displayName, role, avatar: null, isBot: false, isOnline: false, lastSeen: null, deliveredSeq: seq, readSeq: seq }
       return { ...conversation, participants: [...participants, joined], participantCount: participantCount + 1 }
     }
   }

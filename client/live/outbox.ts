@@ -1,5 +1,5 @@
-import type { Message } from '../../schemas/messages.js'
 import type { ChatClient } from '../client.js'
+import type { OwnMessage, SendMessageBody } from '../custom.js'
 import { ChatError, isTransient } from '../base/errors.js'
 import type { Pending } from './timeline.js'
 
@@ -9,11 +9,22 @@ export interface OutboxOptions {
   signal: AbortSignal
   pending: Map<string, Pending>
   /** Called before a message is sent. The function that it returns is called with the sent message. */
-  sending (): (message: Message) => void
+  sending (): (message: OwnMessage) => void
   changed (): void
   /** Whether the stream is reconnecting. Messages that could not be sent wait for it. */
   connecting (): boolean
 }
+
+/** What is sent. A retry sends the same, because the service compares it with what the `clientId` was first used for. */
+const contentOf = ({ text, type, clientId, metadata, replyToId, mentions, mentionsAll }: Pending): Omit<SendMessageBody, 'conversationId'> => ({
+  text,
+  type,
+  clientId,
+  ...(metadata === null ? {} : { metadata }),
+  ...(replyToId === null ? {} : { replyToId }),
+  ...(mentions.length === 0 ? {} : { mentions: [...mentions] }),
+  ...(mentionsAll ? { mentionsAll } : {})
+})
 
 /** Sends the user's messages one at a time, so that they keep the order in which they were written. */
 export function createOutbox ({ client, conversationId, signal, pending, sending, changed, connecting }: OutboxOptions) {
@@ -32,11 +43,11 @@ export function createOutbox ({ client, conversationId, signal, pending, sending
     for (;;) {
       const entry = Array.from(pending.values()).find(({ status }) => status === 'sending')
       if (entry === undefined || signal.aborted) break
-      const { clientId, text, type } = entry
+      const { clientId } = entry
       const then = connections
       const sent = sending()
       try {
-        const message = await client.sendMessage({ conversationId, text, type, clientId }, { signal })
+        const message = await client.sendMessage({ conversationId, ...contentOf(entry) }, { signal })
         pending.delete(clientId)
         sent(message)
       } catch (thrown) {

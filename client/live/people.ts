@@ -1,6 +1,6 @@
-import type { Conversation } from '../../schemas/conversations.js'
 import type { Profile } from '../../schemas/users.js'
 import { createRecent } from '../base/recent.js'
+import type { Conversation, OwnMessage } from '../custom.js'
 import type { StreamEvent } from '../options.js'
 
 /** The most people whose names are kept. Others are shown by the name that came with the message or conversation. */
@@ -23,7 +23,9 @@ export interface People {
   hear (event: StreamEvent): void
   /** A person with the newest name and avatar. The same object if they did not change. */
   name<P extends Seen> (person: P): P
-  /** A conversation whose participants and last sender have their newest names. The same object if none changed. */
+  /** A message whose sender, quoted sender and mentioned users have their newest names. The same object if none changed. */
+  nameMessage (message: OwnMessage): OwnMessage
+  /** A conversation whose participants and last message have the newest names. The same object if none changed. */
   nameAll (conversation: Conversation): Conversation
   /** Calls back when the version has increased. @returns a function that ends it */
   follow (changed: () => void): () => void
@@ -33,6 +35,7 @@ export function createPeople (): People {
   const people = createRecent<{ displayName: string, avatar: string | null | undefined, at: number }>(CAPACITY)
   const followers = new Set<() => void>()
   const named = new WeakMap<Conversation, { version: number, view: Conversation }>()
+  const namedMessages = new WeakMap<OwnMessage, { version: number, names: string, view: OwnMessage }>()
   let version = 0
   let heard = 0
 
@@ -54,14 +57,31 @@ export function createPeople (): People {
     return { ...person, displayName, ...('avatar' in person ? { avatar } : {}) }
   }
 
+  function nameMessage (message: OwnMessage): OwnMessage {
+    const known = namedMessages.get(message)
+    if (known?.version === version) return known.view
+    const { replyTo } = message
+    const sender = name(message.sender)
+    const quoted = replyTo && name(replyTo.sender)
+    const mentions = message.mentions.map(name)
+    const names = JSON.stringify([sender, quoted, mentions])
+    let view = known?.view ?? message
+    // Somebody else's name may have changed.
+    if (names !== (known?.names ?? JSON.stringify([message.sender, replyTo && replyTo.sender, message.mentions]))) {
+      view = { ...message, sender, mentions, replyTo: replyTo && quoted && { ...replyTo, sender: quoted } }
+    }
+    namedMessages.set(message, { version, names, view })
+    return view
+  }
+
   function nameAll (conversation: Conversation): Conversation {
     const known = named.get(conversation)
     if (known?.version === version) return known.view
     const participants = conversation.participants.map(name)
     const last = conversation.lastMessage
-    const sender = last && name(last.sender)
-    const same = sender === (last && last.sender) && participants.every((participant, i) => participant === conversation.participants[i])
-    const view = same ? conversation : { ...conversation, participants, lastMessage: last && sender && { ...last, sender } }
+    const lastMessage = last && nameMessage(last)
+    const same = lastMessage === last && participants.every((participant, i) => participant === conversation.participants[i])
+    const view = same ? conversation : { ...conversation, participants, lastMessage }
     named.set(conversation, { version, view })
     return view
   }
@@ -79,6 +99,8 @@ export function createPeople (): People {
         case 'message':
         case 'messageUpdated':
         case 'messageDeleted': learn(data.sender); break
+        case 'reaction':
+        case 'userUpdated':
         case 'typing':
         case 'participantJoined':
         case 'participantLeft':
@@ -86,6 +108,7 @@ export function createPeople (): People {
       }
     },
     name,
+    nameMessage,
     nameAll,
     follow (changed) {
       followers.add(changed)

@@ -1,6 +1,5 @@
-import type { ChatEvents } from '../../schemas/events.js'
-import type { User } from '../../schemas/users.js'
 import type { ChatClient } from '../client.js'
+import type { ChatEvents, CustomTypes, UserProfile } from '../custom.js'
 import { elapsedMs } from '../base/clock.js'
 import { createRecent } from '../base/recent.js'
 import { ChatError } from '../base/errors.js'
@@ -30,13 +29,13 @@ export interface SessionOptions {
   onError?: ((error: Error) => void) | undefined
 }
 
-export interface SessionSnapshot {
+export interface SessionSnapshot<T extends CustomTypes = CustomTypes> {
   /** The state of the stream. It is `closed` with an `error` if the stream ended for good; see `reconnect`. */
   status: StreamState
   /** The user's id, or null until it is known. */
   userId: string | null
   /** The user, or null until they are known. */
-  user: User | null
+  user: UserProfile<T> | null
   /** The next reconnect while the status is `waiting`, else null. */
   reconnect: Reconnect | null
   /** Why the stream ended for good. */
@@ -44,16 +43,16 @@ export interface SessionSnapshot {
 }
 
 /** Write its parameters as `(...[type, data, id])`, so that the type of `data` follows from `type`. */
-export type SessionListener = (...event: StreamEvent) => void
+export type SessionListener<T extends CustomTypes = CustomTypes> = (...event: StreamEvent<T>) => void
 
 /** A signed-in user: one stream of all their conversations, which feeds every live state. */
-export interface ChatSession extends Store<SessionSnapshot> {
-  readonly client: ChatClient
+export interface ChatSession<T extends CustomTypes = CustomTypes> extends Store<SessionSnapshot<T>> {
+  readonly client: ChatClient<T>
   readonly receipts: Receipts
   /** The newest names and avatars. */
   readonly people: People
   /** Calls back for every event of the stream, once and in order. @returns a function that ends it */
-  listen (listener: SessionListener): () => void
+  listen (listener: SessionListener<T>): () => void
   /** The users who are typing in a conversation. */
   typing (conversationId: string): readonly Typist[]
   /** Reconnects without delay. If the stream ended with an error, opens it again and resumes it. */
@@ -69,6 +68,7 @@ const TYPING_LIFE_MS = 60_000
 const TYPISTS = 1000
 
 /** Starts a session: opens the stream of all conversations. Close it when the user signs out. */
+export function createSession<T extends CustomTypes> (client: ChatClient<T>, options?: SessionOptions): ChatSession<T>
 export function createSession (client: ChatClient, options: SessionOptions = {}): ChatSession {
   const { shareTabs = true, markDelivered = true } = options
   const tabs = shareTabs === true ? tabPlatform() : shareTabs === false ? null : shareTabs
@@ -81,7 +81,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   let subscription: Subscription | SharedSubscription | undefined
   let lastEventId: string | null = null
   let userId = options.userId ?? null
-  let user: User | null = null
+  let user: UserProfile | null = null
   let reconnect: Reconnect | null = null
   let error: Error | null = null
   let status: StreamState = 'connecting'
@@ -110,6 +110,11 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
     const [type, data] = event
     people.hear(event)
     if (type === 'reset') receipts.forget(data.conversationId)
+    if (type === 'userUpdated' && user?.userId === data.userId) {
+      const { displayName, avatar, metadata } = data
+      user = { ...user, displayName, avatar, metadata }
+      store.changed()
+    }
     if (type === 'typing' && data.isTyping) {
       typing.set(keyOf(data.conversationId, data.userId), { data, since: elapsedMs() })
     } else if (type === 'typing') {

@@ -1,10 +1,14 @@
-import type { Message, MessageStatus } from '../../schemas/messages.js'
+import type { MentionInput, MessageStatus, Quote, ReactionAnswer } from '../../schemas/messages.js'
 import type { User } from '../../schemas/users.js'
+import type { CustomTypes, OwnMessage } from '../custom.js'
+import type { StreamEvent } from '../options.js'
+import { fold, isMentioned, ownOf, quoteOf } from './fold.js'
 import { higherStatus, laterMessage } from './marks.js'
 import type { People } from './people.js'
+import { createWishes } from './reactions.js'
 
 /** A message for a user interface: one of the conversation, or one that the user is sending. */
-export type ChatMessage = Omit<Message, 'seq' | 'status'> & {
+export type ChatMessage<T extends CustomTypes = CustomTypes> = Omit<OwnMessage<T>, 'seq' | 'status'> & {
   /** A stable key for lists: it does not change when the message has been sent. */
   key: string
   /** Null until the message has been sent. */
@@ -20,97 +24,132 @@ export interface Pending {
   clientId: string
   text: string
   type: string
+  metadata: OwnMessage['metadata']
+  /** The id of the message that it replies to. */
+  replyToId: string | null
+  mentions: readonly MentionInput[]
+  mentionsAll: boolean
   createdAt: string
   status: 'sending' | 'failed'
   error: Error | null
 }
 
+/** The most events that are remembered, to be applied to the responses of requests that were made before them. */
+const RECENT_MAX = 500
+
 /** The loaded messages of a conversation in order, followed by the user's unsent ones. */
 export interface Timeline {
   readonly oldestSeq: number | null
   readonly newestSeq: number | null
-  readonly newest: Message | undefined
-  find (messageId: string): Message | undefined
+  readonly newest: OwnMessage | undefined
+  find (messageId: string): OwnMessage | undefined
   /** Call it before a request, and pass the result to `take` or `replace`. */
   mark (): number
   /**
-   * Takes the message of an event. A message below `from` is not added. Events arrive in order, so they take precedence
-   * over responses.
+   * Applies an event to all messages that it changes, and adds the message of a `message` event unless it is below `from`.
+   * Events arrive in order, so those that arrive after a request was made are applied to its response, too.
    */
-  hear (type: 'message' | 'messageUpdated' | 'messageDeleted', message: Message, from?: number): void
-  /** Takes the messages of a response, except those below `from` and those that an event changed after `since`. */
-  take (messages: readonly Message[], since: number, from?: number): void
-  /** Takes the messages of a response in place of all others, except pending ones and those that events changed after `since`. */
-  replace (messages: readonly Message[], since: number): void
+  hear (event: StreamEvent, from?: number): void
+  /** Takes the messages of a response, except unknown ones below `from`. */
+  take (messages: readonly OwnMessage[], since: number, from?: number): void
+  /** Takes the messages of a response in place of all others, except pending ones. */
+  replace (messages: readonly OwnMessage[], since: number): void
+  /** The events that were heard are those of another log. */
+  forget (): void
   /** Raises the status of the user's own messages after `from`, up to and including `to`. */
   raise (from: number, to: number, statusAt: (seq: number) => MessageStatus): void
-  /** The number of other users' messages after `seq` that are not deleted. */
-  countAfter (seq: number): number
+  /** Shows a reaction of the user's. @returns a function to call with the answer, or with null if the call failed */
+  react (messageId: string, emoji: string, on: boolean): (answer: ReactionAnswer | null) => void
+  /** The number of other users' messages after `seq` that are not deleted, or of those that mention the user. */
+  countAfter (seq: number, mentioning?: boolean): number
   /** The newest message of another user. */
-  newestOfOthers (): Message | undefined
+  newestOfOthers (): OwnMessage | undefined
   pending: Map<string, Pending>
   view (): readonly ChatMessage[]
 }
 
 export function createTimeline (conversationId: string, me: () => { userId: string | null, user: User | null }, people: People): Timeline {
-  const byId = new Map<string, Message>()
-  /** The count of events when an event last changed the message. */
-  const heardAt = new WeakMap<Message, number>()
+  const byId = new Map<string, OwnMessage>()
   const pending = new Map<string, Pending>()
+  const wishes = createWishes((userId) => userId === me().userId)
   /** The view of each object, so that an unchanged message keeps the same one. */
-  const shown = new WeakMap<Message | Pending, ChatMessage>()
-  let sorted: Message[] = []
+  const shown = new WeakMap<OwnMessage, ChatMessage>()
+  const shownPending = new WeakMap<Pending, { json: string, view: ChatMessage }>()
+  const quotes = new WeakMap<Pending, Quote>()
+  let sorted: OwnMessage[] = []
+  /** Counts what was heard. `recent` holds the last of it, all after `dropped`. */
   let heard = 0
+  let recent: { at: number, event: StreamEvent }[] = []
+  let dropped = 0
 
-  const isOwn = ({ senderId }: Message) => senderId === me().userId
+  const isOwn = ({ senderId }: OwnMessage) => senderId === me().userId
 
   function sort (): void {
     sorted = [...byId.values()].sort((a, b) => a.seq - b.seq)
   }
 
-  function set (message: Message, at: number | undefined): void {
+  function set (message: OwnMessage): void {
     byId.set(message.id, message)
-    if (at !== undefined) heardAt.set(message, at)
     if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
   }
 
-  function take (messages: readonly Message[], since: number, from = 0): void {
-    for (const message of messages) {
-      const known = byId.get(message.id)
-      const at = known && heardAt.get(known)
-      if (known === undefined) {
-        if (message.seq >= from) set(message, undefined)
-        else if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
-      } else if (at !== undefined && at > since && message.deletedAt === null) {
-        set(laterMessage(message, known), at)
-      } else {
-        set(laterMessage(known, message), at)
+  /** Makes the view of a message anew. */
+  function touch (messageId: string): void {
+    const message = byId.get(messageId)
+    if (message !== undefined) byId.set(messageId, { ...message })
+    sort()
+  }
+
+  function apply (event: StreamEvent, from: number): void {
+    const [type, data] = event
+    for (const message of byId.values()) {
+      const folded = fold(message, event, me().userId)
+      if (folded !== message) set(folded)
+    }
+    if (type === 'message' && data.seq >= from && !byId.has(data.id)) set(ownOf(data))
+  }
+
+  function take (messages: readonly OwnMessage[], since: number, from = 0): void {
+    for (const answer of messages) {
+      const known = byId.get(answer.id)
+      if (known === undefined && answer.seq < from) {
+        if (answer.clientId !== null && isOwn(answer)) pending.delete(answer.clientId)
+        continue
       }
+      // If not all events since then are remembered, what they have changed is newer than the answer.
+      let message = known === undefined ? answer : dropped > since ? laterMessage(answer, known) : laterMessage(known, answer)
+      for (const { at, event } of recent) if (at > since) message = fold(message, event, me().userId)
+      set(message)
+      wishes.fetched(message.id, since)
     }
     sort()
   }
 
-  function showMessage (message: Message): ChatMessage {
+  function showMessage (message: OwnMessage): ChatMessage {
+    const named = people.nameMessage(message)
     const own = isOwn(message)
-    let view = shown.get(message)
-    const sender = people.name(message.sender)
-    if (view?.own !== own || view.sender.displayName !== sender.displayName || view.sender.avatar !== sender.avatar) {
-      view = { ...message, sender, key: (own ? message.clientId : null) ?? message.id, own, error: null }
-      shown.set(message, view)
+    let view = shown.get(named)
+    if (view?.own !== own) {
+      view = { ...wishes.show(named), key: (own ? message.clientId : null) ?? message.id, own, error: null }
+      shown.set(named, view)
     }
     return view
   }
 
+  /** The quote of an unsent reply, as long as its original is loaded as that is now. */
+  function quoteFor (entry: Pending): Quote | null {
+    const original = entry.replyToId === null ? undefined : byId.get(entry.replyToId)
+    if (original !== undefined) quotes.set(entry, quoteOf(people.nameMessage(original)))
+    return quotes.get(entry) ?? null
+  }
+
   function showPending (entry: Pending): ChatMessage {
-    const known = shown.get(entry)
+    const { replyToId, ...content } = entry
     const { userId, user } = me()
     const senderId = userId ?? ''
-    const sender = people.name(user === null
-      ? { userId: senderId, displayName: senderId, avatar: null }
-      : { userId: senderId, displayName: user.displayName, avatar: user.avatar })
-    if (known?.senderId === senderId && known.sender.displayName === sender.displayName && known.sender.avatar === sender.avatar) return known
+    const { displayName, avatar, isBot } = user ?? { displayName: senderId, avatar: null, isBot: false }
     const view: ChatMessage = {
-      ...entry,
+      ...content,
       id: entry.clientId,
       messageId: entry.clientId,
       key: entry.clientId,
@@ -119,10 +158,21 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
       senderId,
       editedAt: null,
       deletedAt: null,
-      sender,
+      deletedBy: null,
+      sender: people.name({ userId: senderId, displayName, avatar, isBot }),
+      replyTo: quoteFor(entry),
+      replyCount: 0,
+      mentions: entry.mentions.map(({ userId, start = null, length = null }) => people.name({ userId, displayName: userId, start, length })),
+      attachments: [],
+      reactions: [],
+      growing: false,
+      myReactions: [],
       own: true
     }
-    shown.set(entry, view)
+    const known = shownPending.get(entry)
+    const json = JSON.stringify(view)
+    if (known?.json === json) return known.view
+    shownPending.set(entry, { json, view })
     return view
   }
 
@@ -133,29 +183,40 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     get newest () { return sorted.at(-1) },
     find: (messageId) => byId.get(messageId),
     mark: () => heard,
-    hear (type, message, from = 0) {
-      const known = byId.get(message.id)
-      if (known === undefined && message.seq < from) return
-      // A `message` event tells nothing new about a message that is already known.
-      if (known !== undefined) set(type === 'message' ? laterMessage(message, known) : laterMessage(known, message), ++heard)
-      else set(message, ++heard)
+    hear (event, from = 0) {
+      recent.push({ at: ++heard, event })
+      if (recent.length > RECENT_MAX) dropped = recent.shift()?.at ?? 0
+      apply(event, from)
+      wishes.hear(event)
+      if (event[0] === 'reaction') touch(event[1].messageId)
       sort()
     },
     take,
     replace (messages, since) {
-      const first = messages[0]?.seq ?? 0
-      for (const [id, message] of byId) if (message.seq < first || (heardAt.get(message) ?? 0) <= since) byId.delete(id)
+      byId.clear()
       take(messages, since)
+      for (const { at, event } of recent) if (at > since) apply(event, messages[0]?.seq ?? 0)
+      sort()
     },
+    forget () { recent = [] },
     raise (from, to, statusAt) {
       for (const message of sorted) {
         if (message.seq <= from || message.seq > to || !isOwn(message)) continue
         const status = higherStatus(message.status, statusAt(message.seq))
-        if (status !== message.status) set({ ...message, status }, heardAt.get(message))
+        if (status !== message.status) set({ ...message, status })
       }
       sort()
     },
-    countAfter: (seq) => sorted.filter((message) => message.seq > seq && message.deletedAt === null && !isOwn(message)).length,
+    react (messageId, emoji, on) {
+      const settle = wishes.ask(messageId, emoji, on)
+      touch(messageId)
+      return (answer) => {
+        settle(answer, ++heard)
+        touch(messageId)
+      }
+    },
+    countAfter: (seq, mentioning = false) => sorted.filter((message) => message.seq > seq && message.deletedAt === null && !isOwn(message) &&
+      (!mentioning || isMentioned(message, me().userId))).length,
     newestOfOthers () {
       for (let i = sorted.length - 1; i >= 0; i--) {
         const message = sorted[i]

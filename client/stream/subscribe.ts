@@ -1,5 +1,6 @@
 import { onAbort } from '../base/abort.js'
 import { createDispatcher } from './dispatcher.js'
+import type { CustomTypes } from '../custom.js'
 import type { SubscribeOptions, Subscription } from '../options.js'
 import { openStream } from './stream.js'
 
@@ -11,6 +12,7 @@ import { openStream } from './stream.js'
  * conversation does not exist or the user is not a participant (404), if the user is removed from it (`REMOVED`), or if
  * `maxAttempts` reconnects in a row fail (`GAVE_UP`).
  */
+export function subscribeToSSE<T extends CustomTypes> (options: SubscribeOptions<T>): Subscription
 export function subscribeToSSE (options: SubscribeOptions): Subscription {
   const { signal } = options
   const dispatcher = createDispatcher(options, options.lastEventId, () => { stopListening() })
