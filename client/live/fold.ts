@@ -38,6 +38,13 @@ export function quoteOf ({ id, seq, senderId, sender, text, type, attachments, r
   }
 }
 
+/** A message with the quoted message as it is now. A deletion is final. */
+function requote (message: OwnMessage, quote: Quote | null): OwnMessage {
+  const { replyTo } = message
+  if (replyTo === null || quote === null || (replyTo.deletedAt !== null && quote.deletedAt === null) || same(quote, replyTo)) return message
+  return { ...message, replyTo: quote }
+}
+
 /** What a `reaction` event says of a message. */
 function react (message: OwnMessage, { userId, emoji, reacted, reactions }: ChatEvents['reaction'], me: string | null): OwnMessage {
   if (message.deletedAt !== null) return message
@@ -60,15 +67,12 @@ export function fold (message: OwnMessage, [type, data]: StreamEvent, me: string
   if (type !== 'message' && type !== 'messageUpdated' && type !== 'messageDeleted') return message
   const { replyTo } = message
   if (data.id === message.id) {
-    // A `message` event tells nothing new about a message that is already known.
     const heard = { ...ownOf(data), myReactions: within(message.myReactions, data.reactions) }
-    return type === 'message' ? laterMessage(heard, message) : laterMessage(message, heard)
+    if (type !== 'message') return laterMessage(message, heard)
+    // It tells nothing new about a message that is known, except what events before it have told of the quoted message.
+    return requote(laterMessage(heard, message), data.replyTo)
   }
-  if (data.id === replyTo?.id) {
-    const quote = quoteOf(data)
-    const isNews = type !== 'message' && (replyTo.deletedAt === null || quote.deletedAt !== null) && !same(quote, replyTo)
-    return isNews ? { ...message, replyTo: quote } : message
-  }
+  if (data.id === replyTo?.id) return type === 'message' ? message : requote(message, quoteOf(data))
   if (data.replyTo === null) return message
   const { id, replyCount } = data.replyTo
   if (id === message.id && replyCount !== message.replyCount) return { ...message, replyCount }

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { ChatError, createAccounts, createChatClient, type ChatClient } from '../../client/index.js'
 import { createClientId } from '../../client/base/client-id.js'
-import { message, timestamp } from './made.js'
+import { message, timestamp, user } from './made.js'
 import { scriptedServer, type Exchange } from './scripted-server.js'
 
 const quick = { retryBaseMs: 1 }
@@ -15,7 +15,26 @@ test('every call asks for what it says', async (t) => {
   const calls: [call: (client: ChatClient) => Promise<unknown>, method: string, url: string, body?: unknown][] = [
     [(c) => c.me(), 'GET', '/api/chat/me'],
     [(c) => c.sendMessage({ conversationId: 'c', text: ' hi ', type: 'note', clientId: 'x' }), 'POST', '/api/chat/messages', { conversationId: 'c', text: ' hi ', type: 'note', clientId: 'x' }],
+    [(c) => c.updateMe({ displayName: 'A', metadata: { team: 'red' } }), 'PATCH', '/api/chat/me', { displayName: 'A', metadata: { team: 'red' } }],
+    [(c) => c.getUser('b/b'), 'GET', '/api/chat/users/b%2Fb'],
+    [(c) => c.sendMessage({
+      conversationId: 'c', text: '@Bob', clientId: 'x', metadata: { order: 1 }, replyToId: 'm1', mentions: [{ userId: 'bob', start: 0, length: 4 }], mentionsAll: true
+    }), 'POST', '/api/chat/messages', {
+      conversationId: 'c', text: '@Bob', clientId: 'x', metadata: { order: 1 }, replyToId: 'm1', mentions: [{ userId: 'bob', start: 0, length: 4 }], mentionsAll: true
+    }],
     [(c) => c.editMessage('m 1', 'new'), 'PATCH', '/api/chat/messages/m%201', { text: 'new' }],
+    [(c) => c.editMessage('m1', { metadata: null }), 'PATCH', '/api/chat/messages/m1', { metadata: null }],
+    [(c) => c.editMessage('m1', { text: 'new', mentions: [], mentionsAll: false }), 'PATCH', '/api/chat/messages/m1', { text: 'new', mentions: [], mentionsAll: false }],
+    [(c) => c.getMessage('m 1'), 'GET', '/api/chat/messages/m%201'],
+    [(c) => c.listReplies('m1'), 'GET', '/api/chat/messages/m1/replies'],
+    [(c) => c.listReplies('m1', { after: 2, limit: 10 }), 'GET', '/api/chat/messages/m1/replies?after=2&limit=10'],
+    [(c) => c.react('m1', '❤️', true), 'PUT', '/api/chat/messages/m1/reactions/%E2%9D%A4%EF%B8%8F'],
+    [(c) => c.react('m1', '1️⃣', false), 'DELETE', '/api/chat/messages/m1/reactions/1%EF%B8%8F%E2%83%A3'],
+    [(c) => c.listReactions('m1'), 'GET', '/api/chat/messages/m1/reactions'],
+    [(c) => c.listReactions('m1', { emoji: '👍', limit: 5, cursor: 'a' }), 'GET', '/api/chat/messages/m1/reactions?emoji=%F0%9F%91%8D&limit=5&cursor=a'],
+    [(c) => c.listMentions(), 'GET', '/api/chat/mentions'],
+    [(c) => c.listMentions({ limit: 5, cursor: 'a' }), 'GET', '/api/chat/mentions?limit=5&cursor=a'],
+    [(c) => c.listMessages('c', { around: 70 }), 'GET', '/api/chat/conversations/c/messages?around=70'],
     [(c) => c.deleteMessage('m/1'), 'DELETE', '/api/chat/messages/m%2F1'],
     [(c) => c.setMessageStatus('m1', 'read'), 'PUT', '/api/chat/messages/m1/status', { status: 'read' }],
     [(c) => c.listMessages('conv_a_b'), 'GET', '/api/chat/conversations/conv_a_b/messages'],
@@ -103,6 +122,28 @@ test('Retry-After is waited for', async (t) => {
   t.equal(exchanges.length, 2)
 })
 
+test('a reaction is repeated until it is answered, and a message that cannot be found is no success', async (t) => {
+  const answer = { messageId: 'm', conversationId: 'c', emoji: '👍', reacted: true, changed: false, reactions: [{ emoji: '👍', count: 1 }], myReactions: ['👍'] }
+  const { baseUrl, exchanges } = await scriptedServer(t, (exchange, number) => {
+    if (number === 0) exchange.response.destroy()
+    else if (exchange.request.method === 'PUT') exchange.json(200, answer)
+    else if (number === 2) exchange.refuse(503, 'UNAVAILABLE')
+    else exchange.refuse(404, 'NOT_FOUND')
+  })
+  const client = createChatClient({ baseUrl, token: 't', ...quick })
+  t.strictSame(await client.react('m', '👍', true), answer)
+  t.equal(exchanges.length, 2)
+  await t.rejects(client.react('m', '👍', false), { code: 'NOT_FOUND', statusCode: 404 })
+  t.equal(exchanges.length, 4)
+  await t.rejects(client.react('m', '\ud800', true), URIError, 'what is no text cannot be sent')
+})
+
+test('a change of the profile is repeated: it sets what it names', async (t) => {
+  const { baseUrl, exchanges } = await scriptedServer(t, (exchange, number) => number === 0 ? exchange.response.destroy() : exchange.json(200, user('alice')))
+  t.match(await createChatClient({ baseUrl, token: 't', ...quick }).updateMe({ metadata: null }), { userId: 'alice' })
+  t.equal(exchanges.length, 2)
+})
+
 test('a DELETE whose answer got lost was done', async (t) => {
   const { baseUrl } = await scriptedServer(t, (exchange, number) => number === 0 ? exchange.response.destroy() : exchange.refuse(404, 'NOT_FOUND'))
   const client = createChatClient({ baseUrl, token: 't', ...quick })
@@ -181,7 +222,7 @@ test('the client\'s streams go to its service', async (t) => {
 })
 
 test('accounts', async (t) => {
-  const session = { token: 'jwt', expiresAt: timestamp, user: { userId: 'alice', displayName: 'Alice', avatar: null, isOnline: false, lastSeen: null } }
+  const session = { token: 'jwt', expiresAt: timestamp, user: user('alice') }
   const { baseUrl, exchanges } = await scriptedServer(t, (exchange) => {
     if (exchange.url.pathname.endsWith('register')) exchange.json(201, session)
     else exchange.refuse(429, 'TOO_MANY_FAILURES', { 'retry-after': '1' })

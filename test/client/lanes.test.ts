@@ -182,3 +182,32 @@ test('a live conversation\'s typing, message and edit, each as slow as it likes'
   while (seen.length < 4) await turns(1)
   t.strictSame(seen, ['POST typing ', 'POST messages ok', 'PATCH m1 better', 'POST typing '])
 })
+
+test('reactions of one message keep their order, and the newest of an emoji overtakes those that wait', async (t) => {
+  const { client, exchanges } = await held(t)
+  const answer = (emoji: string, reacted: boolean) => ({ messageId: 'm', conversationId: 'c', emoji, reacted, changed: true, reactions: [], myReactions: [] })
+  const calls = [
+    client.react('m', '👍', true),
+    client.react('m', '❤', true), // Overtaken by the next but one, written in another form
+    client.react('m', '😀', true),
+    client.react('m', '❤️', false),
+    client.react('m', '👍', false)
+  ]
+  const elsewhere = client.sendMessage({ conversationId: 'c', text: 'ok' })
+  await turns()
+  t.equal(exchanges.length, 2, 'a message does not wait for them')
+  const [first] = exchanges
+  exchanges[1]?.json(201, message(1))
+  await elsewhere
+  first?.json(200, answer('👍', true))
+  for (const [index, emoji, reacted] of [[2, '😀', true], [3, '❤️', false], [4, '👍', false]] as const) {
+    while (exchanges[index] === undefined) await turns(1)
+    t.equal(exchanges.length, index + 1, 'one at a time')
+    exchanges[index].json(200, answer(emoji, reacted))
+  }
+  const answers = await Promise.all(calls)
+  t.strictSame(answers.map(({ emoji, reacted }) => [emoji, reacted]), [['👍', true], ['❤️', false], ['😀', true], ['❤️', false], ['👍', false]])
+  t.strictSame(exchanges.filter((_, i) => i !== 1).map(({ request, url }) => [request.method, decodeURIComponent(url.pathname.split('/').at(-1) ?? '')]), [
+    ['PUT', '👍'], ['PUT', '😀'], ['DELETE', '❤️'], ['DELETE', '👍']
+  ])
+})

@@ -2,9 +2,10 @@ import { createElement, StrictMode, type ReactNode } from 'react'
 import { act, create, type ReactTestRenderer } from 'react-test-renderer'
 import { test } from 'tap'
 import { useConversation, useConversationList, useSession } from '../../client/react.js'
-import type { ChatSession } from '../../client/index.js'
-import { conversation, message, timestamp } from './made.js'
-import { createStubSession, settle } from './stub-session.js'
+import type { ChatSession, LiveConversation } from '../../client/index.js'
+import type { ReactionAnswer } from '../../schemas/messages.js'
+import { conversation, message, messageEvent, timestamp } from './made.js'
+import { createStubSession, deferred, settle } from './stub-session.js'
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
 
@@ -61,6 +62,34 @@ test('components follow the live states, and share them', async (t) => {
   })
   t.equal(stub.listeners(), 0, 'what nobody shows is closed')
   t.ok(timestamp)
+})
+
+test('a component sends, reacts and shows unread mentions', async (t) => {
+  const answer = deferred<ReactionAnswer>()
+  const stub = createStubSession({ ...answers, react: () => answer.promise, sendMessage: () => new Promise(() => {}) })
+  stub.connect()
+  const { session } = stub
+  const Message = () => {
+    const { messages, unreadMentionCount, live } = useConversation(session, 'c')
+    return createElement('chat', { live }, `${unreadMentionCount} `, messages.map(({ text, replyTo, myReactions }) => `${text} ${replyTo?.text ?? ''} ${myReactions.join()}`).join(', '))
+  }
+  const Count = () => createElement('list', null, useConversationList(session).unreadMentionCount)
+  const renderer = await render(createElement(Message))
+  const list = await render(createElement(Count))
+  const { live } = (renderer.toJSON() as unknown as { props: { live: LiveConversation } }).props
+  await act(async () => {
+    stub.emit('message', { ...messageEvent(2, { mentionsAll: true }), eventSeq: 2 })
+    void live.react('m1', '👍', true)
+    live.send('yes', { replyTo: 'm1' })
+    await settle()
+  })
+  t.match(renderer.toJSON(), { children: ['1 ', 'text 1  👍, text 2  , yes text 1 '] })
+  t.match(list.toJSON(), { children: ['1'] })
+  await act(async () => {
+    renderer.unmount()
+    list.unmount()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  })
 })
 
 test('what was closed while hidden is opened again', async (t) => {

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { type ChatError, subscribeToSSE } from '../../client/index.js'
 import { createSequenceGuard } from '../../client/stream/sequence-guard.js'
 import type { ChatEvents } from '../../schemas/events.js'
-import { connected, messageEvent, participantEvent, timestamp } from './made.js'
+import { connected, messageEvent, participantEvent, reactionEvent, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
 import { frame, scriptedServer } from './scripted-server.js'
 
@@ -18,6 +18,8 @@ test('every event goes to its callback, in the order of the stream', async (t) =
     status: { messageId: 'm2', status: 'read', conversationId, userId: 'bob', timestamp, eventSeq: 3 } as const,
     typing: { userId: 'bob', displayName: 'Bob', isTyping: true, conversationId, timestamp },
     online: { userId: 'bob', isOnline: false, lastSeen: timestamp, timestamp },
+    reaction: reactionEvent(2, 'bob', '👍', true, [{ emoji: '👍', count: 1 }], 9),
+    user: { userId: 'bob', displayName: 'Robert', avatar: null, metadata: { team: 'red' }, timestamp },
     reset: { conversationId, reason: 'pruned' } as const
   }
   const { baseUrl, exchanges } = await scriptedServer(t, (exchange) => exchange.open()
@@ -31,12 +33,14 @@ test('every event goes to its callback, in the order of the stream', async (t) =
     .event('participantJoined', participant(6), 'e6')
     .event('participantUpdated', participant(7), 'e7')
     .event('participantLeft', participant(8), 'e8')
-    .event('reset', events.reset, 'e9')
-    .raw(frame('fromTheFuture', { a: 1 }, 'e10')))
+    .event('reaction', events.reaction, 'e9')
+    .event('userUpdated', events.user)
+    .event('reset', events.reset, 'e10')
+    .raw(frame('fromTheFuture', { a: 1 }, 'e11')))
   const recorder = createRecorder()
   const subscription = subscribeToSSE({ conversationId, token, baseUrl, ...recorder.callbacks })
   t.equal(subscription.state, 'connecting')
-  await recorder.until('onLastEventId', 11)
+  await recorder.until('onLastEventId', 12)
   t.equal(subscription.state, 'connected')
   subscription.unsubscribe()
 
@@ -52,14 +56,17 @@ test('every event goes to its callback, in the order of the stream', async (t) =
     ['onParticipantJoined', participant(6)],
     ['onParticipantUpdated', participant(7)],
     ['onParticipantLeft', participant(8)],
+    ['onReaction', events.reaction],
+    ['onUserUpdated', events.user],
     ['onReset', events.reset]
   ])
   t.strictSame(recorder.of('onEvent').map(([type, , id]) => [type, id]), [
     ['connected', 'start'], ['conversationCreated', 'e1'], ['message', 'e2'], ['statusUpdate', 'e3'], ['typing', null],
     ['messageUpdated', 'e4'], ['messageDeleted', 'e5'], ['onlineStatus', null], ['participantJoined', 'e6'],
-    ['participantUpdated', 'e7'], ['participantLeft', 'e8'], ['reset', 'e9'], ['fromTheFuture', 'e10']
+    ['participantUpdated', 'e7'], ['participantLeft', 'e8'], ['reaction', 'e9'],
+    ['userUpdated', null], ['reset', 'e10'], ['fromTheFuture', 'e11']
   ])
-  t.equal(subscription.lastEventId, 'e10')
+  t.equal(subscription.lastEventId, 'e11')
   t.equal(subscription.state, 'closed')
 
   const [exchange] = exchanges
