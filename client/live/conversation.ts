@@ -7,6 +7,7 @@ import type { StreamEvent } from '../options.js'
 import { createFetch, createHeard } from './fetching.js'
 import { reduce, statusAt } from './marks.js'
 import { createOutbox } from './outbox.js'
+import { createPages } from './pages.js'
 import type { ChatSession } from './session.js'
 import { createStore, type Store } from './store.js'
 import { createTimeline, type ChatMessage } from './timeline.js'
@@ -25,6 +26,9 @@ export interface ConversationSnapshot<T extends CustomTypes = CustomTypes> {
   /** Whether there are older messages; see `loadOlder`. */
   hasOlder: boolean
   loadingOlder: boolean
+  /** Whether there are newer messages than those that are loaded, which is so after `loadAround` only; see `loadNewer`. */
+  hasNewer: boolean
+  loadingNewer: boolean
   /** Other users who are typing. */
   typing: readonly Typist[]
   unreadCount: number
@@ -71,6 +75,13 @@ export interface LiveConversation<T extends CustomTypes = CustomTypes> extends S
   remove (messageId: string): Promise<void>
   /** Fetches the page before the oldest loaded message. @throws ChatError */
   loadOlder (): Promise<void>
+  /** Fetches the page after the newest loaded message. New messages appear again once all are loaded. @throws ChatError */
+  loadNewer (): Promise<void>
+  /**
+   * Loads the messages around a `seq`, in place of those that are loaded, unless it is among them. `reload` goes back to the
+   * newest page, and so does sending. @throws ChatError
+   */
+  loadAround (seq: number): Promise<void>
   /** Fetches the conversation and its newest page again. Never rejects: an error is in the snapshot. */
   reload (): Promise<void>
   /** Marks everything up to `seq` as read; by default, up to the newest message. Call it while the user looks at it. */
@@ -97,8 +108,6 @@ export function openConversation (session: ChatSession, conversationId: string):
   let status: ConversationSnapshot['status'] = 'loading'
   let error: Error | null = null
   let conversation: Conversation | null = null
-  let hasOlder = false
-  let olderPage: Promise<void> | null = null
   let removed = false
   let typingLapseMs = TYPING_LAPSE_MS
 
@@ -107,15 +116,18 @@ export function openConversation (session: ChatSession, conversationId: string):
     error,
     conversation: conversation && people.nameAll(conversation),
     messages: timeline.view(),
-    hasOlder,
-    loadingOlder: olderPage !== null,
+    hasOlder: pages.hasOlder,
+    loadingOlder: pages.loadingOlder,
+    hasNewer: pages.hasNewer,
+    loadingNewer: pages.loadingNewer,
     typing: typists.view(),
     unreadCount: unread.count(),
     unreadMentionCount: unread.mentionCount(),
     removed
   }))
   const timeline = createTimeline(conversationId, me, people)
-  const unread = createUnread(timeline, () => me().userId)
+  const pages = createPages({ client, conversationId, signal, timeline, people, changed: store.changed, lost })
+  const unread = createUnread(timeline, () => me().userId, () => pages.hasNewer)
   const typists = createTypists(store.changed, people)
   const typing = createTypingSignal((isTyping) => {
     client.setTyping(conversationId, isTyping).catch(() => {}) // The next key sends it again
@@ -143,6 +155,10 @@ export function openConversation (session: ChatSession, conversationId: string):
     return fetching.ask()
   }
 
+  function lost (): void {
+    void load(true)
+  }
+
   async function fetch (): Promise<void> {
     if (signal.aborted) return
     const { messages, anew } = wanted
@@ -153,16 +169,16 @@ export function openConversation (session: ChatSession, conversationId: string):
     try {
       const [fetched, page] = await Promise.all([
         client.getConversation(conversationId, { signal }),
-        messages ? client.listMessages(conversationId, { limit: PAGE_SIZE }, { signal }) : null
+        messages && (anew || !pages.hasNewer) ? client.listMessages(conversationId, { limit: PAGE_SIZE }, { signal }) : null
       ])
-      for (const { sender } of page?.messages ?? []) people.learn(sender, sinceNames)
+      if (page !== null) pages.learn(page, sinceNames)
       people.learnFrom(fetched, sinceNames)
       if (page !== null && !anew && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
         timeline.take(page.messages, since) // Keeps the older messages, which the user may be looking at
         await refreshTicks(page.messages[0]?.seq ?? 0)
       } else if (page !== null) {
         timeline.replace(page.messages, since)
-        hasOlder = page.hasMore
+        pages.replaced(page)
       }
       take(fetched)
       follow()
@@ -209,16 +225,13 @@ export function openConversation (session: ChatSession, conversationId: string):
   function answered (): (message: OwnMessage) => void {
     const since = timeline.mark()
     return (message) => {
-      timeline.take([message], since, firstSeq())
+      timeline.take([message], since, pages.from, pages.to)
       follow()
       store.changed()
     }
   }
 
   // Applying the events of the stream
-
-  /** The lowest `seq` that may be added. An older message would leave a gap; it is loaded with its page. */
-  const firstSeq = () => hasOlder ? timeline.oldestSeq ?? 0 : 0
 
   /** Makes the newest known message the conversation's last message. */
   function follow (): void {
@@ -236,6 +249,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     }
     if (isMe(userId)) {
       if (status === 'read') unread.read(seq)
+      if (pages.hasNewer) void load(false)
       return
     }
     const marks = before?.participants.find((participant) => participant.userId === userId)
@@ -255,7 +269,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       case 'messageDeleted':
       case 'reaction':
         if (type === 'message') typists.stop(data.senderId)
-        timeline.hear(event, firstSeq())
+        timeline.hear(event, pages.from, pages.to)
         follow()
         break
       case 'statusUpdate': moveMark(data, before); break
@@ -293,6 +307,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       if (fetching.busy) heard.add(event)
       if ((type === 'messageUpdated' || type === 'messageDeleted') && unread.hear(type, data)) void load(false)
       handle(event)
+      if (type === 'message' && pages.hasNewer) void load(false) // It is not loaded: the service counts it
       // Fetch the profile of whoever joined, and the statuses that waited for whoever left.
       if (type === 'participantJoined') void load(isMe(data.userId))
       if (type === 'participantLeft' && !isMe(data.userId)) void load(true, false)
@@ -338,6 +353,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     send (text, { type = 'text', metadata = null, replyTo: replyToId = null, mentions = [], mentionsAll = false } = {}) {
       const clientId = createClientId()
       typing.ended()
+      if (pages.hasNewer) void load(true)
       const content = { text, type, metadata, replyToId, mentions, mentionsAll }
       outbox.send({ ...content, clientId, createdAt: instant(), status: 'sending', error: null })
       return clientId
@@ -363,25 +379,9 @@ export function openConversation (session: ChatSession, conversationId: string):
       const take = answered()
       take(await client.deleteMessage(messageId, { signal, conversationId }))
     },
-    loadOlder () {
-      const before = timeline.oldestSeq
-      if (olderPage !== null) return olderPage
-      if (before === null || !hasOlder) return Promise.resolve()
-      const since = timeline.mark()
-      const sinceNames = people.mark()
-      olderPage = client.listMessages(conversationId, { before, limit: PAGE_SIZE }, { signal }).then((page) => {
-        // The history was reloaded in the meantime.
-        if (timeline.oldestSeq !== before) return
-        for (const { sender } of page.messages) people.learn(sender, sinceNames)
-        timeline.take(page.messages, since)
-        hasOlder = page.hasMore
-      }).finally(() => {
-        olderPage = null
-        store.changed()
-      })
-      store.changed()
-      return olderPage
-    },
+    loadOlder: pages.loadOlder,
+    loadNewer: pages.loadNewer,
+    loadAround: (seq) => pages.loadAround(seq),
     reload: () => load(true),
     markRead (seq = timeline.newestSeq ?? 0) {
       if (unread.count() === 0 || seq <= unread.readSeq) return

@@ -46,14 +46,16 @@ export interface Timeline {
   /** Call it before a request, and pass the result to `take` or `replace`. */
   mark (): number
   /**
-   * Applies an event to all messages that it changes, and adds the message of a `message` event unless it is below `from`.
+   * Applies an event to all messages that it changes, and adds the message of a `message` event if it is from `from` to `to`.
    * Events arrive in order, so those that arrive after a request was made are applied to its response, too.
    */
-  hear (event: StreamEvent, from?: number): void
-  /** Takes the messages of a response, except unknown ones below `from`. */
-  take (messages: readonly OwnMessage[], since: number, from?: number): void
-  /** Takes the messages of a response in place of all others, except pending ones. */
-  replace (messages: readonly OwnMessage[], since: number): void
+  hear (event: StreamEvent, from?: number, to?: number): void
+  /** Takes the messages of a response, except unknown ones below `from` or above `to`. */
+  take (messages: readonly OwnMessage[], since: number, from?: number, to?: number): void
+  /** Takes the messages of a response in place of all others, except pending ones. Adds what was heard since, up to `to`. */
+  replace (messages: readonly OwnMessage[], since: number, to?: number): void
+  /** Adds the messages that were heard since and left out. @returns whether all of them are still remembered */
+  resume (since: number): boolean
   /** The events that were heard are those of another log. */
   forget (): void
   /** Raises the status of the user's own messages after `from`, up to and including `to`. */
@@ -100,19 +102,19 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     sort()
   }
 
-  function apply (event: StreamEvent, from: number): void {
+  function apply (event: StreamEvent, from: number, to: number): void {
     const [type, data] = event
     for (const message of byId.values()) {
       const folded = fold(message, event, me().userId)
       if (folded !== message) set(folded)
     }
-    if (type === 'message' && data.seq >= from && !byId.has(data.id)) set(ownOf(data))
+    if (type === 'message' && data.seq >= from && data.seq <= to && !byId.has(data.id)) set(ownOf(data))
   }
 
-  function take (messages: readonly OwnMessage[], since: number, from = 0): void {
+  function take (messages: readonly OwnMessage[], since: number, from = 0, to = Infinity): void {
     for (const answer of messages) {
       const known = byId.get(answer.id)
-      if (known === undefined && answer.seq < from) {
+      if (known === undefined && (answer.seq < from || answer.seq > to)) {
         if (answer.clientId !== null && isOwn(answer)) pending.delete(answer.clientId)
         continue
       }
@@ -123,6 +125,13 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
       wishes.fetched(message.id, since)
     }
     sort()
+  }
+
+  function resume (since: number, to = Infinity): boolean {
+    const from = sorted[0]?.seq ?? 0
+    for (const { at, event } of recent) if (at > since) apply(event, from, to)
+    sort()
+    return dropped <= since
   }
 
   function showMessage (message: OwnMessage): ChatMessage {
@@ -183,21 +192,21 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     get newest () { return sorted.at(-1) },
     find: (messageId) => byId.get(messageId),
     mark: () => heard,
-    hear (event, from = 0) {
+    hear (event, from = 0, to = Infinity) {
       recent.push({ at: ++heard, event })
       if (recent.length > RECENT_MAX) dropped = recent.shift()?.at ?? 0
-      apply(event, from)
+      apply(event, from, to)
       wishes.hear(event)
       if (event[0] === 'reaction') touch(event[1].messageId)
       sort()
     },
     take,
-    replace (messages, since) {
+    replace (messages, since, to = Infinity) {
       byId.clear()
       take(messages, since)
-      for (const { at, event } of recent) if (at > since) apply(event, messages[0]?.seq ?? 0)
-      sort()
+      resume(since, to)
     },
+    resume,
     forget () { recent = [] },
     raise (from, to, statusAt) {
       for (const message of sorted) {

@@ -6,7 +6,7 @@ import type { Timeline } from './timeline.js'
 export const MENTIONS_COUNTED = 100
 
 /** What the user has not read of a conversation. Counted here if all of it is loaded, else by the service up to some message. */
-export function createUnread (timeline: Timeline, me: () => string | null) {
+export function createUnread (timeline: Timeline, me: () => string | null, hasNewer: () => boolean) {
   /** How far the user has read. The server may not know it yet. */
   let readSeq = 0
   /** The counts that came with the conversation, and the `seq` of the newest message that they include. */
@@ -15,7 +15,7 @@ export function createUnread (timeline: Timeline, me: () => string | null) {
   let countedSeq = 0
 
   /** Whether every message that may be unread is loaded. */
-  const allLoaded = () => timeline.oldestSeq !== null && timeline.oldestSeq <= readSeq + 1
+  const allLoaded = () => !hasNewer() && timeline.oldestSeq !== null && timeline.oldestSeq <= readSeq + 1
   /** Whether a message is among those that only the service counts. */
   const isCounted = ({ senderId, seq }: ChatEvents['message']) =>
     senderId !== me() && seq > readSeq && seq <= countedSeq && unreadThen > 0 && !allLoaded()

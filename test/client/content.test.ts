@@ -50,6 +50,22 @@ t.test('metadata, replies and their quotes', async (t) => {
   t.match(await clients[0].listMessages(id, { around: 2, limit: 1 }), { messages: [{ id: reply.id }], hasMore: true, hasMoreAfter: false })
 })
 
+t.test('to the quoted message, and back', async (t) => {
+  const { ann, ben } = await pair(t)
+  const first = await sent(ann.chat, 'first')
+  for (let i = 0; i < 110; i++) ann.chat.send(`${i}`)
+  const reply = await sent(ann.chat, 'to the first', { replyTo: first.id })
+  await until(ben.chat, () => last(ben.chat)?.id === reply.id)
+  await ben.chat.reload()
+  t.match(last(ben.chat)?.replyTo, { id: first.id, seq: 1, text: 'first' })
+  t.equal(find(ben.chat, first.id), undefined)
+  await ben.chat.loadAround(last(ben.chat)?.replyTo?.seq ?? 0)
+  t.match(find(ben.chat, first.id), { replyCount: 1 })
+  t.match(ben.chat.getSnapshot(), { hasOlder: false, hasNewer: true })
+  while (ben.chat.getSnapshot().hasNewer) await ben.chat.loadNewer()
+  t.strictSame(texts(ben.chat), texts(ann.chat))
+})
+
 t.test('reactions', async (t) => {
   const { names: [annId, benId], ann, ben, clients } = await pair(t)
   const message = await sent(ann.chat, 'Party!')
