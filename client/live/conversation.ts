@@ -173,10 +173,12 @@ export function openConversation (session: ChatSession, conversationId: string):
       ])
       if (page !== null) pages.learn(page, sinceNames)
       people.learnFrom(fetched, sinceNames)
-      if (page !== null && !anew && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
+      if (page === null || (!anew && pages.hasNewer)) {
+        // The user looks at another part of the history
+      } else if (!anew && (page.messages[0]?.seq ?? 0) <= (timeline.newestSeq ?? 0) + 1) {
         timeline.take(page.messages, since) // Keeps the older messages, which the user may be looking at
         await refreshTicks(page.messages[0]?.seq ?? 0)
-      } else if (page !== null) {
+      } else {
         timeline.replace(page.messages, since)
         pages.replaced(page)
       }
@@ -195,7 +197,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       if (conversation !== null && refused && thrown.statusCode === 404 && !isForeign(thrown)) removed = true
       if (status === 'loading' || !(thrown instanceof ChatError) || refused) status = 'failed'
     }
-    for (const event of heard.events()) handle(event)
+    for (const event of heard.events()) handle(event, true)
     if (heard.clear()) void load(true)
     store.changed()
   }
@@ -259,7 +261,7 @@ export function openConversation (session: ChatSession, conversationId: string):
   }
 
   /** Applies an event. Applying it again has no effect. */
-  function handle (event: StreamEvent): void {
+  function handle (event: StreamEvent, again = false): void {
     const [type, data] = event
     const before = conversation
     if (conversation !== null) conversation = reduce(conversation, event, (id) => timeline.find(id)?.seq)
@@ -269,7 +271,7 @@ export function openConversation (session: ChatSession, conversationId: string):
       case 'messageDeleted':
       case 'reaction':
         if (type === 'message') typists.stop(data.senderId)
-        timeline.hear(event, pages.from, pages.to)
+        timeline[again ? 'repeat' : 'hear'](event, pages.from, pages.to)
         follow()
         break
       case 'statusUpdate': moveMark(data, before); break

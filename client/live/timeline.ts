@@ -50,6 +50,8 @@ export interface Timeline {
    * Events arrive in order, so those that arrive after a request was made are applied to its response, too.
    */
   hear (event: StreamEvent, from?: number, to?: number): void
+  /** Applies an event that was heard once more, over a response. */
+  repeat (event: StreamEvent, from: number, to: number): void
   /** Takes the messages of a response, except unknown ones below `from` or above `to`. */
   take (messages: readonly OwnMessage[], since: number, from?: number, to?: number): void
   /** Takes the messages of a response in place of all others, except pending ones. Adds what was heard since, up to `to`. */
@@ -198,6 +200,10 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
       apply(event, from, to)
       wishes.hear(event)
       if (event[0] === 'reaction') touch(event[1].messageId)
+      sort()
+    },
+    repeat (event, from, to) {
+      apply(event, from, to)
       sort()
     },
     take,

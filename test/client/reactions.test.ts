@@ -129,6 +129,20 @@ test('the last of several quick taps counts, whatever arrives in between', async
   t.strictSame(shown(), ['', ''], 'another device took it back')
 })
 
+test('an event that a fetch repeats counts once', async (t) => {
+  const { live, calls, shown, emit } = await setUp(t)
+  const taps = [live.react('m1', '👍', true), live.react('m1', '👍', false)]
+  const fetching = live.reload()
+  emit('reaction', reacts('alice', true, thumbs(1)))
+  await fetching
+  calls[0]?.resolve(answer(true, thumbs(1)))
+  calls[1]?.resolve(answer(false, []))
+  await Promise.all(taps)
+  t.strictSame(shown(), ['', ''], 'the event of the second tap is still to come')
+  emit('reaction', reacts('alice', false, []))
+  t.strictSame(shown(), ['', ''])
+})
+
 test('the service\'s form of an emoji is the same emoji', async (t) => {
   const { live, calls, shown, emit } = await setUp(t, [{ emoji: '❤️', count: 1 }])
   const done = live.react('m1', '❤', true)
