@@ -13,7 +13,8 @@ const last = (conversationId: string, seq: number, data: Partial<OwnMessage> = {
   message(seq, { conversationId, id: `${conversationId}${seq}`, createdAt: at(seq), sender: sender(data.senderId ?? 'bob'), ...data })
 const event = (conversationId: string, seq: number, data: Partial<OwnMessage> = {}): ChatEvents['message'] =>
   ({ ...messageEvent(seq, last(conversationId, seq, data)), eventSeq: ++eventSeq })
-const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
+const listed = (id: string, minute: number, data: Partial<Conversation> = {}) =>
+  conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
 const mine = { senderId: 'alice' }
 
 function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient>) {

@@ -17,7 +17,10 @@ const range = (from: number, to: number, data: Partial<OwnMessage> = {}) => Arra
 const texts = (messages: readonly ChatMessage[]) => messages.map(({ text }) => text)
 const unreachable = () => new ChatError('NETWORK', 'unreachable')
 
-function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient> & { conversation?: Conversation, messages?: OwnMessage[], hasMore?: boolean } = {}) {
+function setUp (
+  t: { teardown (callback: () => unknown): void },
+  answers: Partial<ChatClient> & { conversation?: Conversation, messages?: OwnMessage[], hasMore?: boolean } = {}
+) {
   const { conversation: theConversation = conversation(), messages = [], hasMore = false } = answers
   const stub = createStubSession({
     getConversation: async () => theConversation,
@@ -266,7 +269,8 @@ test('an own message from before what is loaded leaves no hole', async (t) => {
   const answer = deferred<OwnMessage>()
   let messages = range(1, 3)
   const { live, emit, ready } = setUp(t, {
-    listMessages: async (_id, { before } = {}) => before === undefined ? { messages, hasMore: true } : { messages: range(1, before - 1), hasMore: false },
+    listMessages: async (_id, { before } = {}) =>
+      before === undefined ? { messages, hasMore: true } : { messages: range(1, before - 1), hasMore: false },
     sendMessage: async () => await answer.promise
   })
   await ready()
@@ -396,7 +400,9 @@ test('older pages', async (t) => {
     11: { messages: range(6, 10), hasMore: true },
     6: { messages: range(1, 5), hasMore: false }
   }
-  const { live, emit, ready, callsOf } = setUp(t, { listMessages: async (_id, { before } = {}) => pages[String(before)] ?? { messages: [], hasMore: false } })
+  const { live, emit, ready, callsOf } = setUp(t, {
+    listMessages: async (_id, { before } = {}) => pages[String(before)] ?? { messages: [], hasMore: false }
+  })
   await live.loadOlder() // There is no page before this one yet
   await ready()
   const [first, second] = [live.loadOlder(), live.loadOlder()]
@@ -414,7 +420,12 @@ test('older pages', async (t) => {
 })
 
 test('an older page that can\'t be had', async (t) => {
-  const { live, ready } = setUp(t, { listMessages: async (_id, { before } = {}) => { if (before) throw unreachable(); return { messages: range(5, 6), hasMore: true } } })
+  const { live, ready } = setUp(t, {
+    async listMessages (_id, { before } = {}) {
+      if (before) throw unreachable()
+      return { messages: range(5, 6), hasMore: true }
+    }
+  })
   await ready()
   await t.rejects(live.loadOlder(), { code: 'NETWORK' })
   t.match(live.getSnapshot(), { hasOlder: true, loadingOlder: false })

@@ -48,7 +48,8 @@ class Service {
 
   /** The events after a cursor, as they were told, or as a replay renders them now. */
   since (cursor: number, replayed: boolean): StreamEvent[] {
-    return this.log.slice(cursor).map(({ type, about, userId, emoji, live }, i) => replayed ? this.event(type, about, userId, emoji, cursor + i + 1) : live)
+    return this.log.slice(cursor).map(({ type, about, userId, emoji, live }, i) =>
+      replayed ? this.event(type, about, userId, emoji, cursor + i + 1) : live)
   }
 
   write (random: (below: number) => number): void {
@@ -81,7 +82,8 @@ class Service {
       const known = reactions.some((reaction) => reaction.emoji === emoji)
       if (!who.delete(userId)) who.add(userId)
       const after = known ? reactions : [...reactions, { emoji, count: 0 }]
-      about.shared = { ...about.shared, reactions: after.map((reaction) => reaction.emoji === emoji ? { emoji, count: who.size } : reaction).filter(({ count }) => count > 0) }
+      const counted = after.map((reaction) => reaction.emoji === emoji ? { emoji, count: who.size } : reaction)
+      about.shared = { ...about.shared, reactions: counted.filter(({ count }) => count > 0) }
       this.tell('reaction', about, userId, emoji)
     }
   }

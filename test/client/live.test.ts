@@ -16,7 +16,8 @@ const at = (minute: number) => `2026-01-15T11:${String(minute).padStart(2, '0')}
 let eventSeq = 0
 const event = (seq: number, data: Partial<OwnMessage> = {}): ChatEvents['message'] => ({ ...messageEvent(seq, data), eventSeq: ++eventSeq })
 const range = (from: number, to: number, data: Partial<OwnMessage> = {}) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i, data))
-const listed = (id: string, minute: number, data: Partial<Conversation> = {}) => conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
+const listed = (id: string, minute: number, data: Partial<Conversation> = {}) =>
+  conversation({ id, conversationId: id, updatedAt: at(minute), ...data })
 
 function setUp (t: { teardown (callback: () => unknown): void }, answers: Partial<ChatClient> = {}) {
   const stub = createStubSession({

@@ -46,7 +46,11 @@ const alice = [{ userId: 'alice', displayName: 'alice', start: null, length: nul
 const mine = { senderId: 'alice' }
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i))
 
-async function setUp (t: Teardown, messages: OwnMessage[], { unread = 0, mentioned = 0, readSeq = 0, ...answers }: Partial<ChatClient> & { unread?: number, mentioned?: number, readSeq?: number } = {}) {
+async function setUp (
+  t: Teardown,
+  messages: OwnMessage[],
+  { unread = 0, mentioned = 0, readSeq = 0, ...answers }: Partial<ChatClient> & { unread?: number, mentioned?: number, readSeq?: number } = {}
+) {
   const counts = { unreadCount: unread, unreadMentionCount: mentioned }
   const fetched = () => conversation({
     lastMessage: messages.at(-1) ?? null, ...counts, participants: [participant('alice', { readSeq }), participant('bob')]
@@ -62,7 +66,10 @@ async function setUp (t: Teardown, messages: OwnMessage[], { unread = 0, mention
   t.teardown(() => { live.close(); list.close() })
   stub.connect()
   await settle()
-  const shown = () => [live.getSnapshot().unreadMentionCount, list.getSnapshot().conversations[0]?.unreadMentionCount, list.getSnapshot().unreadMentionCount]
+  const shown = () => {
+    const { conversations: [first], unreadMentionCount } = list.getSnapshot()
+    return [live.getSnapshot().unreadMentionCount, first?.unreadMentionCount, unreadMentionCount]
+  }
   return { ...stub, live, list, counts, shown }
 }
 

@@ -130,7 +130,8 @@ test('what is heard after a request counts over its answer', async (t) => {
   const older = deferred<{ messages: OwnMessage[], hasMore: boolean }>()
   const original = message(5, { ...mine, text: 'mine' })
   const { live, at, emit } = await setUp(t, [original, message(6)], {
-    listMessages: (_id, { before } = {}) => before === undefined ? Promise.resolve({ messages: [original, message(6)], hasMore: true }) : older.promise,
+    listMessages: (_id, { before } = {}) =>
+      before === undefined ? Promise.resolve({ messages: [original, message(6)], hasMore: true }) : older.promise,
     editMessage: () => edited.promise
   })
   const editing = live.edit('m5', { metadata: { a: 1 } })

@@ -224,7 +224,9 @@ class Run {
     const ranged = { userId: rng.pick(USERS), start: 0, length: 6 }
     return {
       text,
-      ...(rng.chance(0.3) ? { mentions: rng.chance(0.5) ? [ranged] : [{ userId: rng.pick(USERS) }, { userId: rng.pick(USERS) }].slice(rng.integer(0, 2)) } : {}),
+      ...(rng.chance(0.3)
+        ? { mentions: rng.chance(0.5) ? [ranged] : [{ userId: rng.pick(USERS) }, { userId: rng.pick(USERS) }].slice(rng.integer(0, 2)) }
+        : {}),
       ...(rng.chance(0.15) ? { mentionsAll: rng.chance(0.6) } : {})
     }
   }
@@ -337,7 +339,8 @@ class Run {
       const { readSeq } = participants.find(participant => participant.userId === userId)!
       const theirs = list.filter(({ senderId, deletedAt }) => senderId !== userId && deletedAt === null)
       const unread = theirs.filter(({ seq }) => seq > readSeq)
-      const mentioning = (found: OwnMessage[]): OwnMessage[] => found.filter(({ mentions, mentionsAll }) => mentionsAll || mentions.some(mention => mention.userId === userId))
+      const mentioning = (found: OwnMessage[]): OwnMessage[] =>
+        found.filter(({ mentions, mentionsAll }) => mentionsAll || mentions.some(mention => mention.userId === userId))
       this.#equal(`${userId} in ${room.id}: unreadCount`, unreadCount, unread.length)
       this.#equal(`${userId} in ${room.id}: unreadMentionCount`, unreadMentionCount, Math.min(mentioning(unread).length, 100))
       this.#equal(`${userId} in ${room.id}: lastMessage`, lastMessage, list.at(-1) ?? null)

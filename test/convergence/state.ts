@@ -27,7 +27,8 @@ export function stateOf (me: string, messages: OwnMessage[], { participants }: C
  * now, so that it does not matter what the state has of them already.
  */
 export function fold ({ me, messages, members }: State, events: readonly StreamEvent[]): State {
-  const state: State = { me, messages: new Map([...messages].map(([seq, message]) => [seq, structuredClone(message)])), members: structuredClone(members) }
+  const copies = [...messages].map(([seq, message]) => [seq, structuredClone(message)] as const)
+  const state: State = { me, messages: new Map(copies), members: structuredClone(members) }
   for (const event of events) apply(state, event)
   return state
 }

@@ -23,7 +23,10 @@ async function scene (t: Test, options = accounts, make = build) {
 test('a profile is changed, answered and told', async t => {
   const { app, alice, bob, mallory, conversationId } = await scene(t, accounts, buildListening)
   const group = await alice.group([bob])
-  const streams = [await alice.stream(t), await alice.stream(t, { conversationId }), await bob.stream(t), await bob.stream(t, { conversationId: group }), await bob.stream(t, { conversationId })]
+  const streams = [
+    await alice.stream(t), await alice.stream(t, { conversationId }),
+    await bob.stream(t), await bob.stream(t, { conversationId: group }), await bob.stream(t, { conversationId })
+  ]
   const stranger = await mallory.stream(t)
   const before = await me(alice)
   t.strictSame(before, { userId: 'alice', displayName: 'alice', avatar: null, isBot: false, isOnline: true, lastSeen: before.lastSeen, metadata: null })

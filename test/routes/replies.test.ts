@@ -12,7 +12,8 @@ async function scene (t: Test, make = build) {
 }
 
 const pathOf = (id: string, rest = ''): string => `/api/chat/messages/${id}${rest}`
-const reply = async (sender: User, original: Message, text: string): Promise<Message> => await sender.send(original.conversationId, text, { replyToId: original.id })
+const reply = async (sender: User, original: Message, text: string): Promise<Message> =>
+  await sender.send(original.conversationId, text, { replyToId: original.id })
 const get = async (reader: User, { id }: Pick<Message, 'id'>): Promise<Message> => await reader.ok('GET', pathOf(id))
 const history = async (reader: User, id: string, query = ''): Promise<MessagePage> => await reader.ok('GET', `/api/chat/conversations/${id}/messages${query}`)
 const seqs = ({ messages }: MessagePage): number[] => messages.map(({ seq }) => seq)

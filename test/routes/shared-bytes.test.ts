@@ -127,7 +127,9 @@ test('the shapes that are always there', async t => {
     await alice.ok('DELETE', `/api/chat/messages/${message.id}`)
   ]
   for (const shape of shapes) {
-    t.match(shape, { metadata: null, replyTo: null, replyCount: 0, mentions: [], mentionsAll: false, attachments: [], reactions: [], growing: false, myReactions: [] })
+    t.match(shape, {
+      metadata: null, replyTo: null, replyCount: 0, mentions: [], mentionsAll: false, attachments: [], reactions: [], growing: false, myReactions: []
+    })
     for (const name of ['pinnedAt', 'pinnedBy', 'forwardedFrom', 'preview']) t.notOk(name in shape, `${name} stays away until it is due`)
   }
   t.match(await bob.conversation(conversationId), {

@@ -33,7 +33,10 @@ function earlierMigrations (t: Test, provider: string): URL {
   return pathToFileURL(`${folder}/`)
 }
 
-const insertMessage = (seq: number, senderId: string, senderSeq: number, text: string, more: { clientId?: string, editedAt?: number, deletedAt?: number, first?: string } = {}): string =>
+const insertMessage = (
+  seq: number, senderId: string, senderSeq: number, text: string,
+  more: { clientId?: string, editedAt?: number, deletedAt?: number, first?: string } = {}
+): string =>
   `INSERT INTO chat_messages (id, conversation, seq, sender_id, sender_seq, client_id, text, type, created_at, edited_at, deleted_at, first_text_hash)
    VALUES ('m${seq}', 1, ${seq}, '${senderId}', ${senderSeq}, ${more.clientId === undefined ? 'NULL' : `'${more.clientId}'`}, '${text}', 'text', ${AT + seq},
      ${more.editedAt ?? 'NULL'}, ${more.deletedAt ?? 'NULL'}, ${more.first === undefined ? 'NULL' : `'${hashOf(more.first)}'`})`
@@ -69,7 +72,10 @@ const FILLED = [
   ...log(9, 'message', 'bob', 4)
 ]
 
-const DEFAULTS = { metadata: null, replyTo: null, replyCount: 0, mentions: [], mentionsAll: false, attachments: [], reactions: [], growing: false, deletedBy: null, myReactions: [] }
+const DEFAULTS = {
+  metadata: null, replyTo: null, replyCount: 0, mentions: [], mentionsAll: false, attachments: [], reactions: [], growing: false,
+  deletedBy: null, myReactions: []
+}
 const ROOM = '/api/chat/conversations/group_old'
 
 async function goesOn (t: Test, options: Partial<ChatAppOptions>, run: Run): Promise<void> {
