@@ -73,8 +73,16 @@ const FILLED = [
 ]
 
 const DEFAULTS = {
-  metadata: null, replyTo: null, replyCount: 0, mentions: [], mentionsAll: false, attachments: [], reactions: [], growing: false,
-  deletedBy: null, myReactions: []
+  metadata: null,
+  replyTo: null,
+  replyCount: 0,
+  mentions: [],
+  mentionsAll: false,
+  attachments: [],
+  reactions: [],
+  growing: false,
+  deletedBy: null,
+  myReactions: []
 }
 const ROOM = '/api/chat/conversations/group_old'
 
