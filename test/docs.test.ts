@@ -31,12 +31,15 @@ await t.test('the README\'s tour with curl', { skip: has('curl') && has('bash') 
     // The output of the background curl goes to a file. The next step waits until the stream is connected.
     .replace(/ &$/m, ' > stream & until grep -q connected stream; do sleep 0.05; done')
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `${tour}
-    until grep -q statusUpdate stream; do sleep 0.05; done; kill %1; echo; cat stream`], { cwd: folder })
+    until grep -q statusUpdate stream && grep -q reaction stream; do sleep 0.05; done; kill %1; echo; cat stream`], { cwd: folder })
 
   const events = [...stdout.matchAll(/^event: (\w+)$/gm)].map(([, name]) => name)
-  t.strictSame(events, ['connected', 'typing', 'typing', 'message', 'statusUpdate'])
+  t.strictSame(events, ['connected', 'typing', 'typing', 'message', 'statusUpdate', 'reaction'])
   t.match(stdout, '"text":"Hello!"')
   t.match(stdout, '{"conversationId":"conv_alice_bob","seq":1,"changed":true}')
+  t.match(stdout, '"emoji":"👍","reacted":true,"changed":true,"reactions":[{"emoji":"👍","count":1}],"myReactions":["👍"]')
+  t.match(stdout, '"metadata":{"order":4711}')
+  t.equal([...stdout.matchAll(/"messages":\[\{[^}]*"text":"Hi @alice"/g)].length, 2, 'the lists of mentions and of replies have it')
 })
 
 await t.test('.env.example names every variable that config.ts reads, and no other', async t => {
