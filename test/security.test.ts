@@ -8,6 +8,7 @@ import { BODY_LIMIT } from '../app.js'
 import { ALARMS_MAX } from '../chat/alarms.js'
 import { CHANGES_AT_ONCE, CHANGING_MAX } from '../chat/online-news.js'
 import { DEFAULT_QUOTAS } from '../chat/quotas.js'
+import { REACTIONS_MAX } from '../chat/reactions.js'
 import { TICKETS_MAX } from '../chat/tickets.js'
 import { KNOWN_MAX } from '../chat/users.js'
 import { OUTBOX_BYTES } from '../hub/buses/outbox.js'
@@ -20,8 +21,11 @@ import { BROADCASTS_MAX } from '../hub/turn.js'
 import { VERIFIED_MAX } from '../plugins/auth.js'
 import { CALLERS_MAX } from '../plugins/limits.js'
 import { MAX_PARTICIPANTS } from '../schemas/conversations.js'
+import { MENTIONS_MAX } from '../schemas/messages.js'
+import { METADATA_MAX_BYTES, METADATA_MAX_LEVELS } from '../schemas/metadata.js'
 import { COUNTS_MAX } from '../store/counters.js'
 import { FOLLOWABLES_PAGE } from '../store/followable.js'
+import { MENTIONS_COUNTED_MAX } from '../store/reads/mentions.js'
 import { BATCH_MAX, WAITING_MAX } from '../store/writer.js'
 
 const root = new URL('../', import.meta.url)
@@ -53,7 +57,12 @@ const constants: Record<string, number> = {
   LOCKS_MAX,
   LOGINS_MAX,
   MAX_PARTICIPANTS,
+  MENTIONS_COUNTED_MAX,
+  MENTIONS_MAX,
+  METADATA_MAX_BYTES,
+  METADATA_MAX_LEVELS,
   OUTBOX_BYTES,
+  REACTIONS_MAX,
   READERS,
   REMEMBERED,
   TICKETS_MAX,
