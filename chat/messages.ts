@@ -25,12 +25,12 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
   const id = timeOrderedId()
   const { text, metadata, replyToId, mentionsAll } = content
   const contentHash = hashOfContent(content)
+  const mentioned = new Set(content.mentions.map(mention => mention.userId))
   return {
     needs (keys) {
-      keys.participant(conversationId, userId)
+      keys.beside(conversationId, userId, mentioned)
       if (clientId !== null) keys.clientId(conversationId, userId, clientId)
       if (replyToId !== null) keys.replyTo(replyToId, conversationId, userId)
-      for (const mention of content.mentions) keys.beside(conversationId, userId, mention.userId)
     },
     apply (unit) {
       const sender = unit.participant(conversationId, userId)

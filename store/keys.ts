@@ -65,11 +65,13 @@ export class Keys {
     this.profilesOfOthers.push([conversationId, callerId, userId])
   }
 
-  /** As `participant`, with somebody else's participation, if there is one. */
-  beside (conversationId: string, callerId: string, userId: string): void {
-    this.#named.add('participant', conversationId, userId)
+  /** As `participant`, with the participation of others, where they take part. */
+  beside (conversationId: string, callerId: string, userIds: Iterable<string>): void {
     this.participant(conversationId, callerId)
-    this.others.push([conversationId, callerId, userId])
+    for (const userId of userIds) {
+      this.#named.add('participant', conversationId, userId)
+      this.others.push([conversationId, callerId, userId])
+    }
   }
 
   /** As `participant`, with a message of the conversation that the user replies to. */
