@@ -74,7 +74,7 @@ function repliedMessage (unit: Unit, conversation: ConversationRow, messageId: s
 }
 
 const ofParticipants = (unit: Unit, { id }: ConversationRow, mentions: readonly MentionEntry[]): MentionEntry[] =>
-  withoutRepeats(mentions.filter(({ userId }) => unit.participant(id, userId) !== undefined))
+  withoutRepeats(mentions.filter(({ userId }) => unit.takesPart(id, userId)))
 
 /** Whom a message counts for as a mention: not for its sender. One row stands for everybody. */
 function countMentions (unit: Unit, message: MessageRow, mentions: readonly MentionEntry[]): void {

@@ -21,6 +21,8 @@ export class IdentityMap {
   quotas: ReadonlyMap<string, Quota> = new Map()
   /** Users whom messages quote or mention, and who need not participate. */
   readonly profiles = new Map<string, Profile>()
+  /** Users who take part in conversations, by both (see `keyOf`), where only that was asked for. */
+  readonly #present = new Set<string>()
   /** A user's reactions to a message, by the message's id and the user (see `keyOf`), and then by emoji. */
   readonly ownReactions = new Map<string, Map<string, ReactionRow>>()
   readonly #messagesBySeq = new Map<ConversationRow, Map<number, MessageRow>>()
@@ -32,6 +34,16 @@ export class IdentityMap {
 
   participant (conversationId: string, userId: string): ParticipantRow | undefined {
     return this.#participants.get(conversationId)?.get(userId)
+  }
+
+  /** A user takes part in a conversation, and this is how they are shown. */
+  placePresent (conversationId: string, profile: Profile): void {
+    this.#present.add(keyOf(conversationId, profile.userId))
+    this.profiles.set(profile.userId, profile)
+  }
+
+  takesPart (conversationId: string, userId: string): boolean {
+    return this.participant(conversationId, userId) !== undefined || this.#present.has(keyOf(conversationId, userId))
   }
 
   participants (conversationId: string): ParticipantRow[] {
@@ -48,6 +60,7 @@ export class IdentityMap {
   /** Keeps the number of messages sent, in case the participant comes back. */
   removeParticipant ({ conversation: { id }, userId, senderSeq }: ParticipantRow): void {
     this.#participants.get(id)?.delete(userId)
+    this.#present.delete(keyOf(id, userId))
     this.placeSenderSeq(id, userId, senderSeq)
   }
 

@@ -18,6 +18,7 @@ export class Keys {
   readonly crowdsOfMessages: Array<[messageId: string, userId: string]> = []
   /** Other participants, where the caller takes part. */
   readonly others: Array<[conversationId: string, callerId: string, userId: string]> = []
+  readonly mentioned: Array<[conversationId: string, callerId: string, userId: string]> = []
   readonly profilesOfOthers: Array<[conversationId: string, callerId: string, userId: string]> = []
   /** Messages that the caller wants to reply to, in a conversation that the caller takes part in. */
   readonly replied: Array<[conversationId: string, callerId: string, messageId: string]> = []
@@ -65,12 +66,12 @@ export class Keys {
     this.profilesOfOthers.push([conversationId, callerId, userId])
   }
 
-  /** As `participant`, with the participation of others, where they take part. */
+  /** As `participant`, with who of these others takes part, and how they are shown. */
   beside (conversationId: string, callerId: string, userIds: Iterable<string>): void {
     this.participant(conversationId, callerId)
     for (const userId of userIds) {
       this.#named.add('participant', conversationId, userId)
-      this.others.push([conversationId, callerId, userId])
+      this.mentioned.push([conversationId, callerId, userId])
     }
   }
 

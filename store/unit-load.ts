@@ -89,6 +89,8 @@ class Loader {
     const others = keys.others.filter(key => this.#participates(key))
     if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
     for (const key of keys.profilesOfOthers) if (this.#participates(key)) keys.profiles.add(key[2])
+    const mentioned = keys.mentioned.filter(key => this.#participates(key))
+    if (mentioned.length > 0) await this.#present(mentioned)
     const replied = keys.replied.filter(key => this.#participates(key))
     if (replied.length > 0) await this.#replied(replied)
     for (const [id, callerId, userId, most] of keys.quotasOfOthers) {
@@ -155,6 +157,22 @@ class Loader {
     this.#placeMessages(await this.#sql.query(
       `SELECT ${message.columns} FROM ${this.#dialect.table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id
        WHERE m.conversation = ${ownConversation('m.conversation')}`, JSON.stringify(keys)))
+  }
+
+  async #present (keys: Keys['mentioned']): Promise<void> {
+    const wanted = keys.flatMap(([conversationId, , userId]) => {
+      const found = this.map.conversations.get(conversationId)
+      return found === undefined ? [] : [[found.num, userId]]
+    })
+    const rows = await this.#sql.query<{ conversation: number }>(
+      `SELECT k.conversation, ${profileWithId.columns} FROM ${keyed(tables.participants, this.#dialect, ['conversation', 'userId'])} k
+       JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id JOIN chat_users u ON u.id = p.user_id`,
+      JSON.stringify(wanted))
+    for (const row of rows) {
+      const { id: userId, ...shown } = profileWithId.read(row)
+      const conversation = this.#byNum.get(Number(row.conversation))
+      if (conversation !== undefined) this.map.placePresent(conversation.id, { userId, ...shown })
+    }
   }
 
   async #replied (keys: Keys['replied']): Promise<void> {

@@ -64,6 +64,12 @@ export class Unit {
     return this.#map.participant(conversationId, userId)
   }
 
+  /** Whether a user takes part in a conversation. */
+  takesPart (conversationId: string, userId: string): boolean {
+    if (!this.#named.has('crowd', conversationId)) this.#assertNamed('participant', conversationId, userId)
+    return this.#map.takesPart(conversationId, userId)
+  }
+
   /** All participants of the conversation. */
   participants (conversationId: string): ParticipantRow[] {
     this.#assertNamed('crowd', conversationId)
