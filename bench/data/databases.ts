@@ -12,9 +12,15 @@ const POSTGRES = process.env.TEST_DATABASE_URL ?? 'postgres://postgres:postgres@
 export type Provider = 'sqlite' | 'postgresql'
 
 /** Conversations between users `a` and users `b`, a hundred of each `a`, each with a hundred messages. */
-export interface Size { conversations: number, messages: number }
+export interface Size {
+  conversations: number
+  messages: number
+  /** Whether each message replies to the one before it, mentions somebody and has reactions. Default: plain text. */
+  rich?: boolean
+}
 export const SMALL: Size = { conversations: 100, messages: 10_000 }
 export const LARGE: Size = { conversations: 10_000, messages: 1_000_000 }
+export const RICH: Size = { ...SMALL, rich: true }
 
 const PER_USER = 100
 /** Rows of one transaction: within the statement timeout, on a busy machine too. */
@@ -33,10 +39,11 @@ export async function postgresAnswers (): Promise<boolean> {
   })
 }
 
-const schemaOf = (size: Size): string => `${basename(folder()).replaceAll(/\W/g, '_')}_${size.messages}`.toLowerCase()
+const nameOf = ({ messages, rich = false }: Size): string => `${messages}${rich ? '_rich' : ''}`
+const schemaOf = (size: Size): string => `${basename(folder()).replaceAll(/\W/g, '_')}_${nameOf(size)}`.toLowerCase()
 
 export function databaseUrl (provider: Provider, size: Size): string {
-  if (provider === 'sqlite') return `file:${join(folder(), `${size.messages}.db`)}`
+  if (provider === 'sqlite') return `file:${join(folder(), `${nameOf(size)}.db`)}`
   const url = new URL(POSTGRES)
   url.searchParams.set('schema', schemaOf(size))
   url.searchParams.set('application_name', schemaOf(size))
@@ -52,6 +59,7 @@ export async function provide (provider: Provider, size: Size, progress: (text: 
     const [row] = await database.read.query<{ position: bigint }>('SELECT position FROM chat_meta')
     if (isNew && Number(row!.position) === 0) {
       await fill(database, size, progress)
+      if (size.rich === true) await enrich(database)
       if (provider === 'postgresql') await tidy(size)
     }
     return { url, identity: database.identity }
@@ -93,10 +101,26 @@ async function fill (database: Database, { conversations, messages }: Size, prog
   await run(`UPDATE chat_meta SET position = ${conversations + messages}`)
 }
 
+/** Gives each message what it can have beside its text. */
+async function enrich (database: Database): Promise<void> {
+  const a = (num: string): string => `'a-' || ((${num} - 1) / ${PER_USER})`
+  const b = (num: string): string => `'b-' || ((${num} - 1) % ${PER_USER})`
+  const reactions = [[a, '👍'], [b, '👍'], [b, '❤️']] as const
+  const statements = [
+    `UPDATE chat_messages SET reply_to = CASE WHEN seq > 1 THEN seq - 1 END, reply_count = 1, mentions_all = false, reactions = '[["👍",2],["❤️",1]]',
+       mentions = '[["' || CASE WHEN seq % 2 = 1 THEN ${b('conversation')} ELSE ${a('conversation')} END || '",0,9]]', metadata = '{"order":4711}'`,
+    `INSERT INTO chat_mentions (conversation, user_id, seq)
+     SELECT conversation, CASE WHEN seq % 2 = 1 THEN ${b('conversation')} ELSE ${a('conversation')} END, seq FROM chat_messages`,
+    ...reactions.map(([user, emoji]) => `INSERT INTO chat_reactions (conversation, message_seq, user_id, emoji, created_at)
+      SELECT conversation, seq, ${user('conversation')}, '${emoji}', created_at FROM chat_messages`)
+  ]
+  await database.transaction(async sql => { for (const statement of statements) await sql.execute(statement) })
+}
+
 /** What autovacuum would have done by the time that tables have grown so large. */
 async function tidy (size: Size): Promise<void> {
   await onPostgres(async client => {
-    for (const table of ['users', 'conversations', 'participants', 'messages', 'events']) await client.query(`VACUUM ANALYZE "${schemaOf(size)}".chat_${table}`)
+    for (const table of ['users', 'conversations', 'participants', 'messages', 'reactions', 'mentions', 'events']) await client.query(`VACUUM ANALYZE "${schemaOf(size)}".chat_${table}`)
   })
 }
 
@@ -110,7 +134,7 @@ export async function backendsOf (size: Size): Promise<number[]> {
 
 export async function dropSchemas (): Promise<void> {
   await onPostgres(async client => {
-    for (const size of [SMALL, LARGE]) await client.query(`DROP SCHEMA IF EXISTS "${schemaOf(size)}" CASCADE`)
+    for (const size of [SMALL, LARGE, RICH]) await client.query(`DROP SCHEMA IF EXISTS "${schemaOf(size)}" CASCADE`)
   })
 }
 

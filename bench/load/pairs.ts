@@ -8,13 +8,17 @@ import { Reader, type ReadEvent } from './reader.js'
 const CONNECTIONS = 64
 const DRAIN_MS = 30_000
 
-/** A conversation of two: `a` writes, `b` has a stream. */
+/** A conversation of two, or a group: `a` writes, `b` has a stream. */
 export interface Pair {
   a: string
   b: string
+  /** Of those who have no stream. */
+  others: readonly string[]
   conversationId: string
   /** Newest message. */
   messageId: string
+  /** The message that `a` has reacted to. */
+  reactedTo: string
   seq: number
   eventSeq: number
 }
@@ -22,7 +26,7 @@ export interface Pair {
 export interface Work { calls: number, cpuMicros: number, latencies: number[] }
 
 /**
- * Conversations of two. Every other `b` follows the one conversation, the others all of theirs. Each stream is read and
+ * Conversations of two, or of more. Every other `b` follows the one conversation, the others all of theirs. Each stream is read and
  * checked: nothing of others, `seq` and `eventSeq` without a hole.
  */
 export class Pairs {
@@ -37,20 +41,26 @@ export class Pairs {
   #due = 0
   #posted = 0
 
-  constructor (product: Product, count: number) {
+  constructor (product: Product, count: number, others: readonly string[] = []) {
     this.#product = product
+    const kind = others.length === 0 ? '' : 'group-'
     this.all = Array.from({ length: count }, (_, index) => {
-      const [a, b] = [`writer-${index}`, `reader-${index}`]
-      return { a, b, conversationId: '', messageId: '', seq: 0, eventSeq: 1 }
+      const [a, b] = [`${kind}writer-${index}`, `${kind}reader-${index}`]
+      return { a, b, others, conversationId: '', messageId: '', reactedTo: '', seq: 0, eventSeq: 1 }
     })
     this.#callers = Array.from({ length: CONNECTIONS }, () => new Caller(product.port))
   }
 
   async open (): Promise<void> {
-    await this.#product.makeUsers(this.all.flatMap(({ a, b }) => [a, b]))
+    await this.#product.makeUsers([...new Set(this.all.flatMap(({ a, b, others }) => [a, b, ...others]))])
     const byWriter = new Map(this.all.map(pair => [pair.a, pair]))
     await this.#product.calls(this.all,
-      ({ a, b }) => ({ method: 'POST', path: '/api/chat/conversations', userId: a, body: { type: 'direct', userId: b } }),
+      ({ a, b, others }) => ({
+        method: 'POST',
+        path: '/api/chat/conversations',
+        userId: a,
+        body: others.length === 0 ? { type: 'direct', userId: b } : { type: 'group', participantIds: [b, ...others] }
+      }),
       ({ userId }, body) => { byWriter.get(userId)!.conversationId = (JSON.parse(body) as { id: string }).id })
     let connected = 0
     for (const [index, pair] of this.all.entries()) {
@@ -61,17 +71,34 @@ export class Pairs {
     await until(() => connected === this.all.length, DRAIN_MS, 'opening all streams')
   }
 
-  /** A message to each conversation in turn, for so long. */
-  async messages (ms: number): Promise<Work> {
+  /** A message to each conversation in turn, or another call that brings one event, for so long. */
+  async messages (ms: number, callOf: (pair: Pair) => Call = pair => this.message(pair)): Promise<Work> {
     const end = performance.now() + ms
     let index = 0
-    return await this.work(() => performance.now() < end ? this.message(this.all[index++ % this.all.length]!) : undefined, 1)
+    return await this.work(() => performance.now() < end ? callOf(this.all[index++ % this.all.length]!) : undefined, 1)
   }
 
-  message ({ a, conversationId }: Pair): Call {
+  message ({ a, conversationId }: Pair, more: object = {}): Call {
     const mark = `${this.#posted++}`
     this.#sentAt.set(mark, performance.now())
-    return { method: 'POST', path: '/api/chat/messages', userId: a, body: { conversationId, text: `${mark} a message as people send them, of some sixty characters` } }
+    return { method: 'POST', path: '/api/chat/messages', userId: a, body: { conversationId, text: `${mark} a message as people send them, of some sixty characters`, ...more } }
+  }
+
+  reply (pair: Pair): Call {
+    return this.message(pair, { replyToId: pair.messageId })
+  }
+
+  /** Mentions all but `a`, each at a place in the text. */
+  mentioning (pair: Pair): Call {
+    return this.message(pair, { mentions: [pair.b, ...pair.others].map((userId, index) => ({ userId, start: 5 * index, length: 4 })) })
+  }
+
+  /** Reacts to the newest message, or takes that back. */
+  reaction (pair: Pair): Call {
+    const { a, messageId } = pair
+    const method = pair.reactedTo === messageId ? 'DELETE' : 'PUT'
+    pair.reactedTo = method === 'PUT' ? messageId : ''
+    return { method, path: `/api/chat/messages/${messageId}/reactions/%F0%9F%91%8D`, userId: a }
   }
 
   /** Calls as fast as they are answered; each brings so many events to a stream. */

@@ -1,4 +1,4 @@
-import { backendsOf, conversationId, LARGE, postgresAnswers, provide, SMALL, userOf, type Provider, type Size } from '../data/databases.js'
+import { backendsOf, conversationId, LARGE, postgresAnswers, provide, RICH, SMALL, userOf, type Provider, type Size } from '../data/databases.js'
 import { Caller, callAll, type Call } from '../load/caller.js'
 import { Reader } from '../load/reader.js'
 import { cpuMicros } from '../measure/process.js'
@@ -93,14 +93,17 @@ class Served {
 
 const isPage = (size: number, key: string) => (body: string): boolean => (JSON.parse(body) as Record<string, unknown[]>)[key]!.length === size
 
-const WORKS: Array<{ name: string, count: number, work: (served: Served, count: number) => Promise<void> }> = [
-  {
-    name: 'a page of history',
-    count: 600,
-    work: async (served, count) => {
-      await served.calls(count, num => ({ method: 'GET', path: `/api/chat/conversations/${conversationId(num)}/messages?before=90`, userId: userOf(num) }), isPage(50, 'messages'))
-    }
-  },
+interface Work { name: string, count: number, work: (served: Served, count: number) => Promise<void> }
+
+const PAGE: Work = {
+  name: 'a page of history',
+  count: 600,
+  work: async (served, count) => {
+    await served.calls(count, num => ({ method: 'GET', path: `/api/chat/conversations/${conversationId(num)}/messages?before=90`, userId: userOf(num) }), isPage(50, 'messages'))
+  }
+}
+const WORKS: Work[] = [
+  PAGE,
   {
     name: 'a list of 50 conversations',
     count: 300,
@@ -116,8 +119,34 @@ const suite: Suite = {
   summary: '10,000 messages against 1,000,000 in 10,000 conversations: a page, a list, a resume',
   async run (context) {
     await compare(context, 'sqlite')
-    if (await postgresAnswers()) await compare(context, 'postgresql')
-    else context.skip('PostgreSQL doesn\'t answer on 127.0.0.1:5432 (or at TEST_DATABASE_URL)')
+    await comparePages(context, 'sqlite')
+    if (await postgresAnswers()) {
+      await compare(context, 'postgresql')
+      await comparePages(context, 'postgresql')
+    } else context.skip('PostgreSQL doesn\'t answer on 127.0.0.1:5432 (or at TEST_DATABASE_URL)')
+  }
+}
+
+/** 50 plain messages, and 50 each of which is a reply with a mention and reactions. */
+async function comparePages (context: Context, provider: Provider): Promise<void> {
+  const served: Served[] = []
+  try {
+    for (const size of [SMALL, RICH]) {
+      const { url, identity } = await provide(provider, size, text => { context.progress(text) })
+      served.push(new Served(await Product.start({ databaseUrl: url }), provider, size, identity))
+    }
+    const [plain, rich] = served as [Served, Served]
+    const { count, work } = PAGE
+    const scaled = count * context.pick(3, 1)
+    await plain.cost(scaled, work)
+    await rich.cost(scaled, work)
+    const costs: Array<[number, number]> = []
+    await context.repeat(`${provider}: pages`, async () => { costs.push([await plain.cost(scaled, work), await rich.cost(scaled, work)]) })
+    context.figure(provider, 'a page of 50 plain messages', 'µs', costs.map(([plain]) => plain))
+    context.figure(provider, 'of 50 replies with mentions and reactions', 'µs', costs.map(([, rich]) => rich))
+    context.figure(provider, 'of that, to a page of plain ones', '×', costs.map(([plain, rich]) => rich / plain))
+  } finally {
+    for (const one of served) await one.stop()
   }
 }
 
