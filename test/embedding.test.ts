@@ -10,7 +10,7 @@ import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifySer
 import { FastifySSEPlugin } from 'fastify-sse-v2'
 import t, { type Test } from 'tap'
 import chat, { authPlugin, chat as namedChat, hubPlugin, isChatError, type ChatAppOptions, type Hub } from '../index.js'
-import { baseUrl, listen, SECRET, throwAwayStore, token, user } from './helper.js'
+import { baseUrl, listen, SECRET, shared, throwAwayStore, token, user } from './helper.js'
 import { openEvents } from './event-reader.js'
 
 const HOST_SECRET = 'the host\'s own secret, which is another one'
@@ -97,7 +97,7 @@ await t.test('app.chat saves and sends as over HTTP', async t => {
   const { message, created } = await app.chat.sendMessage('alice', { conversationId, text: 'in process' })
   t.ok(created)
   const event = await stream.next('message')
-  t.strictSame(event.data, { ...message, eventSeq: 2 })
+  t.strictSame(event.data, { ...shared(message), eventSeq: 2 })
   const { messages } = await app.chat.messages('bob', conversationId)
   t.strictSame(messages, [message])
 

@@ -24,6 +24,8 @@ interface Document {
 
 /** The table of the contract. */
 const routes = [
+  'GET /api/chat/messages/{id}', 'GET /api/chat/messages/{id}/replies', 'GET /api/chat/messages/{id}/reactions', 'PUT /api/chat/messages/{id}/reactions/{emoji}',
+  'DELETE /api/chat/messages/{id}/reactions/{emoji}', 'GET /api/chat/mentions', 'PATCH /api/chat/me', 'GET /api/chat/users/{id}',
   'POST /api/chat/messages', 'PUT /api/chat/messages/{id}/status', 'PATCH /api/chat/messages/{id}', 'DELETE /api/chat/messages/{id}', 'POST /api/chat/typing',
   'PUT /api/chat/status/online', 'GET /api/sse', 'GET /api/chat/me', 'POST /api/chat/conversations', 'GET /api/chat/conversations',
   'GET /api/chat/conversations/{id}', 'POST /api/chat/conversations/{id}/participants', 'PUT /api/chat/conversations/{id}/participants/{userId}',

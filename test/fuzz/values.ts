@@ -32,7 +32,8 @@ export function valid (schema: Schema, name: string, pools: Pools, rng: Rng): un
   if (schema.enum !== undefined) return rng.pick(schema.enum)
   if (schema.const !== undefined) return schema.const
   const choices = schema.anyOf ?? schema.oneOf
-  if (choices !== undefined && choices.length > 0) return valid(rng.pick(choices), name, pools, rng)
+  // Those of an object only say which properties it must have.
+  if (choices !== undefined && choices.length > 0 && kind !== 'object') return valid(rng.pick(choices), name, pools, rng)
   switch (kind) {
     case 'string': return text(schema, rng)
     case 'integer': return rng.integer(schema.minimum ?? 0, Math.min(schema.maximum ?? 40, 40))

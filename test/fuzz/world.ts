@@ -56,8 +56,6 @@ export async function makeWorld (port: number, number: number): Promise<World> {
       messageId: messages,
       replyToId: messages,
       emoji: ['👍', '❤', '❤️', '🎉'],
-      start: [0, 1],
-      length: [1],
       userId: users,
       participantIds: users,
       streamId: [streamId],
