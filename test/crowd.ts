@@ -1,8 +1,9 @@
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Message } from '../schemas/messages.js'
+import type { OwnMessage as Message } from '../schemas/messages.js'
 import { Rng } from './chaos/rng.js'
 import { connect, type EventReader, type StreamEvent } from './event-reader.js'
+import { shared } from './helper.js'
 
 /** How long everything may take to arrive after the last call, in milliseconds. */
 const SETTLE_MS = 30_000
@@ -208,7 +209,7 @@ class Crowd {
     history.forEach((message, index) => {
       if (message.seq !== index + 1) this.#problems.push(`history of ${id}: ${message.seq} in place ${index + 1}`)
       const { eventSeq: _, ...logged } = inLog[index]?.data ?? {}
-      if (JSON.stringify(logged) !== JSON.stringify(message)) this.#problems.push(`history of ${id}: message ${message.seq} is otherwise in the log`)
+      if (JSON.stringify(logged) !== JSON.stringify(shared(message))) this.#problems.push(`history of ${id}: message ${message.seq} is otherwise in the log`)
     })
     for (const { id: messageId, seq } of messages) if (history[seq - 1]?.id !== messageId) this.#problems.push(`${id}: message ${seq} was answered, and another one is there`)
   }

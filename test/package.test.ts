@@ -12,7 +12,7 @@ import { requirePostgres, skipWithoutPostgres } from './postgres.js'
 const root = new URL('../', import.meta.url)
 
 /** The beginnings of blocks in documents that are not TypeScript. Every other block must compile. */
-const OTHER_LANGUAGES = /^(npm |node |npx |curl |json=|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z]+ --)/
+const OTHER_LANGUAGES = /^(npm |node |npx |curl |json=|\w+=\$\(|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z]+ --)/
 
 /** Names that samples may use without declaring them: a sample that is a fragment takes them from the surrounding text. */
 const PRELUDE = `
