@@ -25,7 +25,6 @@ export class IdentityMap {
   readonly #present = new Set<string>()
   /** A user's reactions to a message, by the message's id and the user (see `keyOf`), and then by emoji. */
   readonly ownReactions = new Map<string, Map<string, ReactionRow>>()
-  readonly #messagesBySeq = new Map<ConversationRow, Map<number, MessageRow>>()
   readonly #participants = new Map<string, Map<string, ParticipantRow>>()
   readonly #streams = new Map<string, Map<string, StreamRow>>()
   readonly #clientIds = new Map<string, MessageRow>()
@@ -79,14 +78,13 @@ export class IdentityMap {
   placeMessage (message: MessageRow): void {
     const { id, conversation, senderId, clientId } = message
     this.messages.set(id, message)
-    let bySeq = this.#messagesBySeq.get(conversation)
-    if (bySeq === undefined) this.#messagesBySeq.set(conversation, bySeq = new Map())
-    bySeq.set(message.seq, message)
     if (clientId !== null) this.#clientIds.set(keyOf(conversation.id, senderId, clientId), message)
   }
 
   messageAt (conversation: ConversationRow, seq: number): MessageRow | undefined {
-    return this.#messagesBySeq.get(conversation)?.get(seq)
+    // Only replies ask, so that other messages need no index.
+    for (const message of this.messages.values()) if (message.conversation === conversation && message.seq === seq) return message
+    return undefined
   }
 
   stream (userId: string, streamId: string): StreamRow | undefined {

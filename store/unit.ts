@@ -248,7 +248,16 @@ export class Unit {
     conversation.messageSeq++
     sender.senderSeq++
     const message: MessageRow = {
-      ...sent,
+      // Field by field: a spread of so many takes 9 µs.
+      id: sent.id,
+      clientId: sent.clientId,
+      text: sent.text,
+      type: sent.type,
+      metadata: sent.metadata,
+      replyTo: sent.replyTo,
+      mentions: sent.mentions,
+      mentionsAll: sent.mentionsAll,
+      contentHash: sent.contentHash,
       conversation,
       seq: conversation.messageSeq,
       senderId: sender.userId,
