@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { build } from './helper.js'
+import { programOf } from './programs.js'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
@@ -50,7 +51,7 @@ await t.test('.env.example names every variable that config.ts reads, and no oth
 })
 
 await t.test('docs/reference.md and the README\'s table of events follow the catalogues', async t => {
-  t.doesNotThrow(() => execFileSync(process.execPath, ['--import=tsx', 'scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' }))
+  t.doesNotThrow(() => execFileSync(process.execPath, [...programOf('scripts/docs.ts'), '--check'], { cwd: root, stdio: 'pipe' }))
 })
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(new URL('docs', root), { recursive: true })

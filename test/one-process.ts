@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { loadedFrom } from './programs.js'
 
 const root = new URL('./', import.meta.url)
 
@@ -9,7 +10,7 @@ const root = new URL('./', import.meta.url)
 export async function runSuites (...folders: string[]): Promise<void> {
   for (const folder of folders) {
     for (const file of readdirSync(new URL(`${folder}/`, root)).filter(name => name.endsWith('.test.ts')).sort()) {
-      await import(new URL(`${folder}/${file}`, root).href)
+      await import(loadedFrom(new URL(`${folder}/${file}`, root)).href)
     }
   }
 }

@@ -15,8 +15,7 @@ interface Run { code: number | null, stdout: string, stderr: string }
 
 /** The server as a program, in a folder of its own. */
 function launch (folder: string, env: Record<string, string>): { child: ReturnType<typeof spawn>, origin: Promise<string>, ended: Promise<Run> } {
-  const command = serverCommand().map(part => part === '--import=tsx' ? `--import=${import.meta.resolve('tsx')}` : part)
-  const child = spawn(process.execPath, command, { cwd: folder, env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'warn', ...env } })
+  const child = spawn(process.execPath, serverCommand(), { cwd: folder, env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'warn', ...env } })
   const output = { stdout: '', stderr: '' }
   let found: (origin: string) => void
   const origin = new Promise<string>(resolve => { found = resolve })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { cpuMicros, descriptorCount, residentBytes } from './process-stats.js'
+import { programOf } from '../programs.js'
 import { SECRET } from './token.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -18,7 +19,7 @@ export function serverCommand (): string[] {
   const fresh = existsSync(built) && ['.', 'chat', 'hub', 'plugins', 'prisma/generated', 'routes', 'schemas', 'store'].every(folder =>
     readdirSync(join(root, folder), { withFileTypes: true }).every(entry =>
       !entry.isFile() || !entry.name.endsWith('.ts') || statSync(join(root, folder, entry.name)).mtimeMs <= statSync(built).mtimeMs))
-  return fresh ? [built] : ['--import=tsx', join(root, 'server.ts')]
+  return fresh ? [built] : programOf('server.ts')
 }
 
 /** A port that was free a moment ago. */

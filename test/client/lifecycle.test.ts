@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { subscribeToSSE } from '../../client/index.js'
 import type { SubscribeOptions, Subscription } from '../../client/options.js'
+import { programOf } from '../programs.js'
 import { setElapsedForward } from './clocks.js'
 import { messageEvent } from './made.js'
 import { createRecorder, quick } from './recorder.js'
@@ -106,8 +106,7 @@ test('a process in which everything was unsubscribed ends by itself', async (t) 
     if (exchange.url.searchParams.get('conversationId') === 'refused') return exchange.refuse(503, 'UNAVAILABLE', { 'retry-after': '100' })
     exchange.open({ expiresAt: new Date(Date.parse('2026-01-15T10:30:00.000Z') + 3_600_000).toISOString() }).event('message', messageEvent(1), 'e1')
   })
-  const script = fileURLToPath(new URL('./leak-child.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', script, baseUrl], { env: { PATH: process.env.PATH } })
+  const { stdout } = await promisify(execFile)(process.execPath, [...programOf('test/client/leak-child.ts'), baseUrl], { env: { PATH: process.env.PATH } })
   t.equal(stdout.trim(), 'unsubscribed')
 })
 

@@ -4,10 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { serverCommand } from '../chaos/server-process.js'
 import { SECRET } from '../helper.js'
-
-const script = fileURLToPath(new URL('../../server.ts', import.meta.url))
 
 async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -25,7 +23,7 @@ export async function serverProcess (t: { teardown (callback: () => unknown): vo
   let child: ChildProcess | undefined
 
   async function start (): Promise<void> {
-    child = spawn(process.execPath, ['--import=tsx', script], {
+    child = spawn(process.execPath, serverCommand(), {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: `file:${join(folder, 'chat.db')}`, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', PAGE: 'off', ...environment }
     })

@@ -157,7 +157,7 @@ const skipTerminal = skip !== false ? skip : spawnSync('script', ['--version']).
 
 await t.test('its terminal is closed: it drains, and ends with 0', { skip: skipTerminal }, async t => {
   const folder = temporaryFolder(t)
-  const command = [process.execPath, ...serverCommand().map(part => part === '--import=tsx' ? `--import=${import.meta.resolve('tsx')}` : part)].join(' ')
+  const command = [process.execPath, ...serverCommand()].join(' ')
   // The shell receives the hang-up, and passes it on to the server.
   const terminal = spawn('script', ['-qfc', `trap 'kill -HUP $pid' HUP; ${command} & pid=$!; wait $pid; wait $pid; echo $? > ended`, '/dev/null'], {
     cwd: folder,

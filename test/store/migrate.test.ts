@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlDriverAdapter } from '@prisma/driver-adapter-utils'
@@ -13,6 +13,7 @@ import t, { type Test } from 'tap'
 import { DatabaseError, DatabaseVersionError, DEFAULT_SCHEMA, migrate } from '../../store/migrate.js'
 import { Gate } from '../chaos/gate.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
+import { programOf } from '../programs.js'
 import type { Answer, Task } from './migrate-process.js'
 
 const shippedDirectory = new URL('../../prisma/sqlite/migrations/', import.meta.url)
@@ -42,8 +43,8 @@ async function rejectsInOneLine (t: Test, promise: Promise<unknown>, type: typeo
 }
 
 async function startProcesses (t: Test, count: number): Promise<ChildProcess[]> {
-  const script = fileURLToPath(new URL('migrate-process.ts', import.meta.url))
-  const children = Array.from({ length: count }, () => fork(script, { execArgv: ['--import=tsx'] }))
+  const program = programOf('test/store/migrate-process.ts')
+  const children = Array.from({ length: count }, () => fork(program.at(-1)!, { execArgv: program.slice(0, -1) }))
   t.teardown(async () => {
     await Promise.all(children.map(async (child) => {
       const gone = once(child, 'exit')

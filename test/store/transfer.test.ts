@@ -1,15 +1,14 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { Installation, skipWithout } from '../cluster/installation.js'
 import { buildServer } from '../../standalone.js'
 import { listen, SECRET, users, type User } from '../helper.js'
+import { programOf } from '../programs.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const importSqlite = async (from: string, to: string) =>
-  await promisify(execFile)(process.execPath, ['--import=tsx', 'scripts/import-sqlite.ts', '--from', from, '--to', to], { cwd: root })
+  await promisify(execFile)(process.execPath, [...programOf('scripts/import-sqlite.ts'), '--from', from, '--to', to])
 
 const refusal = async (running: Promise<unknown>): Promise<string> =>
   await running.then(() => 'was not refused', (error: { stderr: string }) => error.stderr)

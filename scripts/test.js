@@ -1,0 +1,95 @@
+// Runs the tests: all of them, or the files that are named. TypeScript is compiled once, into .tap/compiled; else each of the
+// processes would compile what it loads. `tap run` is not used, because it adds loaders (a compiler of its own, coverage) to each
+// test and to each server that a test starts. They take longer than most of the tests.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { extname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+import t from 'tap'
+import { root } from './prisma.js'
+
+const JOBS = 3
+const TIMEOUT_S = 180
+/** Beginnings of the names of files that take long. They start first, so that none of them runs on alone at the end. */
+const LONGEST = ['databases/', 'cluster/', 'clock/', 'browser/', 'server', 'package', 'client', 'faults/', 'chaos/', 'fuzz/']
+
+const compiled = join(root, '.tap', 'compiled')
+const tap = createRequire(import.meta.url).resolve('tap/package.json').replace(/package\.json$/, 'dist/esm/run.mjs')
+
+/** What tests load. The page and the examples are built or run as users do it. */
+function sources () {
+  const leftOut = ['node_modules', 'dist', 'dist.building', 'bench', 'examples', 'web', 'eslint.config.js']
+  return readdirSync(root, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith('.') && !leftOut.includes(name))
+    .flatMap(entry => entry.isDirectory()
+      ? readdirSync(join(root, entry.name), { recursive: true, encoding: 'utf8' }).map(name => join(entry.name, name))
+      : [entry.name])
+    .filter(name => ['.ts', '.tsx', '.js'].includes(extname(name)))
+}
+
+/** Compiled files find the files of the repository as their sources do. */
+const urlOfTheSource = {
+  name: 'url-of-the-source',
+  /** @param {import('esbuild').PluginBuild} builder */
+  setup (builder) {
+    builder.onLoad({ filter: /\.(ts|tsx|js)$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(/\bimport\.meta\.url\b/g, JSON.stringify(pathToFileURL(path).href)),
+      loader: path.endsWith('.tsx') ? 'tsx' : path.endsWith('.ts') ? 'ts' : 'js'
+    }))
+  }
+}
+
+async function compile () {
+  rmSync(compiled, { recursive: true, force: true })
+  await build({
+    absWorkingDir: root,
+    entryPoints: sources(),
+    outdir: compiled,
+    outbase: root,
+    format: 'esm',
+    target: 'node20',
+    sourcemap: 'inline',
+    sourcesContent: false,
+    plugins: [urlOfTheSource],
+    logLevel: 'error'
+  })
+}
+
+/** The files to run, those first that take long. */
+function testFiles () {
+  const place = (/** @type {string} */ file) => {
+    const index = LONGEST.findIndex(start => file.startsWith(`test/${start}`))
+    return index === -1 ? LONGEST.length : index
+  }
+  const names = execFileSync(process.execPath, [tap, 'list', ...process.argv.slice(2)], { cwd: root, encoding: 'utf8' })
+  return names.trim().split('\n').sort((a, b) => place(a) - place(b))
+}
+
+const files = testFiles()
+await compile()
+
+// A terminal gets a summary; everything else gets TAP.
+if (process.stdout.isTTY) {
+  // After an installation, tap rebuilds itself for the plugins of .taprc, which must not happen while tests load it.
+  execFileSync(process.execPath, [tap, 'build'], { cwd: root, stdio: 'ignore' })
+  t.pipe(spawn(process.execPath, [tap, 'run', '-'], { cwd: root, stdio: ['pipe', 'inherit', 'inherit'] }).stdin)
+}
+t.setTimeout(0)
+t.jobs = JOBS
+t.plan(files.length)
+for (const file of files) {
+  // `env` takes away the loaders that tap gives to what it starts.
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, '--enable-source-maps', join(compiled, file.replace(/\.ts$/, '.js'))]
+  t.spawn('env', command, {
+    name: file,
+    cwd: root,
+    buffered: true,
+    timeout: TIMEOUT_S * 1000,
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S), TEST_COMPILED: pathToFileURL(`${compiled}/`).href },
+    at: null,
+    stack: ''
+  })
+}

@@ -1,0 +1,17 @@
+import { fileURLToPath } from 'node:url'
+
+/** The folder of the compiled files: scripts/test.js names it. Without it, tsx compiles each file when it is loaded. */
+const compiled = process.env['TEST_COMPILED']
+const root = new URL('../', import.meta.url).href
+
+/** Where a file of the repository is loaded from, in the way in which the tests themselves were. */
+export function loadedFrom (file: URL): URL {
+  if (compiled === undefined) return file
+  return new URL(file.href.slice(root.length).replace(/\.tsx?$/, '.js'), compiled)
+}
+
+/** The arguments of `node` that run a TypeScript file of the repository, named by its path from the root. */
+export function programOf (path: string): string[] {
+  const script = fileURLToPath(loadedFrom(new URL(path, root)))
+  return compiled === undefined ? [`--import=${import.meta.resolve('tsx')}`, script] : [script]
+}
