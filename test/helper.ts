@@ -13,6 +13,7 @@ import { loggerOptions } from '../plugins/logging.js'
 import { PostgresClock } from '../store/shared-clock.js'
 import { buildServer } from '../standalone.js'
 import { openEvents, type EventReader } from './event-reader.js'
+import { makePostgres, makeSqlite } from './migrated.js'
 
 export const SECRET = 'a secret for tests only, 32 bytes or more'
 
@@ -67,12 +68,15 @@ export async function throwAwayStore (): Promise<{ options: StoreOptions, remove
   const bus = redisUrl === undefined ? {} : { redisUrl }
   if (databaseUrl === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'chat-test-'))
+    const file = join(folder, 'chat.db')
+    makeSqlite(file)
     return {
-      options: { databaseUrl: `file:${join(folder, 'chat.db')}`, ...bus },
+      options: { databaseUrl: `file:${file}`, ...bus },
       remove: async () => { rmSync(folder, { recursive: true, force: true }) }
     }
   }
   const databaseSchema = `test_${randomBytes(6).toString('hex')}`
+  await makePostgres(databaseUrl, databaseSchema)
   return {
     options: { databaseUrl, databaseSchema, ...bus },
     async remove () {
