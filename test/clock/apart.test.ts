@@ -5,11 +5,13 @@ import { databaseOf, guess, HOUR, isOnline, isTyping, Person, SECOND, skipKind, 
 /** Nodes on one database whose wall clocks differ, by seconds and by an hour. */
 
 t.setTimeout(240_000)
+// They mostly wait.
+t.jobs = 2
 
 const OFFSETS = [0, 3 * SECOND, -60 * SECOND, HOUR]
 
 for (const kind of ['SQLite', 'PostgreSQL'] satisfies Kind[]) {
-  t.test(kind, { skip: await skipKind(kind) }, async t => {
+  t.test(kind, { skip: await skipKind(kind), buffered: true }, async t => {
     const env = await databaseOf(t, kind)
     const nodes: Node[] = []
     for (const offset of OFFSETS) nodes.push(await startNode(t, env, offset))

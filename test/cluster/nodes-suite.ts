@@ -8,11 +8,7 @@ import { mint } from '../chaos/token.js'
 import type { EventReader } from '../event-reader.js'
 import { baseUrl, build, buildListening, token, travel, user, type User } from '../helper.js'
 import { eventually } from '../hub/eventually.js'
-import { Installation, kinds, skipWithout, type Kind } from './installation.js'
-
-/** All that holds on one node holds on several, whichever node a request or a stream reaches. */
-
-t.setTimeout(240_000)
+import { Installation, skipWithout, type Kind } from './installation.js'
 
 interface Scene {
   installation: Installation
@@ -37,8 +33,10 @@ async function scene (t: Test, kind: Kind, count = 2, chat: Partial<ChatAppOptio
   }
 }
 
-for (const kind of kinds) {
-  t.test(`nodes on PostgreSQL, told by ${kind}`, { skip: await skipWithout(kind) }, async t => {
+/** All that holds on one node holds on several, whichever node a request or a stream reaches. */
+export async function nodesSuite (kind: Kind): Promise<void> {
+  t.setTimeout(240_000)
+  await t.test(`nodes on PostgreSQL, told by ${kind}`, { skip: await skipWithout(kind) }, async t => {
     t.test('events reach streams on other nodes at once', async t => {
       const { at } = await scene(t, kind, 3)
       const id = await at(0, 'ann').group([at(0, 'bob'), at(0, 'cid')])
@@ -315,20 +313,3 @@ for (const kind of kinds) {
     })
   })
 }
-
-t.test('ten nodes start at once on an empty database', { skip: await skipWithout('PostgreSQL') }, async t => {
-  const installation = await Installation.create(t, 'PostgreSQL')
-  const apps = await Promise.all(Array.from({ length: 10 }, async () => await build(t, { chat: installation.options })))
-  t.equal(new Set(apps.map(app => app.chatDatabase.identity)).size, 1)
-  const { rows } = await installation.database.query('SELECT 1 FROM chat_nodes')
-  t.equal(rows.length, 10)
-})
-
-t.test('a bus that is away keeps no node from starting', { skip: await skipWithout('PostgreSQL') }, async t => {
-  const installation = await Installation.create(t, 'PostgreSQL')
-  const app = await build(t, { chat: { ...installation.options, redisUrl: 'redis://:secret@127.0.0.1:1' } })
-  const ready = await app.inject('/health/ready')
-  t.same([ready.statusCode, ready.json<{ checks: object }>().checks], [503, { database: true, bus: false, draining: false }])
-  t.equal((await user(app, 'ann').call('GET', '/api/chat/me')).status, 200)
-  t.match((await app.inject('/metrics')).payload, /^chat_bus_connected 0$/m)
-})
