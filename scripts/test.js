@@ -1,4 +1,4 @@
-// Runs the tests: all of them, or the files that are named. TypeScript is compiled once, into .tap/compiled; else each of the
+// Runs the tests: all of them, or the files that are named. TypeScript is compiled once, into a folder in .tap; else each of the
 // processes would compile what it loads. `tap run` is not used, because it adds loaders (a compiler of its own, coverage) to each
 // test and to each server that a test starts. They take longer than most of the tests.
 
@@ -16,7 +16,8 @@ const TIMEOUT_S = 180
 /** Beginnings of the names of files that take long. They start first, so that none of them runs on alone at the end. */
 const LONGEST = ['databases/', 'cluster/', 'clock/', 'browser/', 'server', 'package', 'client', 'faults/', 'chaos/', 'fuzz/']
 
-const compiled = join(root, '.tap', 'compiled')
+/** Each run has its own, so that two of them do not disturb each other. */
+const compiled = join(root, '.tap', `compiled-${process.pid}`)
 const tap = createRequire(import.meta.url).resolve('tap/package.json').replace(/package\.json$/, 'dist/esm/run.mjs')
 
 /** What tests load. The page and the examples are built or run as users do it. */
@@ -43,7 +44,6 @@ const urlOfTheSource = {
 }
 
 async function compile () {
-  rmSync(compiled, { recursive: true, force: true })
   await build({
     absWorkingDir: root,
     entryPoints: sources(),
@@ -67,6 +67,21 @@ function testFiles () {
   const names = execFileSync(process.execPath, [tap, 'list', ...process.argv.slice(2)], { cwd: root, encoding: 'utf8' })
   return names.trim().split('\n').sort((a, b) => place(a) - place(b))
 }
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set()
+t.on('spawn', test => test.once('process', (/** @type {import('node:child_process').ChildProcess} */ child) => {
+  running.add(child)
+  child.once('exit', () => { running.delete(child) })
+}))
+// A run that is interrupted leaves nothing behind.
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.once(signal, () => {
+    for (const child of running) child.kill(signal)
+    process.exit(1)
+  })
+}
+process.once('exit', () => { rmSync(compiled, { recursive: true, force: true }) })
 
 const files = testFiles()
 await compile()
