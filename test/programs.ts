@@ -10,6 +10,9 @@ export function loadedFrom (file: URL): URL {
   return new URL(file.href.slice(root.length).replace(/\.tsx?$/, '.js'), compiled)
 }
 
+/** The arguments of `node` that run the server, if it has been compiled. */
+export const compiledServer = compiled === undefined ? undefined : [fileURLToPath(new URL('bundle/server.js', compiled))]
+
 /** The arguments of `node` that run a TypeScript file of the repository, named by its path from the root. */
 export function programOf (path: string): string[] {
   const script = fileURLToPath(loadedFrom(new URL(path, root)))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { cpuMicros, descriptorCount, residentBytes } from './process-stats.js'
-import { programOf } from '../programs.js'
+import { compiledServer, programOf } from '../programs.js'
 import { SECRET } from './token.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -93,7 +93,7 @@ export class ServerProcess {
     const { PATH, HOME, TZ } = process.env
     const inherited = Object.fromEntries(Object.entries({ PATH, HOME, TZ }).filter(([, value]) => value !== undefined))
     const startedAt = Date.now()
-    const child = spawn(process.execPath, serverCommand(), {
+    const child = spawn(process.execPath, compiledServer ?? serverCommand(), {
       cwd: root,
       env: { ...inherited, HOST: '127.0.0.1', PORT: String(this.port), JWT_SECRET: SECRET, LOG_LEVEL: 'warn', PAGE: 'off', ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe']

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serverCommand } from '../chaos/server-process.js'
 import { SECRET } from '../helper.js'
+import { compiledServer } from '../programs.js'
 
 async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -23,7 +24,7 @@ export async function serverProcess (t: { teardown (callback: () => unknown): vo
   let child: ChildProcess | undefined
 
   async function start (): Promise<void> {
-    child = spawn(process.execPath, serverCommand(), {
+    child = spawn(process.execPath, compiledServer ?? serverCommand(), {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: `file:${join(folder, 'chat.db')}`, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', PAGE: 'off', ...environment }
     })
