@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { isBuilt } from './programs.js'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -21,8 +22,9 @@ export async function installPacked (t: Test): Promise<string> {
   const source = join(folder, 'source')
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[], dependencies: object, optionalDependencies: object }
 
-  // The page is not built: it cannot be imported.
-  await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--sourceMap', 'false', '--inlineSources', 'false', '--outDir', join(source, 'dist')], { cwd: root })
+  // Without the page, if it has to be built: it cannot be imported.
+  if (isBuilt()) cpSync(join(root, 'dist'), join(source, 'dist'), { recursive: true })
+  else await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--sourceMap', 'false', '--inlineSources', 'false', '--outDir', join(source, 'dist')], { cwd: root })
   for (const provider of ['sqlite', 'postgresql']) {
     const migrations = join('prisma', provider, 'migrations')
     cpSync(join(root, migrations), join(source, 'dist', migrations), { recursive: true })

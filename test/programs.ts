@@ -1,3 +1,5 @@
+import { readdirSync, statSync } from 'node:fs'
+import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of the compiled files: scripts/test.js names it. Without it, tsx compiles each file when it is loaded. */
@@ -17,4 +19,14 @@ export const compiledServer = compiled === undefined ? undefined : [fileURLToPat
 export function programOf (path: string): string[] {
   const script = fileURLToPath(loadedFrom(new URL(path, root)))
   return compiled === undefined ? [`--import=${import.meta.resolve('tsx')}`, script] : [script]
+}
+
+/** Whether dist/ is newer than everything that it is built from, apart from the page. */
+export function isBuilt (): boolean {
+  const builtAt = statSync(new URL('dist/server.js', root), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const newest = ['.', 'chat', 'client', 'hub', 'plugins', 'prisma', 'routes', 'schemas', 'store'].flatMap(folder => {
+    const names = readdirSync(new URL(`${folder}/`, root), { recursive: folder !== '.', encoding: 'utf8' })
+    return names.filter(name => ['.ts', '.sql'].includes(extname(name))).map(name => statSync(new URL(join(folder, name), root)).mtimeMs)
+  })
+  return Math.max(...newest) <= builtAt
 }

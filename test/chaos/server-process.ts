@@ -1,12 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { cpuMicros, descriptorCount, residentBytes } from './process-stats.js'
-import { compiledServer, programOf } from '../programs.js'
+import { compiledServer, isBuilt, programOf } from '../programs.js'
 import { SECRET } from './token.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -14,13 +13,7 @@ const LOG_LINES = 400
 const START_MS = 60_000
 
 /** The build if it is newer than all of its sources, else the sources. */
-export function serverCommand (): string[] {
-  const built = join(root, 'dist', 'server.js')
-  const fresh = existsSync(built) && ['.', 'chat', 'hub', 'plugins', 'prisma/generated', 'routes', 'schemas', 'store'].every(folder =>
-    readdirSync(join(root, folder), { withFileTypes: true }).every(entry =>
-      !entry.isFile() || !entry.name.endsWith('.ts') || statSync(join(root, folder, entry.name)).mtimeMs <= statSync(built).mtimeMs))
-  return fresh ? [built] : programOf('server.ts')
-}
+export const serverCommand = (): string[] => isBuilt() ? [join(root, 'dist', 'server.js')] : programOf('server.ts')
 
 /** A port that was free a moment ago. */
 export async function freePort (): Promise<number> {
