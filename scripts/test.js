@@ -15,6 +15,8 @@ import { root } from './prisma.js'
 const JOBS = 4
 /** For one file, against hanging: on a machine that others use, one may take minutes. */
 const TIMEOUT_S = 300
+/** Time for the tests to clean up after an interruption, in milliseconds. */
+const INTERRUPT_MS = 3000
 /** Beginnings of the names of files that take long. They start first, so that none of them runs on alone at the end. */
 const LONGEST = ['cluster/nodes', 'databases/', 'clock/', 'browser/', 'chaos/', 'server', 'client', 'package', 'faults/', 'fuzz/', 'isolation/']
 
@@ -102,9 +104,12 @@ t.on('spawn', test => test.once('process', (/** @type {import('node:child_proces
 }))
 // A run that is interrupted leaves nothing behind.
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     for (const child of running) child.kill(signal)
-    process.exit(1)
+    setTimeout(() => {
+      for (const child of running) child.kill('SIGKILL')
+      process.exit(1)
+    }, INTERRUPT_MS)
   })
 }
 process.once('exit', () => { rmSync(compiled, { recursive: true, force: true }) })
