@@ -6,7 +6,7 @@ import type { ChatAppOptions } from '../../app.js'
 import { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
 import type { EventReader } from '../event-reader.js'
-import { baseUrl, build, buildListening, token, travel, user, type User } from '../helper.js'
+import { baseUrl, buildListening, token, travel, user, type User } from '../helper.js'
 import { eventually } from '../hub/eventually.js'
 import { Installation, skipWithout, type Kind } from './installation.js'
 
