@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { build, throwAwayStore, users, type Answer, type User } from '../helper.js'
+import { readRoutes } from '../fuzz/routes.js'
+import { routesThatName } from '../isolation/named.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 import type { Sql } from '../../store/sql.js'
 import { eventually } from './process.js'
@@ -21,10 +23,23 @@ const calls: Record<string, (user: User, conversationId: string, messageId: stri
   status: async (user, _, messageId) => await user.call('PUT', `/api/chat/messages/${messageId}/status`, { status: 'read' }),
   edit: async (user, _, messageId) => await user.call('PATCH', `/api/chat/messages/${messageId}`, { text: 'y' }),
   delete: async (user, _, messageId) => await user.call('DELETE', `/api/chat/messages/${messageId}`),
+  message: async (user, _, messageId) => await user.call('GET', `/api/chat/messages/${messageId}`),
+  replies: async (user, _, messageId) => await user.call('GET', `/api/chat/messages/${messageId}/replies`),
+  reactions: async (user, _, messageId) => await user.call('GET', `/api/chat/messages/${messageId}/reactions`),
+  react: async (user, _, messageId) => await user.call('PUT', `/api/chat/messages/${messageId}/reactions/${encodeURIComponent('👍')}`),
+  unreact: async (user, _, messageId) => await user.call('DELETE', `/api/chat/messages/${messageId}/reactions/${encodeURIComponent('👍')}`),
+  ticket: async (user, conversationId) => await user.call('POST', '/api/sse/tickets', { conversationId }),
   conversation: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}`),
   history: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}/messages`),
   stream: async (user, conversationId) => await user.call('GET', `/api/sse?conversationId=${conversationId}`)
 }
+
+await t.test('every route that names a conversation or a message is among them', async t => {
+  const asked: Array<[method: string, path: string]> = []
+  const recorder = { id: 'u', call: async (method: string, path: string) => { asked.push([method, path]) } } as unknown as User
+  for (const call of Object.values(calls)) await call(recorder, 'c', 'm')
+  for (const { name, matches } of routesThatName(await readRoutes())) t.ok(asked.some(([method, path]) => matches(method, path)), name)
+})
 
 interface Chat { app: FastifyInstance, anna: User, ben: User, former: User, eve: User, conversationId: string, messageId: string }
 
@@ -96,7 +111,7 @@ function statements (app: FastifyInstance): { during: (call: () => Promise<unkno
 
 /** The hub's sweep and housekeeping continue all the while. */
 const isBackground = (text: string): boolean =>
-  /SELECT position FROM chat_meta|typing_until <= |online_until <= |FROM chat_nodes n LEFT JOIN|changed|UPDATE chat_nodes|DELETE FROM chat_counters/.test(text)
+  /SELECT 1 AS newest|typing_until <= |online_until <= |FROM chat_nodes n LEFT JOIN|changed|UPDATE chat_nodes|DELETE FROM chat_counters/.test(text)
 
 for (const kind of ['SQLite', 'PostgreSQL'] as const) {
   await t.test(`unknown, foreign and left are asked for alike: ${kind}`, { skip: kind === 'PostgreSQL' && await skipWithoutPostgres() }, async t => {
