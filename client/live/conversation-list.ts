@@ -2,6 +2,7 @@ import { ChatError, isTransient } from '../base/errors.js'
 import { createRecent } from '../base/recent.js'
 import type { ChatEvents, Conversation, CustomTypes } from '../custom.js'
 import type { StreamEvent } from '../options.js'
+import { needsNothing, type Fleeting } from './events.js'
 import type { ChatSession } from './session.js'
 import { createFetch, createHeard } from './fetching.js'
 import { fold, isMentioned, ownOf } from './fold.js'
@@ -299,6 +300,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       case 'participantLeft':
         if (isMe(data.userId)) forget(id)
         else if (conversations.has(id)) noteActivity(id)
+        break
+      default: needsNothing<'participantUpdated' | Fleeting>(type)
     }
   }
 

@@ -4,6 +4,7 @@ import { instant } from '../base/clock.js'
 import { ChatError, isForeign, isTransient } from '../base/errors.js'
 import type { ChatEvents, Conversation, CustomTypes, EditMessageBody, OwnMessage, SendMessageBody } from '../custom.js'
 import type { StreamEvent } from '../options.js'
+import { needsNothing, type Fleeting } from './events.js'
 import { createFetch, createHeard } from './fetching.js'
 import { reduce, statusAt } from './marks.js'
 import { createOutbox } from './outbox.js'
@@ -281,6 +282,8 @@ export function openConversation (session: ChatSession, conversationId: string):
       case 'participantLeft':
         if (isMe(data.userId)) removed = true
         typists.stop(data.userId)
+        break
+      default: needsNothing<'conversationCreated' | 'participantUpdated' | Fleeting>(type)
     }
   }
 

@@ -2,6 +2,7 @@ import type { Profile } from '../../schemas/users.js'
 import { createRecent } from '../base/recent.js'
 import type { Conversation, OwnMessage } from '../custom.js'
 import type { StreamEvent } from '../options.js'
+import { hasNoName } from './events.js'
 
 /** The most people whose names are kept. Others are shown by the name that came with the message or conversation. */
 const CAPACITY = 5000
@@ -104,7 +105,8 @@ export function createPeople (): People {
         case 'typing':
         case 'participantJoined':
         case 'participantLeft':
-        case 'participantUpdated': learn(data)
+        case 'participantUpdated': learn(data); break
+        default: hasNoName(data)
       }
     },
     name,
