@@ -276,9 +276,7 @@ export function openConversation (session: ChatSession, conversationId: string):
         follow()
         break
       case 'statusUpdate': moveMark(data, before); break
-      case 'participantJoined':
-        if (isMe(data.userId)) removed = false
-        break
+      case 'participantJoined': removed &&= !isMe(data.userId); break
       case 'participantLeft':
         if (isMe(data.userId)) removed = true
         typists.stop(data.userId)
