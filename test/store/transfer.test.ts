@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { Installation, skipWithout } from '../cluster/installation.js'
 import { buildServer } from '../../standalone.js'
+import * as tables from '../../store/tables.js'
 import { listen, SECRET, users, type User } from '../helper.js'
 import { programOf } from '../programs.js'
 
@@ -28,6 +29,8 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
     await Promise.all(Array.from({ length: 100 }, async (_, index) => await ann.send(id, `n${n + index} \n👍 ' $1`, { clientId: `c${n + index}` })))
   }
   await bob.ok('PUT', `/api/chat/conversations/${id}/read`, { seq: 700 })
+  await cid.ok('PUT', `/api/chat/conversations/${id}/read`, { seq: 3 })
+  await cid.ok('DELETE', `/api/chat/conversations/${id}/participants/${encodeURIComponent(cid.id)}`)
   const rich = await ann.send(direct, 'Hello @bob', { metadata: { b: 1, a: [2] }, mentions: [{ userId: 'bob', start: 6, length: 4 }] })
   await bob.send(direct, 'Yes', { replyToId: rich.id, mentionsAll: true })
   await bob.ok('PUT', `/api/chat/messages/${rich.id}/reactions/${encodeURIComponent('👍')}`)
@@ -57,7 +60,9 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
   const offline = (answers: unknown): unknown => JSON.parse(JSON.stringify(answers).replaceAll(/"isOnline":(true|false)/g, '"isOnline":false'))
   const expected = offline([await shown(ann), await shown(bob)])
   await before.close()
-  t.match((await importSqlite(file, to)).stdout, /chat_messages +1205\n/)
+  const { stdout } = await importSqlite(file, to)
+  t.match(stdout, /chat_messages +1205\n/)
+  for (const { name, isCopied } of Object.values(tables)) if (isCopied) t.match(stdout, new RegExp(`${name} +[1-9]`), `rows of ${name} were copied`)
   t.match(await refusal(importSqlite(file, to)), /holds a chat already/)
   t.match(await refusal(importSqlite('file:/nowhere/chat.db', to)), /no file/)
 
