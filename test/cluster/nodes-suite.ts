@@ -123,6 +123,17 @@ export async function nodesSuite (kind: Kind): Promise<void> {
       t.teardown(async () => { await node.dispose() })
       await node.start()
       const watcher = await at(0, 'ann').stream(t, { conversationId: id })
+      // A bus tells only those who listen already
+      let isTyping = false
+      await eventually(async () => {
+        isTyping = !isTyping
+        await fetch(`${node.origin}/api/chat/typing`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${mint('bob')}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ conversationId: id, isTyping })
+        })
+        return watcher.events.some(({ type }) => type === 'typing')
+      })
       const response = await fetch(`${node.origin}/api/sse`, { headers: { authorization: `Bearer ${mint('bob')}` } })
       t.equal(response.status, 200)
       t.match((await watcher.next('onlineStatus')).data, { userId: 'bob', isOnline: true })
