@@ -3,7 +3,7 @@ import type { ChatEvents } from '../schemas/events.js'
 import type { Transaction } from './event-log.js'
 import type { Quota } from './quotas.js'
 import type { ConversationRow, EventRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
-import type { Table } from './table.js'
+import type { FieldOf, RowOf, Table, Written } from './table.js'
 
 /** What one transaction changes and emits, collected from its commands. */
 export class Changes {
@@ -42,6 +42,26 @@ export class Changes {
   readonly toContacts: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] } }> = []
   /** Maximum size of those conversations. The same for all of `toContacts`. */
   contactsMax = 0
+
+  /** Inserts a row of a table that the map does not hold. Where there is one with this key, it stays. */
+  insertRow<T extends Table<unknown>> (table: T, row: Written<RowOf<T>>): void {
+    this.#rowsOf(table).inserted.push(row)
+  }
+
+  /** Deletes the rows that have these values, those that this transaction has inserted so far included. */
+  deleteRows<T extends Table<unknown>, Field extends FieldOf<T>> (table: T, values: Written<RowOf<T, Field>>): void {
+    const rows = this.#rowsOf(table)
+    const wanted = Object.entries(values)
+    rows.inserted = rows.inserted.filter(row => wanted.some(([field, value]) => (row as Record<string, unknown>)[field] !== value))
+    rows.deleted.push(values)
+  }
+
+  #rowsOf (table: Table<unknown>): { deleted: object[], inserted: object[] } {
+    this.count++
+    let rows = this.rows.get(table)
+    if (rows === undefined) this.rows.set(table, rows = { deleted: [], inserted: [] })
+    return rows
+  }
 
   countConversation (userId: string, more: number): void {
     this.moreConversations.set(userId, (this.moreConversations.get(userId) ?? 0) + more)

@@ -11,7 +11,6 @@ import type { Kind, Named } from './named.js'
 import type { Quota } from './quotas.js'
 import { profileOf, readMentions, renderMentions, renderQuote, unknownProfile, type Shown } from './rendering.js'
 import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
-import type { FieldOf, RowOf, Table, Written } from './table.js'
 import * as tables from './tables.js'
 
 export type * from './rows.js'
@@ -284,8 +283,8 @@ export class Unit {
   /** Sets who is counted as mentioned: an empty id stands for everybody. */
   setMentions (message: MessageRow, userIds: Iterable<string>): void {
     const { conversation, seq } = message
-    if (!this.#changes.newMessages.includes(message)) this.#delete(tables.mentions, { conversation, seq })
-    for (const userId of userIds) this.#insert(tables.mentions, { conversation, userId, seq })
+    if (!this.#changes.newMessages.includes(message)) this.#changes.deleteRows(tables.mentions, { conversation, seq })
+    for (const userId of userIds) this.#changes.insertRow(tables.mentions, { conversation, userId, seq })
   }
 
   /** Sets the user's reaction to a message with an emoji, or takes it back. */
@@ -294,36 +293,16 @@ export class Unit {
     const own = this.#map.ownReactions.get(keyOf(id, userId))
     if (reacted) {
       own?.set(emoji, row)
-      this.#insert(tables.reactions, row)
+      this.#changes.insertRow(tables.reactions, row)
     } else {
       own?.delete(emoji)
-      this.#delete(tables.reactions, { conversation, messageSeq, userId, emoji })
+      this.#changes.deleteRows(tables.reactions, { conversation, messageSeq, userId, emoji })
     }
   }
 
   /** Takes all reactions to a message back. */
   clearReactions ({ conversation, seq: messageSeq }: MessageRow): void {
-    this.#delete(tables.reactions, { conversation, messageSeq })
-  }
-
-  /** Inserts a row of a table that the map does not hold. Where there is one with this key, it stays. */
-  #insert<T extends Table<unknown>> (table: T, row: Written<RowOf<T>>): void {
-    this.#rowsOf(table).inserted.push(row)
-  }
-
-  /** Deletes the rows that have these values, those that this transaction has inserted so far included. */
-  #delete<T extends Table<unknown>, Field extends FieldOf<T>> (table: T, values: Written<RowOf<T, Field>>): void {
-    const rows = this.#rowsOf(table)
-    const wanted = Object.entries(values)
-    rows.inserted = rows.inserted.filter(row => wanted.some(([field, value]) => (row as Record<string, unknown>)[field] !== value))
-    rows.deleted.push(values)
-  }
-
-  #rowsOf (table: Table<unknown>): { deleted: object[], inserted: object[] } {
-    this.#changes.count++
-    let rows = this.#changes.rows.get(table)
-    if (rows === undefined) this.#changes.rows.set(table, rows = { deleted: [], inserted: [] })
-    return rows
+    this.#changes.deleteRows(tables.reactions, { conversation, messageSeq })
   }
 
   openStream (stream: StreamRow): void {
