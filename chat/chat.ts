@@ -3,8 +3,8 @@ import { chatError } from '../errors.js'
 import type { Hub } from '../hub/hub.js'
 import { ConversationId, MessageId, UserId } from '../schemas/common.js'
 import {
-  AddParticipantsBody, ChangeRoleBody, ConversationListQuery, CreateConversationBody, ReadBody,
-  type Conversation, type ConversationPage, type ReadAnswer
+  AddParticipantsBody, ChangeRoleBody, ChangesQuery, ConversationListQuery, CreateConversationBody, ReadBody, UpdateConversationBody,
+  type ChangesPage, type Conversation, type ConversationPage, type ReadAnswer
 } from '../schemas/conversations.js'
 import type { ChatEvents } from '../schemas/events.js'
 import {
@@ -23,6 +23,7 @@ import { Background } from './background.js'
 import { contentOf, mentionsOf } from './content.js'
 import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
 import { cursorOfTopic } from './event-id.js'
+import { replayEvent } from './events.js'
 import { Housekeeping } from './housekeeping.js'
 import { canonicalEmoji } from './emoji.js'
 import { decodeListCursor, encodeListCursor } from './list-cursor.js'
@@ -34,6 +35,7 @@ import { Presence } from './presence.js'
 import { DEFAULT_QUOTAS, type Quotas } from './quotas.js'
 import { react } from './reactions.js'
 import { markMessage, markRead } from './receipts.js'
+import { updateConversation } from './settings.js'
 import { Streams } from './streams.js'
 import { Tickets } from './tickets.js'
 import { Typing } from './typing.js'
@@ -55,6 +57,9 @@ export interface ChatOptions {
   /** Called with errors of work in the background. */
   onError?: (error: unknown) => void
 }
+
+/** The greatest `seq` that a database keeps. */
+const SEQ_MAX = 2_147_483_647
 
 /**
  * The chat's operations, for HTTP and in process. Each checks its input and runs a command; the hub gets its events after
@@ -202,6 +207,31 @@ export class Chat {
     const list = { name: 'conversations', of: userId, place: { activity: 'bigint', num: 'int' } } as const
     const { conversations, next } = await this.#queries.conversations(userId, decodeListCursor(list, query.cursor), query.limit ?? 50)
     return { conversations, nextCursor: encodeListCursor(list, next) }
+  }
+
+  /** Changes how a conversation is shown, and its settings. What the body does not name stays. */
+  async updateConversation (userId: string, conversationId: string, body: UpdateConversationBody): Promise<Conversation> {
+    assertValid(UpdateConversationBody, body)
+    const { avatar, metadata } = body
+    if (avatar != null && !isWebUrl(avatar)) throw invalid('avatar must be an http(s) URL')
+    const change = { ...body, metadata: metadata === undefined ? undefined : metadataText(metadata) }
+    assertPossible(ConversationId, conversationId)
+    await this.#writer.write(updateConversation(conversationId, userId, change))
+    return await this.conversation(userId, conversationId)
+  }
+
+  /** Returns changes of the conversation itself, ascending: what other chats show as system messages. */
+  async changes (userId: string, conversationId: string, query: ChangesQuery = {}): Promise<ChangesPage> {
+    assertValid(ChangesQuery, query)
+    const { from = 0, to = SEQ_MAX, after = 0, limit = 50 } = query
+    const followable = await this.#access(userId, conversationId)
+    const { conversation, events, hasMore } = await this.#queries.changes(followable,
+      { from: Math.min(from, SEQ_MAX), to: Math.min(to, SEQ_MAX), after: Math.min(after, SEQ_MAX), limit })
+    const changes = events.flatMap(event => {
+      const { type, data } = replayEvent(event, { id: conversationId, ...conversation! }, '')
+      return data === null || event.afterSeq === null ? [] : [{ type, data: data as Record<string, unknown>, afterSeq: event.afterSeq }]
+    })
+    return { changes, hasMore }
   }
 
   async addParticipants (userId: string, conversationId: string, body: Static<typeof AddParticipantsBody>): Promise<Conversation> {

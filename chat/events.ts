@@ -4,6 +4,7 @@ import { Role, type ConversationType } from '../schemas/conversations.js'
 import type { DurableEvents, DurableEventType } from '../schemas/events.js'
 import { MessageStatus, type Message, type ReactionCount } from '../schemas/messages.js'
 import type { LoggedEvent } from '../store/queries.js'
+import { readMetadata, readSettings } from '../store/rendering.js'
 import type { ConversationRow, Unit } from '../store/unit.js'
 import { isValid } from './validation.js'
 
@@ -17,6 +18,8 @@ import { isValid } from './validation.js'
 
 /** Who made a conversation, and who took part in it from the beginning: the log does not keep those. */
 interface Creation { userId: string, joining: readonly string[] }
+/** Who changed it, and, as JSON, which of its fields. */
+interface AboutConversation { userId: string, displayName: string, detail: string }
 /** Who sent, edited or deleted a message, and the message as it is now. */
 interface AboutMessage { userId: string, message: Message }
 /** Who got or read a message, with all before it. */
@@ -35,6 +38,7 @@ interface AboutReaction {
 /** What each event is about. One that is missing does not compile, here and in `rules`. */
 interface Subjects extends Record<DurableEventType, { userId: string }> {
   conversationCreated: Creation
+  conversationUpdated: AboutConversation
   message: AboutMessage
   messageUpdated: AboutMessage
   messageDeleted: AboutMessage
@@ -45,9 +49,20 @@ interface Subjects extends Record<DurableEventType, { userId: string }> {
   participantUpdated: AboutParticipant
 }
 
+/** What events show of a conversation, with metadata and settings as text. */
+interface Shown {
+  id: string
+  type: ConversationType
+  title: string | null
+  avatar: string | null
+  description: string | null
+  metadata: string | null
+  settings: string | null
+}
+
 /** Where and when an event happened. */
 interface Happened {
-  conversation: { id: string, type: ConversationType, title: string | null }
+  conversation: Shown
   timestamp: string
   eventSeq: number
 }
@@ -60,6 +75,8 @@ interface Rule<T extends DurableEventType> {
   routing?: (subject: Subjects[T]) => Pick<Routing, 'except' | 'joins' | 'leaves'>
   /** Whether it moves the conversation to the top of the list. */
   isActivity: boolean
+  /** Whether it changes the conversation itself: what other chats show as system messages. */
+  isChange?: true
 }
 
 const ofMessage = {
@@ -80,7 +97,26 @@ const rules: { [T in DurableEventType]: Rule<T> } = {
     data: ({ userId: createdBy }, { conversation: { id: conversationId, type, title }, timestamp, eventSeq }) =>
       ({ conversationId, type, title, createdBy, timestamp, eventSeq }),
     routing: ({ joining }) => joining.length === 0 ? {} : { joins: joining },
-    isActivity: true
+    isActivity: true,
+    isChange: true
+  },
+  conversationUpdated: {
+    subjectOf: ({ userId, displayName, detail }) => detail === null ? undefined : { userId, displayName, detail },
+    data: ({ userId, displayName, detail }, { conversation: { id, title, avatar, description, metadata, settings }, timestamp, eventSeq }) => ({
+      conversationId: id,
+      title,
+      avatar,
+      description,
+      metadata: readMetadata(metadata),
+      settings: readSettings(settings),
+      changed: JSON.parse(detail) as DurableEvents['conversationUpdated']['changed'],
+      userId,
+      displayName,
+      timestamp,
+      eventSeq
+    }),
+    isActivity: false,
+    isChange: true
   },
   message: { ...ofMessage, routing: ({ userId }) => ({ except: userId }), isActivity: true },
   messageUpdated: { ...ofMessage, isActivity: false },
@@ -108,9 +144,9 @@ const rules: { [T in DurableEventType]: Rule<T> } = {
       ({ messageId: message.id, status, conversationId: conversation.id, userId, timestamp, eventSeq }),
     isActivity: false
   },
-  participantJoined: { ...ofParticipant, routing: ({ userId }) => ({ joins: [userId] }), isActivity: true },
-  participantLeft: { ...ofParticipant, routing: ({ userId }) => ({ leaves: userId }), isActivity: true },
-  participantUpdated: { ...ofParticipant, isActivity: false }
+  participantJoined: { ...ofParticipant, routing: ({ userId }) => ({ joins: [userId] }), isActivity: true, isChange: true },
+  participantLeft: { ...ofParticipant, routing: ({ userId }) => ({ leaves: userId }), isActivity: true, isChange: true },
+  participantUpdated: { ...ofParticipant, isActivity: false, isChange: true }
 }
 
 /**
@@ -122,7 +158,8 @@ export function logEvent<T extends DurableEventType> (
 ): void {
   const rule: Rule<T> = rules[type]
   const dataOf = (eventSeq: number): DurableEvents[T] => rule.data(subject, { conversation, timestamp: isoTime(at), eventSeq })
-  unit.log(conversation, type, dataOf, { ...rowOf(subject), at, isActivity: rule.isActivity }, rule.routing?.(subject))
+  const about = { ...rowOf(subject), at, isActivity: rule.isActivity, isChange: rule.isChange === true }
+  unit.log(conversation, type, dataOf, about, rule.routing?.(subject))
 }
 
 const countOf = (reactions: readonly ReactionCount[], emoji: string): number => reactions.find(reaction => reaction.emoji === emoji)?.count ?? 0

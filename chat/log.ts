@@ -8,8 +8,9 @@ import { replayEvent } from './events.js'
 export function chatLog (queries: Queries, identity: string): Log<ChatEvents> {
   return {
     async read (topic, after, limit) {
-      const { num, type, title, events } = await queries.events(topic, after, limit)
-      return events.map(event => replayEvent(event, { id: topic, type, title }, cursorOfTopic(identity, num, event.seq, event.tag)))
+      const { conversation, events } = await queries.events(topic, after, limit)
+      if (conversation === undefined) return []
+      return events.map(event => replayEvent(event, { id: topic, ...conversation }, cursorOfTopic(identity, conversation.num, event.seq, event.tag)))
     },
     look: async positions => await queries.tags.newest(positions),
     changedSince: async position =>

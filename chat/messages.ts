@@ -7,6 +7,7 @@ import type { Command } from '../store/writer.js'
 import { hashOf, hashOfContent, wasSentWith, withoutRanges, withoutRepeats, type Content } from './content.js'
 import { logEvent } from './events.js'
 import { timeOrderedId } from './ids.js'
+import { assertMayMentionAll, assertMayPost, assertNotFrozen, assertNotTooSoon } from './settings.js'
 import { endTyping } from './typing.js'
 
 export interface NewMessage {
@@ -28,6 +29,7 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
   const mentioned = new Set(content.mentions.map(mention => mention.userId))
   return {
     needs (keys) {
+      keys.sender(conversationId, userId)
       keys.beside(conversationId, userId, mentioned)
       if (clientId !== null) keys.clientId(conversationId, userId, clientId)
       if (replyToId !== null) keys.replyTo(replyToId, conversationId, userId)
@@ -43,7 +45,10 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
         }
       }
       const { conversation } = sender
+      assertMayPost(sender)
+      if (mentionsAll) assertMayMentionAll(sender)
       const original = replyToId === null ? null : repliedMessage(unit, conversation, replyToId)
+      assertNotTooSoon(unit, sender)
       const mentions = ofParticipants(unit, conversation, content.mentions)
       endTyping(unit, sender)
       const row = unit.addMessage(sender, {
@@ -95,7 +100,9 @@ export interface MessageChange {
 
 /** Changes a message and tells all participants. What is the same again changes nothing. */
 export function editMessage (messageId: string, userId: string, change: MessageChange): Command<Message> {
-  return ofSender(messageId, userId, (unit, message, participants) => {
+  return ofMessage(messageId, userId, isSender, (unit, message, participants, caller) => {
+    assertNotFrozen(message.conversation)
+    if (change.mentionsAll === true && message.mentionsAll !== true) assertMayMentionAll(caller)
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
     const mentions = newMentions(unit, message, change)
     const mentionsAll = change.mentionsAll ?? message.mentionsAll ?? false
@@ -125,9 +132,12 @@ function newMentions (unit: Unit, message: MessageRow, { text, mentions }: Messa
   return text === undefined || text === message.text ? undefined : withoutRanges(readMentions(message.mentions))
 }
 
-/** Turns a message into a tombstone: it keeps its place and `seq`, but not what it said. A second call changes nothing. */
+/**
+ * Turns a message into a tombstone: it keeps its place and `seq`, but not what it said. Its sender may, and in a group the owner and
+ * admins. A second call changes nothing.
+ */
 export function deleteMessage (messageId: string, userId: string): Command<Message> {
-  return ofSender(messageId, userId, (unit, message, participants) => {
+  return ofMessage(messageId, userId, mayDelete, (unit, message, participants) => {
     if (message.deletedAt !== null) return
     const deletedAt = changeInstant(unit, message)
     if (message.reactions !== null) unit.clearReactions(message)
@@ -148,8 +158,20 @@ export function deleteMessage (messageId: string, userId: string): Command<Messa
   })
 }
 
-function ofSender (messageId: string, userId: string,
-  change: (unit: Unit, message: MessageRow, participants: ParticipantRow[]) => void): Command<Message> {
+type Rule = (message: MessageRow, caller: ParticipantRow, participants: ParticipantRow[]) => boolean
+
+const isSender: Rule = ({ senderId }, { userId }) => senderId === userId
+
+/** The sender may, and in a group the owner and admins; an admin may not delete messages of who is the owner now. */
+const mayDelete: Rule = (message, caller, participants) => {
+  if (isSender(message, caller, participants)) return true
+  if (message.conversation.type !== 'group') return false
+  const isOwners = participants.some(({ userId, role }) => userId === message.senderId && role === 'owner')
+  return caller.role === 'owner' || (caller.role === 'admin' && !isOwners)
+}
+
+function ofMessage (messageId: string, userId: string, may: Rule,
+  change: (unit: Unit, message: MessageRow, participants: ParticipantRow[], caller: ParticipantRow) => void): Command<Message> {
   return {
     needs (keys) {
       keys.messageWithCrowd(messageId, userId)
@@ -162,9 +184,9 @@ function ofSender (messageId: string, userId: string,
       const conversationId = message.conversation.id
       const caller = unit.participant(conversationId, userId)
       if (caller === undefined) throw chatError('NOT_FOUND')
-      if (message.senderId !== userId) throw chatError('FORBIDDEN')
       const participants = unit.participants(conversationId)
-      change(unit, message, participants)
+      if (!may(message, caller, participants)) throw chatError('FORBIDDEN')
+      change(unit, message, participants, caller)
       return renderNow(unit, message, participants)
     }
   }

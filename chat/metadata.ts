@@ -17,10 +17,6 @@ export function metadataText (value: Record<string, unknown> | null): string | n
   return text
 }
 
-/** Returns stored metadata as a value. */
-export const metadataOf = (text: string | null): Record<string, unknown> | null =>
-  text === null ? null : JSON.parse(text) as Record<string, unknown>
-
 function jsonOf (value: unknown): string {
   try {
     return JSON.stringify(value) ?? 'null'

@@ -3,6 +3,7 @@ import type { ReactionAnswer, ReactionCount } from '../schemas/messages.js'
 import { readReactions, writeReactions } from '../store/rendering.js'
 import type { Command } from '../store/writer.js'
 import { logEvent } from './events.js'
+import { assertNotFrozen } from './settings.js'
 
 /** Maximum number of different emoji on a message. */
 export const REACTIONS_MAX = 20
@@ -22,6 +23,7 @@ export function react (messageId: string, userId: string, emoji: string, reacted
       const { conversation } = message
       const caller = unit.participant(conversation.id, userId)
       if (caller === undefined) throw chatError('NOT_FOUND')
+      assertNotFrozen(conversation)
       if (message.deletedAt !== null && reacted) throw chatError('MESSAGE_DELETED')
       const own = unit.ownReactions(messageId, userId)
       const changed = message.deletedAt === null && own.has(emoji) !== reacted

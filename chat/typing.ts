@@ -7,6 +7,7 @@ import type { ParticipantRow, StreamRow, Unit } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { Alarms } from './alarms.js'
 import type { Background } from './background.js'
+import { assertMayPost } from './settings.js'
 
 /** Typing lapses this long after the last `isTyping: true`, in milliseconds. */
 export const TYPING_LAPSE_MS = 6000
@@ -71,6 +72,7 @@ function setTyping (conversationId: string, userId: string, isTyping: boolean): 
       const typist = unit.participant(conversationId, userId)
       if (typist === undefined) throw chatError('NOT_FOUND')
       if (isTyping) {
+        assertMayPost(typist)
         if (typist.typingUntil === null) tellTyping(unit, typist, true)
         unit.changeParticipant(typist, { typingUntil: unit.ticks + TYPING_LAPSE_MS })
       } else {

@@ -3,11 +3,11 @@ import { chatError, isChatError } from '../errors.js'
 import { UserId } from '../schemas/common.js'
 import { isoTime } from '../schemas/common.js'
 import { shownName } from '../schemas/names.js'
+import { readMetadata } from '../store/rendering.js'
 import type { Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { elapsedMs } from '../time.js'
 import { tellProfile } from './contacts.js'
-import { metadataOf } from './metadata.js'
 import { assertValid } from './validation.js'
 
 /** The caller, as described by the token or the host's `authenticate`. Instants are epoch milliseconds. */
@@ -181,7 +181,7 @@ export function changeProfile (userId: string, { displayName, avatar, metadata }
 }
 
 function tellChanged (unit: Unit, { id: userId, displayName, avatar, metadata }: UserRow): void {
-  tellProfile(unit, { userId, displayName, avatar, metadata: metadataOf(metadata), timestamp: isoTime(unit.now) })
+  tellProfile(unit, { userId, displayName, avatar, metadata: readMetadata(metadata), timestamp: isoTime(unit.now) })
 }
 
 /** In whole seconds, as a token's `iat` is. */

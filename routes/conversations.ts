@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { ConversationId, UserId } from '../schemas/common.js'
 import {
-  AddParticipantsBody, ChangeRoleBody, Conversation, ConversationListQuery, ConversationPage, CreateConversationBody, ReadAnswer, ReadBody
+  AddParticipantsBody, ChangeRoleBody, ChangesPage, ChangesQuery, Conversation, ConversationListQuery, ConversationPage, CreateConversationBody,
+  ReadAnswer, ReadBody, UpdateConversationBody
 } from '../schemas/conversations.js'
 import { HistoryQuery, MessagePage } from '../schemas/messages.js'
 
@@ -31,6 +32,24 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   app.get('/conversations/:id', {
     schema: { summary: 'Get a conversation', params: Params, response: { 200: Conversation } }
   }, async ({ chatCaller: caller, params }) => await chat.conversation(caller.userId, params.id))
+
+  app.patch('/conversations/:id', {
+    schema: {
+      summary: 'Change a conversation\'s title, picture, description, metadata or settings',
+      params: Params,
+      body: UpdateConversationBody,
+      response: { 200: Conversation }
+    }
+  }, async ({ chatCaller: caller, params, body }) => await chat.updateConversation(caller.userId, params.id, body))
+
+  app.get('/conversations/:id/changes', {
+    schema: {
+      summary: 'List changes of the conversation itself, in ascending order',
+      params: Params,
+      querystring: ChangesQuery,
+      response: { 200: ChangesPage }
+    }
+  }, async ({ chatCaller: caller, params, query }) => await chat.changes(caller.userId, params.id, query))
 
   app.get('/conversations/:id/messages', {
     schema: { summary: 'List messages in ascending order', params: Params, querystring: HistoryQuery, response: { 200: MessagePage } }

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { ConversationId, Cursor, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
 import { OwnMessage } from './messages.js'
 import { Metadata } from './metadata.js'
-import { NAME_MAX } from './names.js'
+import { NAME_MAX, URL_MAX } from './names.js'
 import { User } from './users.js'
 
 /** Maximum number of participants in a group, including its creator. */
@@ -95,6 +95,40 @@ export const CreateConversationBody = Type.Unsafe<
   else: { required: ['participantIds'] }
 }))
 export type CreateConversationBody = Static<typeof CreateConversationBody>
+
+export const UpdateConversationBody = Type.Object({
+  title: Type.Optional(Nullable(WellFormed({ maxLength: NAME_MAX, description: 'Trimmed. Null if nothing visible remains' }))),
+  avatar: Type.Optional(Nullable(Type.String({ maxLength: URL_MAX, description: 'http(s) URL' }))),
+  description: Type.Optional(Nullable(WellFormed({ maxLength: 2000 }))),
+  metadata: Type.Optional(Nullable(Metadata)),
+  settings: Type.Optional(Type.Object({
+    posting: Type.Optional(ConversationSettings.properties.posting),
+    mentionAll: Type.Optional(ConversationSettings.properties.mentionAll),
+    pinning: Type.Optional(ConversationSettings.properties.pinning),
+    slowModeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
+    messageTtlSeconds: Type.Optional(Nullable(Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Only null so far' })))
+  }))
+})
+export type UpdateConversationBody = Static<typeof UpdateConversationBody>
+
+const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+export const ChangesQuery = Type.Object({
+  from: Type.Optional(Seq),
+  to: Type.Optional(Seq),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+  after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'An `eventSeq`: changes after it' }))
+}, { description: '`from` and `to` bound `afterSeq`, inclusively' })
+export type ChangesQuery = Static<typeof ChangesQuery>
+
+export const ChangesPage = Type.Object({
+  changes: Type.Array(Type.Object({
+    type: Type.String({ description: 'The name of the event' }),
+    data: Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description: 'The data of the event' }),
+    afterSeq: Type.Integer({ description: '`seq` of the newest message before the change' })
+  })),
+  hasMore: Type.Boolean()
+})
+export type ChangesPage = Static<typeof ChangesPage>
 
 export const AddParticipantsBody = Type.Object({ participantIds: UserIds })
 export const ChangeRoleBody = Type.Object({ role: OneOf(['admin', 'member']) })

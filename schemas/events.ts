@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { ConversationId, MessageId, Nullable, OneOf, Timestamp, UserId } from './common.js'
-import { ConversationType, Role } from './conversations.js'
+import { Conversation, ConversationType, Role } from './conversations.js'
 import { Message, MessageStatus } from './messages.js'
 import { UserProfile } from './users.js'
 
@@ -31,6 +31,19 @@ export const durableEvents = {
     type: ConversationType,
     title: Nullable(Type.String()),
     createdBy: UserId,
+    timestamp: Timestamp,
+    eventSeq
+  }),
+  conversationUpdated: Type.Object({
+    conversationId: ConversationId,
+    title: Conversation.properties.title,
+    avatar: Conversation.properties.avatar,
+    description: Conversation.properties.description,
+    metadata: Conversation.properties.metadata,
+    settings: Conversation.properties.settings,
+    changed: Type.Array(OneOf(['title', 'avatar', 'description', 'metadata', 'settings'])),
+    userId: UserId,
+    displayName: Type.String(),
     timestamp: Timestamp,
     eventSeq
   }),
@@ -132,6 +145,7 @@ export type EventType = keyof ChatEvents
 /** What each event tells, in a line: for the documents. */
 export const eventMeanings: Record<EventType, string> = {
   conversationCreated: 'The first event of each conversation',
+  conversationUpdated: 'The conversation has another title, picture, description, metadata or other settings',
   message: 'Somebody sent a message',
   statusUpdate: 'Somebody got a message, or read it',
   messageUpdated: 'The text, the metadata or the mentions of a message changed',

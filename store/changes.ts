@@ -17,6 +17,7 @@ export class Changes {
   readonly newUsers = new Set<UserRow>()
   readonly changedUsers = new Set<UserRow>()
   readonly newConversations = new Set<ConversationRow>()
+  readonly changedConversations = new Set<ConversationRow>()
   /** Conversations whose counters are written, and the subset that moves to the top of the list. */
   readonly touched = new Set<ConversationRow>()
   readonly active = new Set<ConversationRow>()

@@ -18,9 +18,9 @@ export interface Transaction { position: number, tag: string }
 const NEXT_POSITION = 'UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position'
 
 const insertEvents = (dialect: Dialect, position: string, from = ''): string =>
-  `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, by_user_id, created_at, tag)
-   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.by_user_id, k.created_at, ?
-   FROM ${keyed(tables.events, dialect, ['conversation', 'seq', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'createdAt'])} k${from} WHERE true`
+  `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, by_user_id, after_seq, created_at, tag)
+   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.by_user_id, k.after_seq, k.created_at, ?
+   FROM ${keyed(tables.events, dialect, ['conversation', 'seq', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'afterSeq', 'createdAt'])} k${from} WHERE true`
 
 const updateCounters = ({ table }: Dialect, position: string, from = ''): string =>
   `UPDATE chat_conversations SET position = ${position}, activity = CASE WHEN k.active THEN ${position} ELSE chat_conversations.activity END,
@@ -47,8 +47,8 @@ const statements = perDialect(dialect => ({
  */
 export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], touched: Touched[]): Promise<Transaction> {
   const tag = newTag()
-  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, byUserId, createdAt }) =>
-    [conversation.num, seq, type, userId, messageSeq, detail, byUserId, createdAt]))
+  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt }) =>
+    [conversation.num, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt]))
   const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) =>
     [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
   const statement = statements(dialect)

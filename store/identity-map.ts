@@ -14,6 +14,8 @@ export class IdentityMap {
   readonly messages = new Map<string, MessageRow>()
   /** By conversation, user and `seq` (see `keyOf`). */
   readonly lastOfOthers = new Map<string, MessageRow>()
+  /** When a user sent their last message, by conversation and user (see `keyOf`), where that was asked for. */
+  readonly lastSentAt = new Map<string, number>()
   readonly resumables = new Map<string, Resumable | undefined>()
   /** Marks of former participants, by the conversation's number. */
   former: ReadonlyMap<number, Marks[]> = new Map()

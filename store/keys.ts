@@ -25,6 +25,7 @@ export class Keys {
   readonly shown = new Set<string>()
   readonly ownReactions: Array<[messageId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
+  readonly senders: Array<[conversationId: string, userId: string]> = []
   readonly lastOfOthers: Array<[conversationId: string, userId: string, seq: number]> = []
   readonly users = new Set<string>()
   readonly profiles = new Set<string>()
@@ -51,6 +52,11 @@ export class Keys {
   }
 
   /** As `participant`, with all other participants. */
+  sender (conversationId: string, userId: string): void {
+    this.participant(conversationId, userId)
+    this.senders.push([conversationId, userId])
+  }
+
   crowd (conversationId: string, userId: string): void {
     this.#named.add('crowd', conversationId)
     this.participant(conversationId, userId)

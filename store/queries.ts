@@ -7,7 +7,7 @@ import { findAllFollowables, findFollowables, type Followable, type Tagged } fro
 import { gather } from './gather.js'
 import { LogTags } from './log-tags.js'
 import { findConversation, findConversations, type ListPlace } from './reads/conversations.js'
-import { findChangedSince, findEvents, findJoinedSince, findSeqsAt, type LogPage } from './reads/log.js'
+import { findChanges, findChangedSince, findEvents, findJoinedSince, findSeqsAt, type ChangeBounds, type LogPage } from './reads/log.js'
 import { findMentions, type MentionPlace } from './reads/mentions.js'
 import { findMessage, findMessages, findMessagesAround, findPlace, type MessagePlace, type PageBounds } from './reads/messages.js'
 import { findDeadNodes, findLapsedOnline, findLapsedTyping, findStreamExpiry, findTypingOf, type DeadNode, type Typist } from './reads/presence.js'
@@ -128,6 +128,10 @@ export class Queries {
 
   async events (conversationId: string, after: number, limit: number): Promise<LogPage> {
     return await findEvents(this.#database, conversationId, after, limit)
+  }
+
+  async changes (conversation: Followable, bounds: ChangeBounds): ReturnType<typeof findChanges> {
+    return await findChanges(this.#database, conversation, bounds)
   }
 
   async streamExpiry (streamId: string): Promise<number | null | undefined> {

@@ -1,4 +1,5 @@
 import { isoTime } from '../schemas/common.js'
+import { DEFAULT_SETTINGS, type ConversationSettings } from '../schemas/conversations.js'
 import { QUOTE_MAX, type Mention, type Message, type MessageStatus, type Quote, type ReactionCount } from '../schemas/messages.js'
 import type { Profile } from '../schemas/users.js'
 import type { MessageRow } from './rows.js'
@@ -34,7 +35,7 @@ export function renderMessage (row: Rendered, conversationId: string, sender: Pr
     deletedAt: isoTimeOrNull(row.deletedAt),
     deletedBy: row.deletedBy,
     sender,
-    metadata: isDeleted || row.metadata === null ? null : JSON.parse(row.metadata) as Record<string, unknown>,
+    metadata: isDeleted ? null : readMetadata(row.metadata),
     replyTo: shown.replyTo,
     replyCount: row.replyCount,
     mentions: isDeleted ? [] : shown.mentions,
@@ -69,6 +70,10 @@ export function renderQuote (
 export const renderMentions = (entries: readonly MentionEntry[], profileOf: (userId: string) => Profile): Mention[] =>
   entries.map(({ userId, start, length }) => ({ userId, displayName: profileOf(userId).displayName, start, length }))
 
+/** Metadata from its column. */
+export const readMetadata = (text: string | null): Record<string, unknown> | null =>
+  text === null ? null : JSON.parse(text) as Record<string, unknown>
+
 /** Mentions in their column: null where there are none. */
 export const writeMentions = (entries: readonly MentionEntry[]): string | null =>
   entries.length === 0 ? null : JSON.stringify(entries.map(({ userId, start, length }) => [userId, start, length]))
@@ -77,6 +82,10 @@ export function readMentions (text: string | null): MentionEntry[] {
   const entries = text === null ? [] : JSON.parse(text) as Array<[string, number | null, number | null]>
   return entries.map(([userId, start, length]) => ({ userId, start, length }))
 }
+
+/** The settings of a conversation from their column, which holds what differs from the default. */
+export const readSettings = (text: string | null): ConversationSettings =>
+  text === null ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, ...JSON.parse(text) as Partial<ConversationSettings> }
 
 /** Counts of reactions in their column: null where there are none. */
 export const writeReactions = (reactions: readonly ReactionCount[]): string | null =>

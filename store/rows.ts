@@ -3,7 +3,7 @@ import type { RowOf } from './table.js'
 
 /** The rows of the unit of work, as described in tables.ts. The row of the conversation takes the place of its number. */
 
-export type ConversationRow = Omit<RowOf<typeof tables.conversations>, 'activity' | 'position' | 'prunedSeq' | 'prunedPosition'>
+export type ConversationRow = Omit<RowOf<typeof tables.conversations>, 'activity' | 'position' | 'prunedSeq' | 'prunedPosition' | 'firstSeq'>
 
 export interface ParticipantRow extends Omit<RowOf<typeof tables.participants>, 'conversation'> {
   conversation: ConversationRow

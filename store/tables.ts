@@ -43,7 +43,12 @@ export const conversations = tableOf<models.Conversation>()('chat_conversations'
   prunedSeq: int,
   position: bigint,
   prunedPosition: bigint,
-  participantCount: int
+  participantCount: int,
+  avatar: nullable(text),
+  description: nullable(text),
+  metadata: nullable(text),
+  settings: nullable(text),
+  firstSeq: int
 }, { key: ['num'], writes: ['insert', 'update'], isCopied: true })
 
 export const participants = tableOf<models.Participant>()('chat_participants', {
@@ -112,6 +117,7 @@ export const events = tableOf<models.Event>()('chat_events', {
   messageSeq: nullable(int),
   detail: nullable(text),
   byUserId: nullable(text),
+  afterSeq: nullable(int),
   createdAt: bigint
 }, { key: ['conversation', 'seq'], writes: ['insert'], isCopied: true, references: [conversations] })
 

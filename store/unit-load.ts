@@ -12,7 +12,7 @@ import { keyed, select } from './table.js'
 import * as tables from './tables.js'
 
 const conversation = select(tables.conversations, 'c', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'loggedAt',
-  'messageSeq', 'eventSeq', 'participantCount'])
+  'messageSeq', 'eventSeq', 'participantCount', 'avatar', 'description', 'metadata', 'settings'])
 const participant = select(tables.participants, 'p', ['role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq', 'typingUntil'])
 const profile = select(tables.users, 'u', ['displayName', 'avatar', 'isBot'])
 const profileWithId = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot'])
@@ -99,6 +99,7 @@ class Loader {
     const crowds = [...keys.crowds, ...this.#placesOf(keys.crowdsOfMessages)].filter(key => this.#participates(key)).map(([id]) => id)
     if (crowds.length > 0) await this.#crowds([...new Set(crowds)])
     await this.#clientIds(keys.clientIds.filter(key => this.#participates(key)))
+    await this.#lastSent(keys.senders)
     await this.#lastOfOthers(keys.lastOfOthers.filter(key => this.#participates(key)))
     if (keys.formerOf.size > 0) await this.#former(keys.formerOf)
     if (keys.shown.size + replied.length > 0) await this.#shown(keys.shown, replied.map(([, , messageId]) => messageId))
@@ -205,9 +206,9 @@ class Loader {
     if (userIds.size > 0) await this.#profiles([...userIds])
   }
 
-  #shownBy ({ conversation, replyTo, mentions }: MessageRow): Array<{ conversation: ConversationRow, userId: string }> {
+  #shownBy ({ conversation, senderId, replyTo, mentions }: MessageRow): Array<{ conversation: ConversationRow, userId: string }> {
     const quoted = replyTo === null ? undefined : this.map.messageAt(conversation, replyTo)
-    const userIds = [...(quoted === undefined ? [] : [quoted.senderId]), ...readMentions(mentions).map(({ userId }) => userId)]
+    const userIds = [senderId, ...(quoted === undefined ? [] : [quoted.senderId]), ...readMentions(mentions).map(({ userId }) => userId)]
     return userIds.map(userId => ({ conversation, userId }))
   }
 
@@ -252,6 +253,23 @@ class Loader {
       `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['conversation', 'senderId', 'clientId'])} k
        JOIN chat_messages m ON m.conversation = k.conversation AND m.sender_id = k.sender_id AND m.client_id = k.client_id`,
       JSON.stringify(wanted)))
+  }
+
+  /** Only where a conversation has settings, since slow mode is one. */
+  async #lastSent (keys: Keys['senders']): Promise<void> {
+    const wanted = keys.flatMap(([id, userId]) => {
+      const found = this.map.conversations.get(id)
+      return found === undefined || found.settings === null ? [] : [[found.num, userId]]
+    })
+    if (wanted.length === 0) return
+    const rows = await this.#sql.query<{ conversation: number, user_id: string, sent_at: number | bigint | null }>(
+      `SELECT k.conversation, k.user_id, (SELECT m.created_at FROM chat_messages m
+         WHERE m.conversation = k.conversation AND m.sender_id = k.user_id ORDER BY m.seq DESC LIMIT 1) AS sent_at
+       FROM ${keyed(tables.participants, this.#dialect, ['conversation', 'userId'])} k`, JSON.stringify(wanted))
+    for (const { conversation, user_id: userId, sent_at: sentAt } of rows) {
+      const found = this.#byNum.get(Number(conversation))
+      if (found !== undefined && sentAt !== null) this.map.lastSentAt.set(keyOf(found.id, userId), Number(sentAt))
+    }
   }
 
   async #lastOfOthers (keys: Keys['lastOfOthers']): Promise<void> {

@@ -20,6 +20,7 @@ const statements = perDialect(dialect => ({
     'metadata']),
   insertConversations: insert(tables.conversations, dialect, ['id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt'],
     'ON CONFLICT (id) DO NOTHING RETURNING id, num'),
+  updateConversations: update(tables.conversations, dialect, ['num'], ['title', 'avatar', 'description', 'metadata', 'settings']),
   insertParticipants: insert(tables.participants, dialect, ['conversation', 'userId', 'role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq',
     'typingUntil']),
   updateParticipants: update(tables.participants, dialect, ['conversation', 'userId'], ['role', 'deliveredSeq', 'readSeq', 'typingUntil']),
@@ -56,6 +57,7 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
     if (nums.size !== rows.length) throw new Conflict('conversation')
     for (const row of rows) row.num = nums.get(row.id) ?? 0
   }
+  if (changes.changedConversations.size > 0) await write(sql, statement.updateConversations, changes.changedConversations)
   if (changes.moreConversations.size > 0) await addConversations(sql, dialect, changes.moreConversations)
   if (changes.groupsMade.size > 0) await setGroupsMade(sql, dialect, changes.groupsMade)
   if (changes.removedParticipants.size > 0) await write(sql, statement.deleteParticipants, changes.removedParticipants)

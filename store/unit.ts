@@ -139,6 +139,13 @@ export class Unit {
     return this.#map.ownReactions.get(keyOf(messageId, userId)) ?? new Map()
   }
 
+  /** When the user sent their last message, in epoch milliseconds. Known only where the conversation has settings. */
+  lastSentAt (conversationId: string, userId: string): number | undefined {
+    this.#assertNamed('participant', conversationId, userId)
+    const fresh = this.#changes.newMessages.findLast(({ conversation, senderId }) => conversation.id === conversationId && senderId === userId)
+    return fresh?.createdAt ?? this.#map.lastSentAt.get(keyOf(conversationId, userId))
+  }
+
   messageByClientId (conversationId: string, userId: string, clientId: string): MessageRow | undefined {
     this.#assertNamed('clientId', conversationId, userId, clientId)
     return this.#map.messageByClientId(conversationId, userId, clientId)
@@ -186,11 +193,30 @@ export class Unit {
 
   addConversation (row: Pick<ConversationRow, 'id' | 'type' | 'title' | 'createdBy'>): ConversationRow {
     this.#changes.count++
-    const conversation = { ...row, num: 0, messageSeq: 0, eventSeq: 0, participantCount: 0, createdAt: this.now, updatedAt: this.now, loggedAt: 0 }
+    const conversation: ConversationRow = {
+      ...row,
+      num: 0,
+      avatar: null,
+      description: null,
+      metadata: null,
+      settings: null,
+      messageSeq: 0,
+      eventSeq: 0,
+      participantCount: 0,
+      createdAt: this.now,
+      updatedAt: this.now,
+      loggedAt: 0
+    }
     this.#changes.instants.set(conversation, this.now)
     this.#map.conversations.set(conversation.id, conversation)
     this.#changes.newConversations.add(conversation)
     return conversation
+  }
+
+  changeConversation (conversation: ConversationRow, change: Partial<ConversationRow>): void {
+    this.#changes.count++
+    Object.assign(conversation, change)
+    this.#changes.changedConversations.add(conversation)
   }
 
   /** All marks of the participant start at the `seq` given as `mark`. */
@@ -339,7 +365,7 @@ export class Unit {
     conversation: ConversationRow,
     type: T,
     dataOf: (eventSeq: number) => DurableEvents[T],
-    about: { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null, at: number, isActivity: boolean },
+    about: { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null, at: number, isActivity: boolean, isChange: boolean },
     routing: Pick<Routing, 'except' | 'joins' | 'leaves'> = {}
   ): void {
     this.#changes.count++
@@ -355,7 +381,8 @@ export class Unit {
     const emission = emissionOf<DurableEvents, T>(type, dataOf(seq), { topics: [conversation.id], seq, ...routing })
     this.#changes.emissions.push(emission)
     const { userId, messageSeq = null, detail = null, byUserId = null } = about
-    this.#changes.events.push({ row: { conversation, seq, type, userId, messageSeq, detail, byUserId, createdAt }, emission })
+    const afterSeq = about.isChange ? conversation.messageSeq : null
+    this.#changes.events.push({ row: { conversation, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt }, emission })
   }
 
   /** Emits an ephemeral event to a conversation. */

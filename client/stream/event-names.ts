@@ -6,6 +6,7 @@ import type { EventType } from '../../schemas/events.js'
  */
 export const eventNames: readonly EventType[] = [
   'conversationCreated',
+  'conversationUpdated',
   'message',
   'statusUpdate',
   'messageUpdated',

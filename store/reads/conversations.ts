@@ -1,9 +1,10 @@
 // SQL by hand: one statement returns the list with its last messages and unread counts.
 import { isoTime } from '../../schemas/common.js'
-import { DEFAULT_SETTINGS, DEFAULT_STATE, LISTED_PARTICIPANTS, type Conversation } from '../../schemas/conversations.js'
+import { DEFAULT_STATE, LISTED_PARTICIPANTS, type Conversation } from '../../schemas/conversations.js'
 import type { Database } from '../database.js'
 import { select } from '../table.js'
 import * as tables from '../tables.js'
+import { readMetadata, readSettings } from '../rendering.js'
 import { unreadMentions } from './mentions.js'
 import { messageColumns, renderOwnMessages } from './messages.js'
 import { findParticipants } from './participants.js'
@@ -15,7 +16,7 @@ export interface ListPlace { activity: number, num: number }
 const ACTIVITY = 'CASE WHEN c.updated_at > c.logged_at THEN c.position ELSE c.activity END'
 
 const conversation = select(tables.conversations, 'k', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'activity',
-  'messageSeq', 'participantCount'])
+  'messageSeq', 'participantCount', 'avatar', 'description', 'metadata', 'settings', 'firstSeq'])
 const mark = select(tables.participants, 'k', ['readSeq'])
 
 /** One's own messages, those among them up to the read mark, and the deleted ones of others after it. */
@@ -34,7 +35,8 @@ const conversations = (which: string): string => `SELECT ${conversation.columns}
   (SELECT count(*) FROM chat_messages d WHERE d.conversation = k.num AND d.seq > k.read_seq AND d.sender_id <> k.user_id
    AND d.deleted_at IS NOT NULL) AS deleted,
   ${unreadMentions} AS mentions, ${messageColumns}
-  FROM (SELECT c.num, c.id, c.type, c.title, c.created_by, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq, c.participant_count, p.user_id, p.read_seq
+  FROM (SELECT c.num, c.id, c.type, c.title, c.created_by, c.created_at, c.updated_at, ${ACTIVITY} AS activity, c.message_seq, c.participant_count,
+    c.avatar, c.description, c.metadata, c.settings, c.first_seq, p.user_id, p.read_seq
     FROM chat_participants p JOIN chat_conversations c ON c.num = p.conversation WHERE ${which}) k
   LEFT JOIN chat_messages m ON m.conversation = k.num AND m.seq = k.message_seq
   LEFT JOIN chat_users s ON s.id = m.sender_id
@@ -72,19 +74,21 @@ async function renderConversations (database: Database, rows: Counted[], userId:
   const ids = new Map(found.map(({ num, id }) => [num, id]))
   const messages = await renderOwnMessages(database, rows, userId, (_, message) => ids.get(message.conversation) ?? '')
   const participants = await findParticipants(database, found, participantsMax)
-  return found.map(({ row, num, id, type, title, createdBy, createdAt, updatedAt, messageSeq, participantCount }) => ({
+  return found.map(({
+    row, num, id, type, title, avatar, description, metadata, settings, firstSeq, createdBy, createdAt, updatedAt, messageSeq, participantCount
+  }) => ({
     id,
     conversationId: id,
     type,
     title,
-    avatar: null,
-    description: null,
-    metadata: null,
-    settings: DEFAULT_SETTINGS,
+    avatar,
+    description,
+    metadata: readMetadata(metadata),
+    settings: readSettings(settings),
     createdBy,
     createdAt: isoTime(createdAt),
     updatedAt: isoTime(updatedAt),
-    firstSeq: 1,
+    firstSeq,
     lastMessage: messages.get(row) ?? null,
     unreadCount: messageSeq - mark.read(row).readSeq - (Number(row.own ?? 0) - Number(row.own_read ?? 0)) - Number(row.deleted),
     unreadMentionCount: Number(row.mentions),

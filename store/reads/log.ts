@@ -1,8 +1,8 @@
 // SQL by hand: replay reads pages of the log with what they point at, and the sweep runs every second.
-import type { ConversationType } from '../../schemas/conversations.js'
 import type { DurableEventType } from '../../schemas/events.js'
 import type { Message } from '../../schemas/messages.js'
 import type { Database } from '../database.js'
+import type { Followable } from '../followable.js'
 import { select } from '../table.js'
 import * as tables from '../tables.js'
 import { tagOf } from '../tag.js'
@@ -20,14 +20,16 @@ export interface LoggedEvent {
   detail: string | null
   /** Who did it, of an event about somebody else. */
   byUserId: string | null
+  /** Of a change of the conversation: `seq` of the newest message before it. */
+  afterSeq: number | null
   createdAt: number
   message: Message | null
   /** Of a reaction: whether it is there now. */
   reacted: boolean
 }
 
-const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'createdAt'])
-const conversation = select(tables.conversations, 'c', ['num', 'type', 'title'])
+const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'afterSeq', 'createdAt'])
+const conversation = select(tables.conversations, 'c', ['num', 'type', 'title', 'avatar', 'description', 'metadata', 'settings'])
 
 /** Returns the `eventSeq` that conversations had at positions. Scans the events since then, which are read next anyway. */
 export async function findSeqsAt (
@@ -82,17 +84,39 @@ export async function findJoinedSince (
     .map(row => ({ conversationId: row.id, userId: row.user_id, seq: Number(row.seq) }))
 }
 
-export interface LogPage { num: number, type: ConversationType, title: string | null, events: LoggedEvent[] }
+/** A conversation as its events show it, and some of its events. */
+export interface LogPage { conversation: ReturnType<typeof conversation.read> | undefined, events: LoggedEvent[] }
 
 /** Returns a page of a conversation's log, ascending, with each message as it is now. */
 export async function findEvents (database: Database, conversationId: string, after: number, limit: number): Promise<LogPage> {
-  const rows = await database.read.query<{ tag: string, display_name: string | null }>(
-    `SELECT ${event.columns}, ${tagOf('e')} AS tag, a.display_name, ${conversation.columns}, ${messageColumns}
-     FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
-     LEFT JOIN chat_users a ON a.id = e.user_id
-     LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
-     LEFT JOIN chat_users s ON s.id = m.sender_id
-     WHERE e.conversation = (SELECT num FROM chat_conversations WHERE id = ?) AND e.seq > ? ORDER BY e.seq LIMIT ?`, conversationId, after, limit)
+  const rows = await database.read.query<Row>(
+    `${EVENTS} WHERE e.conversation = (SELECT num FROM chat_conversations WHERE id = ?) AND e.seq > ? ORDER BY e.seq LIMIT ?`,
+    conversationId, after, limit)
+  return await renderEvents(database, rows, conversationId)
+}
+
+/** What changes of a conversation to return. `from` and `to` bound `afterSeq`, inclusively. */
+export interface ChangeBounds { from: number, to: number, after: number, limit: number }
+
+/** Returns changes of the conversation itself, ascending. One more than `limit` is read, to see whether there are more. */
+export async function findChanges (
+  database: Database, { num, conversationId }: Followable, { from, to, after, limit }: ChangeBounds
+): Promise<LogPage & { hasMore: boolean }> {
+  const rows = await database.read.query<Row>(
+    `${EVENTS} WHERE e.conversation = ? AND e.after_seq IS NOT NULL AND e.seq > ? AND e.after_seq BETWEEN ? AND ? ORDER BY e.seq LIMIT ?`,
+    num, after, from, to, limit + 1)
+  return { ...await renderEvents(database, rows.slice(0, limit), conversationId), hasMore: rows.length > limit }
+}
+
+interface Row { tag: string, display_name: string | null }
+
+const EVENTS = `SELECT ${event.columns}, ${tagOf('e')} AS tag, a.display_name, ${conversation.columns}, ${messageColumns}
+   FROM chat_events e JOIN chat_conversations c ON c.num = e.conversation
+   LEFT JOIN chat_users a ON a.id = e.user_id
+   LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
+   LEFT JOIN chat_users s ON s.id = m.sender_id`
+
+async function renderEvents (database: Database, rows: Row[], conversationId: string): Promise<LogPage> {
   const messages = await renderMessages(database, rows, () => conversationId)
   const [first] = rows
   const found = rows.map(row => ({ row, logged: event.read(row) }))
@@ -113,5 +137,5 @@ export async function findEvents (database: Database, conversationId: string, af
         reacted.has(reactedKey({ messageSeq, userId, emoji: detail }))
     }
   })
-  return { ...first === undefined ? { num: 0, type: 'group', title: null } : conversation.read(first), events }
+  return { conversation: first === undefined ? undefined : conversation.read(first), events }
 }

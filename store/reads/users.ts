@@ -1,7 +1,7 @@
 // SQL by hand for profiles, which requests read: on PostgreSQL, this SQL is prepared once per connection, Prisma's is not.
 import type { Profile, User, UserProfile } from '../../schemas/users.js'
 import type { Database } from '../database.js'
-import { isoTimeOrNull } from '../rendering.js'
+import { isoTimeOrNull, readMetadata } from '../rendering.js'
 import type { PrismaReader } from '../prisma.js'
 import type { Sql } from '../sql.js'
 import { keyed, select } from '../table.js'
@@ -27,7 +27,7 @@ export async function findUser (read: Sql, userId: string): Promise<UserProfile 
   const [row] = await read.query(`SELECT ${own.columns} FROM chat_users u WHERE u.id = ?`, userId)
   if (row === undefined) return undefined
   const found = own.read(row)
-  return { ...renderUser(found), metadata: found.metadata === null ? null : JSON.parse(found.metadata) as Record<string, unknown> }
+  return { ...renderUser(found), metadata: readMetadata(found.metadata) }
 }
 
 /** Whether two users share a conversation. */
