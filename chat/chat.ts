@@ -21,7 +21,7 @@ import { Writer } from '../store/writer.js'
 import { Accounts } from './accounts.js'
 import { Background } from './background.js'
 import { contentOf, mentionsOf } from './content.js'
-import { addParticipants, changeRole, createDirect, createGroup, removeParticipant } from './conversations.js'
+import { addParticipants, changeRole, createDirect, createGroup, deleteConversation, removeParticipant } from './conversations.js'
 import { cursorOfTopic } from './event-id.js'
 import { replayEvent } from './events.js'
 import { Housekeeping } from './housekeeping.js'
@@ -218,6 +218,12 @@ export class Chat {
     assertPossible(ConversationId, conversationId)
     await this.#writer.write(updateConversation(conversationId, userId, change))
     return await this.conversation(userId, conversationId)
+  }
+
+  /** Deletes a group with all that belongs to it. */
+  async deleteConversation (userId: string, conversationId: string): Promise<void> {
+    assertPossible(ConversationId, conversationId)
+    await this.#writer.write(deleteConversation(conversationId, userId))
   }
 
   /** Returns changes of the conversation itself, ascending: what other chats show as system messages. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { chatError } from '../errors.js'
+import { isoTime } from '../schemas/common.js'
 import { MAX_PARTICIPANTS, type Role } from '../schemas/conversations.js'
 import { shownName } from '../schemas/names.js'
 import type { ConversationRow, ParticipantRow, Unit, UserRow } from '../store/unit.js'
@@ -130,6 +131,22 @@ export function removeParticipant (conversationId: string, callerId: string, use
         const successor = successorOf(unit.participants(conversationId))
         if (successor !== undefined) setRole(unit, successor, 'owner', userId)
       }
+    }
+  }
+}
+
+/** Deletes a group with all that belongs to it. Only its owner may. */
+export function deleteConversation (conversationId: string, callerId: string): Command<void> {
+  return {
+    needs (keys) {
+      keys.crowd(conversationId, callerId)
+    },
+    apply (unit) {
+      const { conversation, role } = groupParticipantOf(unit, conversationId, callerId)
+      if (role !== 'owner') throw chatError('FORBIDDEN')
+      const timestamp = isoTime(unit.nowIn(conversation))
+      unit.deleteConversation(conversation, unit.participants(conversationId).map(({ userId }) => userId))
+      unit.tellEnd(conversation, 'conversationDeleted', { conversationId, timestamp })
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Writer } from '../store/writer.js'
 import type { Background } from './background.js'
 import { closeDeadNodes, LEASE_MS } from './lease.js'
 import { ONLINE_LEASE_MS, type Presence } from './presence.js'
-import { pruneEvents } from './retention.js'
+import { forgetDeletions, pruneEvents } from './retention.js'
 import { TICKET_MS } from './tickets.js'
 import { TYPING_LAPSE_MS, type Typing } from './typing.js'
 
@@ -40,6 +40,7 @@ export class Housekeeping {
     const { background, clock, counters, eventRetentionDays, writer } = this.#options
     background.repeat(ROUND_MS, async () => { await this.#round() })
     background.repeat(PRUNING_MS, async () => { await counters.prune() })
+    background.repeat(PRUNING_MS, async () => { await forgetDeletions(writer, clock.now()) })
     if (eventRetentionDays !== undefined) background.repeat(PRUNING_MS, async () => { await pruneEvents(writer, clock, eventRetentionDays) })
   }
 

@@ -1,4 +1,5 @@
 import type { Log } from '../hub/log.js'
+import { isoTime } from '../schemas/common.js'
 import type { ChatEvents } from '../schemas/events.js'
 import type { Queries } from '../store/queries.js'
 import { cursorOfAll, cursorOfTopic } from './event-id.js'
@@ -16,6 +17,9 @@ export function chatLog (queries: Queries, identity: string): Log<ChatEvents> {
     changedSince: async position =>
       (await queries.changedSince(position)).map(({ conversationId, eventSeq }) => ({ topic: conversationId, seq: eventSeq })),
     joinedSince: async position => (await queries.joinedSince(position)).map(({ conversationId, ...rest }) => ({ topic: conversationId, ...rest })),
+    endedSince: async position => (await queries.deletedSince(position)).map(({ conversationId, deletedAt }) => ({
+      type: 'conversationDeleted', data: { conversationId, timestamp: isoTime(deletedAt) }, topics: [conversationId], ends: true
+    })),
     cursor: (at, shown) => cursorOfAll(identity, at, shown)
   }
 }

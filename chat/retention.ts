@@ -1,4 +1,4 @@
-import { deleteEventsBefore } from '../store/retention.js'
+import { deleteDeletionsBefore, deleteEventsBefore } from '../store/retention.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import type { Writer } from '../store/writer.js'
 
@@ -19,4 +19,9 @@ export async function pruneEvents (writer: Writer, clock: SharedClock, days: num
     pruned += step
     if (step < STEP) return pruned
   }
+}
+
+/** Forgets which conversations were deleted more than a day ago: no node is that far behind. */
+export async function forgetDeletions (writer: Writer, now: number): Promise<void> {
+  await writer.exclusiveBeside(async prisma => { await deleteDeletionsBefore(prisma, now - DAY_MS) })
 }

@@ -5,6 +5,8 @@ export type Catalogue = object
 export interface Routing {
   /** Streams that follow any of these topics get it, once each. A durable event has exactly one. */
   topics: readonly string[]
+  /** Ephemeral events: the topic ends. Its streams end with `removed`; streams of all topics get the event, and go on without the topic. */
+  ends?: true
   /** Ephemeral events: all streams of these users get it too, whatever they follow. */
   users?: readonly string[]
   /** Durable events: number in the topic's log, 1, 2, 3 … without a gap. */

@@ -15,6 +15,8 @@ export interface HorizonOwner {
   heldAt(): number
   /** The log has an event by which a user joins a topic. */
   foundJoin(topic: string, userId: string, seq: number): void
+  /** A topic has ended, with this event. */
+  foundEnd(emission: AnyEmission): void
   /** The log has events of a topic up to this `seq`. */
   foundEvents(topic: string, seq: number): void
   /** The log is no longer the one that was known, and its newest transaction is this. */
@@ -225,8 +227,9 @@ export class Horizon<C extends Catalogue> {
     this.#lookFrom = Infinity
     const newest = await this.#compare(log)
     if (newest === undefined || newest.position <= from) return
-    const [changed, joined] = await Promise.all([log.changedSince(from), log.joinedSince(from)])
+    const [changed, joined, ended] = await Promise.all([log.changedSince(from), log.joinedSince(from), log.endedSince?.(from) ?? []])
     for (const { topic, userId, seq } of joined) this.#owner.foundJoin(topic, userId, seq)
+    for (const emission of ended) this.#owner.foundEnd(emission)
     for (const { topic, seq } of changed) this.#owner.foundEvents(topic, seq)
     if (newest.position > this.#position) this.#position = newest.position
     this.#lookingFrom = Infinity

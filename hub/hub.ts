@@ -89,6 +89,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
       isBusy: () => this.#turn.isBusy,
       heldAt: () => this.#turn.heldAt,
       foundJoin: (name, userId, seq) => { this.#foundJoin(name, userId, seq) },
+      foundEnd: emission => { this.#end(emission) },
       foundEvents: (name, seq) => { this.#foundEvents(name, seq) },
       diverged: newest => { this.#diverged(newest) }
     })
@@ -191,13 +192,31 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   #dispatch (emission: AnyEmission): void {
-    const { topics, users, joins, seq } = emission
+    const { topics, users, joins, seq, ends } = emission
+    if (ends === true) return this.#end(emission)
     if (seq !== undefined && !this.#horizon.admits(emission)) return
     if (topics.length !== 1 || users !== undefined) return this.#turn.broadcast(emission, new WeakSet())
     const name = topics[0]!
     const topic = this.#registry.topic(name) ??
       (seq !== undefined && joins?.some(userId => this.#registry.hasStreamsOf(userId)) === true ? this.#registry.addTopic(name, seq - 1) : undefined)
     if (topic !== undefined) this.#add(topic, emission)
+  }
+
+  /** A topic has ended: nobody follows it any more. */
+  #end (emission: AnyEmission): void {
+    const topic = this.#registry.topic(emission.topics[0]!)
+    if (topic === undefined) return
+    for (const stream of topic.followers()) {
+      if (stream.all) {
+        stream.send(emission.type, emission.data)
+        this.#registry.leave(stream, topic)
+      } else {
+        this.end(stream, 'removed')
+      }
+    }
+    topic.stop()
+    this.#turn.rest(topic)
+    this.#registry.release(topic)
   }
 
   /** A durable event that cannot be written leaves no gap: the log may have it in another form; if not, streams go on to its id. */

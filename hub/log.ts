@@ -13,6 +13,8 @@ export interface Log<C extends Catalogue> {
   changedSince(position: number): Promise<Array<{ topic: string, seq: number }>>
   /** Users who joined a topic after a position, with the event of the join. */
   joinedSince(position: number): Promise<Array<{ topic: string, userId: string, seq: number }>>
+  /** The last events of topics that have ended after a position. Default: none. */
+  endedSince?(position: number): Promise<Array<Emission<C>>>
   /** The event id that says: everything up to this transaction has been seen, and something of later ones up to `shown`. */
   cursor(at: Transaction, shown: Transaction): string
 }

@@ -97,6 +97,14 @@ export class Topic {
     this.#job?.take(stream)
   }
 
+  /** Drops what is in line, because nobody may see it any more. */
+  stop (): void {
+    this.#queue = []
+    this.#waiting = []
+    this.#early.clear()
+    this.#unkept = 0
+  }
+
   push (event: FramedEvent): void {
     this.#queue.push(event)
   }

@@ -42,6 +42,13 @@ const routes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ chatCaller: caller, params, body }) => await chat.updateConversation(caller.userId, params.id, body))
 
+  app.delete('/conversations/:id', {
+    schema: { summary: 'Delete a group with all that belongs to it', params: Params, response: { 204: Type.Null() } }
+  }, async ({ chatCaller: caller, params }, reply) => {
+    await chat.deleteConversation(caller.userId, params.id)
+    return await reply.code(204).send(null)
+  })
+
   app.get('/conversations/:id/changes', {
     schema: {
       summary: 'List changes of the conversation itself, in ascending order',

@@ -91,6 +91,7 @@ export const ephemeralEvents = {
     lastSeen: Nullable(Timestamp),
     timestamp: Timestamp
   }),
+  conversationDeleted: Type.Object({ conversationId: ConversationId, timestamp: Timestamp }),
   userUpdated: Type.Object({
     userId: UserId,
     displayName: Type.String(),
@@ -156,6 +157,7 @@ export const eventMeanings: Record<EventType, string> = {
   participantUpdated: 'Somebody has another role',
   typing: 'Somebody types, or no longer does',
   onlineStatus: 'Somebody came online, or went offline',
+  conversationDeleted: 'The conversation was deleted, with all that belonged to it',
   userUpdated: 'Somebody has another name, picture or metadata',
   connected: 'The stream began',
   reset: 'What was asked for cannot be resumed: fetch the history again, then go on',

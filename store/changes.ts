@@ -18,6 +18,10 @@ export class Changes {
   readonly changedUsers = new Set<UserRow>()
   readonly newConversations = new Set<ConversationRow>()
   readonly changedConversations = new Set<ConversationRow>()
+  /** Conversations that are deleted with all that belongs to them, when everything else is written. */
+  readonly deletedConversations = new Set<ConversationRow>()
+  /** Users whose private state changes by that. */
+  readonly changedStates = new Set<string>()
   /** Conversations whose counters are written, and the subset that moves to the top of the list. */
   readonly touched = new Set<ConversationRow>()
   readonly active = new Set<ConversationRow>()
@@ -62,6 +66,12 @@ export class Changes {
     let rows = this.rows.get(table)
     if (rows === undefined) this.rows.set(table, rows = { deleted: [], inserted: [] })
     return rows
+  /** Drops what is logged and emitted of a conversation. */
+  forget (conversation: ConversationRow): void {
+    const isOf = ({ topics }: Emission<ChatEvents>): boolean => topics.length === 1 && topics[0] === conversation.id
+    this.emissions.splice(0, Infinity, ...this.emissions.filter(emission => !isOf(emission)))
+    this.events.splice(0, Infinity, ...this.events.filter(({ row }) => row.conversation !== conversation))
+    this.touched.delete(conversation)
   }
 
   countConversation (userId: string, more: number): void {

@@ -6,6 +6,12 @@ import { keyed, perDialect } from './table.js'
 import * as tables from './tables.js'
 import { newTag } from './tag.js'
 
+/** Takes the next position, which no other transaction has. Locks the row that all writers need until the commit. */
+export async function nextPosition (sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ position: bigint }>(NEXT_POSITION)
+  return Number(metaRow(row).position)
+}
+
 /** A conversation whose counters are written. `active` moves it to the top of the list. */
 export interface Touched {
   conversation: ConversationRow

@@ -33,6 +33,12 @@ export class IdentityMap {
   /** Number of messages sent by users who do not participate. */
   readonly #senderSeqs = new Map<string, number>()
 
+  /** Forgets a conversation and who participates in it. */
+  removeConversation ({ id }: ConversationRow): void {
+    this.conversations.delete(id)
+    this.#participants.delete(id)
+  }
+
   participant (conversationId: string, userId: string): ParticipantRow | undefined {
     return this.#participants.get(conversationId)?.get(userId)
   }

@@ -7,7 +7,8 @@ import { findAllFollowables, findFollowables, type Followable, type Tagged } fro
 import { gather } from './gather.js'
 import { LogTags } from './log-tags.js'
 import { findConversation, findConversations, type ListPlace } from './reads/conversations.js'
-import { findChanges, findChangedSince, findEvents, findJoinedSince, findSeqsAt, type ChangeBounds, type LogPage } from './reads/log.js'
+import {
+  findChanges, findChangedSince, findDeletedSince, findEvents, findJoinedSince, findSeqsAt, type ChangeBounds, type LogPage } from './reads/log.js'
 import { findMentions, type MentionPlace } from './reads/mentions.js'
 import { findMessage, findMessages, findMessagesAround, findPlace, type MessagePlace, type PageBounds } from './reads/messages.js'
 import { findDeadNodes, findLapsedOnline, findLapsedTyping, findStreamExpiry, findTypingOf, type DeadNode, type Typist } from './reads/presence.js'
@@ -120,6 +121,10 @@ export class Queries {
 
   async changedSince (position: number): Promise<Array<{ conversationId: string, eventSeq: number }>> {
     return await findChangedSince(this.#database, position)
+  }
+
+  async deletedSince (position: number): Promise<Array<{ conversationId: string, deletedAt: number }>> {
+    return await findDeletedSince(this.#database, position)
   }
 
   async joinedSince (position: number): Promise<Array<{ conversationId: string, userId: string, seq: number }>> {

@@ -1,4 +1,5 @@
 // SQL by hand: a step is one transaction of up to a thousand statements, and writers wait for it.
+import type { Prisma } from './prisma.js'
 import type { Sql } from './sql.js'
 
 /**
@@ -17,4 +18,9 @@ export async function deleteEventsBefore (sql: Sql, before: number, step: number
     await sql.execute('DELETE FROM chat_events WHERE conversation = ? AND seq <= ?', Number(conversation), Number(seq))
   }
   return rows.length
+}
+
+/** Deletes what is kept of conversations that were deleted before an instant, in epoch milliseconds. */
+export async function deleteDeletionsBefore (prisma: Prisma, before: number): Promise<void> {
+  await prisma.deletion.deleteMany({ where: { deletedAt: { lt: before } } })
 }

@@ -138,6 +138,11 @@ export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialec
   return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))
 }
 
+/** How many references away from a table that refers to nothing. Rows of lower tables are written first and deleted last. */
+export function depthOf ({ references = [] }: Table<unknown>): number {
+  return Math.max(0, ...references.map(table => depthOf(table) + 1))
+}
+
 /** All fields of a table. */
 export const fieldsOf = <T extends Table<unknown>>({ columns }: T): Array<FieldOf<T>> =>
   Object.keys(columns as Columns) as Array<FieldOf<T>>

@@ -121,6 +121,12 @@ export const events = tableOf<models.Event>()('chat_events', {
   createdAt: bigint
 }, { key: ['conversation', 'seq'], writes: ['insert'], isCopied: true, references: [conversations] })
 
+export const deletions = tableOf<models.Deletion>()(
+  'chat_deletions',
+  { position: bigint, conversationId: text, deletedAt: bigint },
+  { key: ['position'], writes: ['insert', 'delete'], isCopied: false }
+)
+
 export const quotas = tableOf<models.Quota>()('chat_quotas', {
   userId: text,
   conversations: int,

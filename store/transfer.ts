@@ -1,15 +1,11 @@
 // SQL by hand: whole tables in one transaction, with one parameter per page. A row costs 2 µs of CPU; Prisma's createMany, 200.
 import type { Database } from './database.js'
 import type { Param, Sql } from './sql.js'
-import { columnOf, columnTypes, select, type Table } from './table.js'
+import { columnOf, columnTypes, depthOf, select, type Table } from './table.js'
 import * as tables from './tables.js'
 
 /** Tables that are copied, those that others refer to first. The target has its row of `chat_meta` already, which is updated. */
 const copied = (Object.values(tables) as Array<Table<unknown>>).filter(({ isCopied }) => isCopied).sort((a, b) => depthOf(a) - depthOf(b))
-
-function depthOf ({ references = [] }: Table<unknown>): number {
-  return Math.max(0, ...references.map(table => depthOf(table) + 1))
-}
 
 const meta = select(tables.meta, 'm', ['position'])
 

@@ -1,11 +1,11 @@
 // SQL by hand: one statement per kind of change, whatever the number of commands.
 import type { Changes } from './changes.js'
 import type { Database } from './database.js'
-import { appendEvents } from './event-log.js'
+import { appendEvents, nextPosition } from './event-log.js'
 import { insertFormer } from './marks.js'
 import { addConversations, setGroupsMade } from './quotas.js'
-import type { Sql } from './sql.js'
-import { fieldsOf, insert, keyed, perDialect, remove, update, type Bulk, type Table, type Written } from './table.js'
+import type { Dialect, Sql } from './sql.js'
+import { depthOf, fieldsOf, insert, keyed, perDialect, remove, update, type Bulk, type Table, type Written } from './table.js'
 import * as tables from './tables.js'
 
 /** Another transaction wrote the same new row at the same moment. The commands have to be loaded and decided again. */
@@ -43,7 +43,7 @@ const byId = (a: { id: string }, b: { id: string }): number => a.id < b.id ? -1 
  * Writes all changes, each kind with one statement.
  * @throws {Conflict} when another transaction created the same user or conversation
  */
-export async function flush ({ dialect }: Database, sql: Sql, changes: Changes): Promise<void> {
+export async function flush ({ dialect }: Database, sql: Sql, changes: Changes, now: number): Promise<void> {
   const statement = statements(dialect)
   if (changes.newUsers.size > 0) {
     const rows = [...changes.newUsers].sort(byId)
@@ -70,6 +70,7 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
   if (changes.closedStreams.size > 0) await write(sql, statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
   if (changes.newStreams.size > 0) await write(sql, statement.insertStreams, changes.newStreams)
   if (changes.changedStreams.size > 0) await write(sql, statement.updateStreams, changes.changedStreams)
+  if (changes.deletedConversations.size > 0) await deleteConversations(sql, dialect, changes, now)
   if (changes.toContacts.length > 0) await findContacts(sql, statement.findContacts, changes)
   if (changes.events.length > 0) {
     const touched = Array.from(changes.touched, conversation => ({ conversation, active: changes.active.has(conversation) }))
@@ -78,6 +79,24 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes):
       emission.position = position
       emission.tag = tag
     }
+  }
+}
+
+/** Tables whose rows belong to a conversation, those that others refer to last. */
+const ofConversations = (Object.values(tables) as Array<Table<unknown>>)
+  .filter(({ columns }) => 'conversation' in (columns as object)).sort((a, b) => depthOf(b) - depthOf(a))
+
+async function deleteConversations (sql: Sql, dialect: Dialect, { deletedConversations, changedStates }: Changes, now: number): Promise<void> {
+  const conversations = [...deletedConversations]
+  const nums = JSON.stringify(conversations.map(({ num }) => [num]))
+  const which = `IN (SELECT k.num FROM ${keyed(tables.conversations, dialect, ['num'])} k)`
+  for (const { name } of ofConversations) await sql.execute(`DELETE FROM ${name} WHERE conversation ${which}`, nums)
+  await sql.execute(`DELETE FROM ${tables.conversations.name} WHERE num ${which}`, nums)
+  await sql.execute(`UPDATE ${tables.users.name} SET state_version = state_version + 1
+    WHERE id IN (SELECT k.id FROM ${keyed(tables.users, dialect, ['id'])} k)`, JSON.stringify(Array.from(changedStates, id => [id])))
+  for (const { id } of conversations) {
+    const position = await nextPosition(sql)
+    await sql.execute(`INSERT INTO ${tables.deletions.name} (position, conversation_id, deleted_at) VALUES (?, ?, ?)`, position, id, now)
   }
 }
 

@@ -219,6 +219,18 @@ export class Unit {
     this.#changes.changedConversations.add(conversation)
   }
 
+  /** Deletes a conversation with all that belongs to it. What this transaction has told of it so far is not told. */
+  deleteConversation (conversation: ConversationRow, userIds: readonly string[]): void {
+    this.#changes.count++
+    for (const userId of userIds) {
+      this.#changes.countConversation(userId, -1)
+      this.#changes.changedStates.add(userId)
+    }
+    this.#changes.forget(conversation)
+    this.#changes.deletedConversations.add(conversation)
+    this.#map.removeConversation(conversation)
+  }
+
   /** All marks of the participant start at the `seq` given as `mark`. */
   addParticipant (conversation: ConversationRow, user: UserRow, role: Role, mark: number): ParticipantRow {
     this.#changes.count++
@@ -383,6 +395,12 @@ export class Unit {
     const { userId, messageSeq = null, detail = null, byUserId = null } = about
     const afterSeq = about.isChange ? conversation.messageSeq : null
     this.#changes.events.push({ row: { conversation, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt }, emission })
+  }
+
+  /** Emits the last event of a conversation that is deleted: streams of it end, streams of all conversations go on without it. */
+  tellEnd<T extends keyof EphemeralEvents> ({ id }: ConversationRow, type: T, data: EphemeralEvents[T]): void {
+    this.#changes.count++
+    this.#changes.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [id], ends: true }))
   }
 
   /** Emits an ephemeral event to a conversation. */

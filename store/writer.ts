@@ -218,6 +218,6 @@ async function decide (database: Database, sql: Sql, batch: Batch): Promise<Deci
       return ({ reject }: Waiting) => { reject(error) }
     }
   })
-  await flush(database, sql, changes)
+  await flush(database, sql, changes, moment.now)
   return { changes, outcomes }
 }

@@ -17,6 +17,7 @@ export const eventNames: readonly EventType[] = [
   'participantUpdated',
   'typing',
   'onlineStatus',
+  'conversationDeleted',
   'userUpdated',
   'connected',
   'reset',

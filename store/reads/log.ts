@@ -42,6 +42,14 @@ export async function findSeqsAt (
   return new Map(rows.map(row => [Number(row.num), Number(row.seq ?? 0)]))
 }
 
+const deletion = select(tables.deletions, 'd', ['conversationId', 'deletedAt'])
+
+/** Returns conversations that were deleted after a position. */
+export async function findDeletedSince ({ read }: Database, position: number): Promise<Array<{ conversationId: string, deletedAt: number }>> {
+  const rows = await read.query(`SELECT ${deletion.columns} FROM chat_deletions d WHERE d.position > ?`, position)
+  return rows.map(row => deletion.read(row))
+}
+
 /** Returns conversations with events after a position, and the number of their newest event. */
 export async function findChangedSince ({ read }: Database, position: number): Promise<Array<{ conversationId: string, eventSeq: number }>> {
   const rows = await read.query<{ id: string, event_seq: number }>('SELECT id, event_seq FROM chat_conversations WHERE position > ?', position)

@@ -19,6 +19,7 @@ class Scene {
     isBusy: () => this.held.length > 0,
     heldAt: () => Math.min(...this.held),
     foundJoin: (topic, userId, seq) => { this.found.push(`${userId} joins ${topic} by ${seq}`) },
+    foundEnd: ({ topics }) => { this.found.push(`${topics.join()} ends`) },
     foundEvents: (topic, seq) => { this.found.push(`${topic} is at ${seq}`) },
     diverged: newest => { this.diverged.push(newest) }
   })

@@ -10,3 +10,12 @@ ALTER TABLE "chat_events" ADD COLUMN     "after_seq" INTEGER;
 
 -- CreateIndex
 CREATE INDEX "chat_events_changes_idx" ON "chat_events"("conversation", "seq", "after_seq") WHERE (after_seq IS NOT NULL);
+
+-- CreateTable
+CREATE TABLE "chat_deletions" (
+    "position" BIGINT NOT NULL,
+    "conversation_id" TEXT NOT NULL,
+    "deleted_at" BIGINT NOT NULL,
+
+    CONSTRAINT "chat_deletions_pkey" PRIMARY KEY ("position")
+);

@@ -10,3 +10,10 @@ ALTER TABLE "chat_conversations" ADD COLUMN "first_seq" INTEGER NOT NULL DEFAULT
 
 -- CreateIndex
 CREATE INDEX "chat_events_changes_idx" ON "chat_events"("conversation", "seq", "after_seq") WHERE after_seq IS NOT NULL;
+
+-- CreateTable
+CREATE TABLE "chat_deletions" (
+    "position" BIGINT NOT NULL PRIMARY KEY,
+    "conversation_id" TEXT NOT NULL,
+    "deleted_at" BIGINT NOT NULL
+);
