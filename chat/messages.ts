@@ -29,8 +29,8 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
   const mentioned = new Set(content.mentions.map(mention => mention.userId))
   return {
     needs (keys) {
-      keys.sender(conversationId, userId)
       keys.beside(conversationId, userId, mentioned)
+      keys.lastSent(conversationId, userId)
       if (clientId !== null) keys.clientId(conversationId, userId, clientId)
       if (replyToId !== null) keys.replyTo(replyToId, conversationId, userId)
     },

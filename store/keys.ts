@@ -51,12 +51,12 @@ export class Keys {
     this.participants.push([conversationId, userId])
   }
 
-  /** As `participant`, with all other participants. */
-  sender (conversationId: string, userId: string): void {
-    this.participant(conversationId, userId)
+  /** When the user sent their last message, if the conversation has settings. The participant has to be named, too. */
+  lastSent (conversationId: string, userId: string): void {
     this.senders.push([conversationId, userId])
   }
 
+  /** As `participant`, with all other participants. */
   crowd (conversationId: string, userId: string): void {
     this.#named.add('crowd', conversationId)
     this.participant(conversationId, userId)

@@ -230,6 +230,42 @@ test('what was read for one is kept for the next, unless more has happened since
   t.strictSame(await resume(), [11, 12, 13, 14], 'as they are now')
 })
 
+test('a topic that ends: its streams end, and those of all topics are told and go on without it', async (t) => {
+  for (const how of ['here', 'found in the log'] as const) {
+    const end: Emission<Events> = { type: 'hint', data: { text: 'the end' }, topics: ['a'], ends: true }
+    class EndingLog extends MemoryLog<Events> {
+      ended: Array<Emission<Events>> = []
+      async endedSince () {
+        return this.ended
+      }
+    }
+    const log = new EndingLog()
+    for (const topic of ['a', 'b']) log.append(note(1, topic))
+    const hub = start(t)
+    await hub.useLog(log)
+    const [one, all] = [new MemorySink(), new MemorySink()]
+    const follows = ['a', 'b'].map(topic => ({ topic, head: 1, after: 1 }))
+    hub.start({ id: 'one', userId: 'u', sink: one, all: false, echo: true, expiresAt: null, follows: follows.slice(0, 1) })
+    hub.start({ id: 'all', userId: 'u', sink: all, all: true, echo: true, expiresAt: null, follows })
+    if (how === 'here') {
+      hub.emit(end)
+    } else {
+      // Another node ended the topic, and nothing was heard of it but that there is a newer transaction
+      log.ended = [end]
+      log.append(note(2, 'c'))
+      await hub.sweep()
+    }
+    await eventually(() => all.events.length === 1)
+    t.match(all.events, [{ type: 'hint', data: { text: 'the end' }, id: undefined }], how)
+    t.match(one.events, [{ type: 'disconnect', data: { reason: 'removed', retryAfterMs: null } }], how)
+    for (const topic of ['a', 'b']) hub.emit(log.append(note(9, topic)))
+    await eventually(() => all.events.length === 2)
+    t.strictSame([all.events.length, one.events.length, hub.topicCount], [2, 1, 1], how)
+    t.equal(all.events[1]!.type, 'note')
+    await hub.endAll()
+  }
+})
+
 test('a stream that resumes while its node is reading what it missed has not seen that', async (t) => {
   const hub = start(t)
   let release = (): void => {}
