@@ -7,7 +7,16 @@ import { findAllFollowables, findFollowables, type Followable, type Tagged } fro
 import { gather } from './gather.js'
 import { LogTags } from './log-tags.js'
 import { findConversation, findConversations, type ListPlace } from './reads/conversations.js'
-import { findChanges, findChangedSince, findDeletedSince, findEvents, findJoinedSince, findSeqsAt, type ChangeBounds, type LogPage } from './reads/log.js'
+import {
+  findChanges,
+  findChangedSince,
+  findDeletedSince,
+  findEvents,
+  findJoinedSince,
+  findSeqsAt,
+  type ChangeBounds,
+  type LogPage
+} from './reads/log.js'
 import { findMentions, type MentionPlace } from './reads/mentions.js'
 import { findMessage, findMessages, findMessagesAround, findPlace, type MessagePlace, type PageBounds } from './reads/messages.js'
 import { findDeadNodes, findLapsedOnline, findLapsedTyping, findStreamExpiry, findTypingOf, type DeadNode, type Typist } from './reads/presence.js'
