@@ -27,7 +27,7 @@ export interface ConversationChange {
 export function updateConversation (conversationId: string, userId: string, change: ConversationChange): Command<void> {
   return {
     needs (keys) {
-      keys.participant(conversationId, userId)
+      keys.settings(conversationId, userId)
     },
     apply (unit) {
       const caller = unit.participant(conversationId, userId)
@@ -58,9 +58,13 @@ function rowOf (
     avatar: avatar === undefined ? conversation.avatar : avatar,
     description: description === undefined ? conversation.description : description,
     metadata: metadata === undefined ? conversation.metadata : metadata,
-    settings: settings === undefined ? conversation.settings : writeSettings({ ...readSettings(conversation.settings), ...settings })
+    settings: settings === undefined ? conversation.settings : writeSettings({ ...readSettings(conversation.settings), ...named(settings) })
   }
 }
+
+/** In process, a field may be named and undefined: it stays, too. */
+const named = (settings: Partial<ConversationSettings>): Partial<ConversationSettings> =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 
 /** Settings in their column: what differs from the default. */
 function writeSettings (settings: ConversationSettings): string | null {

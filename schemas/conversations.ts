@@ -106,7 +106,7 @@ export const UpdateConversationBody = Type.Object({
     mentionAll: Type.Optional(ConversationSettings.properties.mentionAll),
     pinning: Type.Optional(ConversationSettings.properties.pinning),
     slowModeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
-    messageTtlSeconds: Type.Optional(Nullable(Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Only null so far' })))
+    messageTtlSeconds: Type.Optional(Nullable(Type.Integer({ description: 'Only null so far; else `FEATURE_OFF`' })))
   }))
 })
 export type UpdateConversationBody = Static<typeof UpdateConversationBody>

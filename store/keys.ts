@@ -26,6 +26,8 @@ export class Keys {
   readonly ownReactions: Array<[messageId: string, userId: string]> = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
   readonly senders: Array<[conversationId: string, userId: string]> = []
+  /** Conversations that may have other settings at the end of the transaction than at its beginning. */
+  readonly settled = new Set<string>()
   readonly lastOfOthers: Array<[conversationId: string, userId: string, seq: number]> = []
   readonly users = new Set<string>()
   readonly profiles = new Set<string>()
@@ -51,9 +53,15 @@ export class Keys {
     this.participants.push([conversationId, userId])
   }
 
-  /** When the user sent their last message, if the conversation has settings. The participant has to be named, too. */
+  /** When the user sent their last message, if the conversation has settings: slow mode is one. The participant has to be named, too. */
   lastSent (conversationId: string, userId: string): void {
     this.senders.push([conversationId, userId])
+  }
+
+  /** As `participant`, for a command that may change the settings. */
+  settings (conversationId: string, userId: string): void {
+    this.participant(conversationId, userId)
+    this.settled.add(conversationId)
   }
 
   /** As `participant`, with all other participants. */

@@ -99,7 +99,7 @@ class Loader {
     const crowds = [...keys.crowds, ...this.#placesOf(keys.crowdsOfMessages)].filter(key => this.#participates(key)).map(([id]) => id)
     if (crowds.length > 0) await this.#crowds([...new Set(crowds)])
     await this.#clientIds(keys.clientIds.filter(key => this.#participates(key)))
-    await this.#lastSent(keys.senders)
+    await this.#lastSent(keys)
     await this.#lastOfOthers(keys.lastOfOthers.filter(key => this.#participates(key)))
     if (keys.formerOf.size > 0) await this.#former(keys.formerOf)
     if (keys.shown.size + replied.length > 0) await this.#shown(keys.shown, replied.map(([, , messageId]) => messageId))
@@ -255,11 +255,11 @@ class Loader {
       JSON.stringify(wanted)))
   }
 
-  /** Only where a conversation has settings, since slow mode is one. */
-  async #lastSent (keys: Keys['senders']): Promise<void> {
-    const wanted = keys.flatMap(([id, userId]) => {
+  /** Only where a conversation has settings, or gets some in this transaction. */
+  async #lastSent ({ senders, settled }: Keys): Promise<void> {
+    const wanted = senders.filter(key => this.#participates(key)).flatMap(([id, userId]) => {
       const found = this.map.conversations.get(id)
-      return found === undefined || found.settings === null ? [] : [[found.num, userId]]
+      return found === undefined || (found.settings === null && !settled.has(id)) ? [] : [[found.num, userId]]
     })
     if (wanted.length === 0) return
     const rows = await this.#sql.query<{ conversation: number, user_id: string, sent_at: number | bigint | null }>(

@@ -139,7 +139,7 @@ export class Unit {
     return this.#map.ownReactions.get(keyOf(messageId, userId)) ?? new Map()
   }
 
-  /** When the user sent their last message, in epoch milliseconds. Known only where the conversation has settings. */
+  /** When the user sent their last message, in epoch milliseconds. Known only where the conversation has settings (see `Keys.lastSent`). */
   lastSentAt (conversationId: string, userId: string): number | undefined {
     this.#assertNamed('participant', conversationId, userId)
     const fresh = this.#changes.newMessages.findLast(({ conversation, senderId }) => conversation.id === conversationId && senderId === userId)
