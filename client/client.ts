@@ -1,4 +1,4 @@
-import type { ConversationListQuery, CreateConversationBody, ReadAnswer, Role } from '../schemas/conversations.js'
+import type { ChangesQuery, ConversationListQuery, CreateConversationBody, ReadAnswer, Role } from '../schemas/conversations.js'
 import type {
   HistoryQuery, MentionListQuery, ReactionAnswer, ReactionListQuery, ReactionPage, ReceiptAnswer, RepliesQuery, TypingBody
 } from '../schemas/messages.js'
@@ -9,7 +9,8 @@ import { createClientId } from './base/client-id.js'
 import { elapsedMs } from './base/clock.js'
 import { createLanes } from './base/lanes.js'
 import type {
-  Conversation, ConversationPage, CustomTypes, EditMessageBody, MentionPage, MessagePage, OwnMessage, ProfileBody, SendMessageBody, UserProfile
+  ChangesPage, Conversation, ConversationPage, CustomTypes, EditMessageBody, MentionPage, MessagePage, OwnMessage, ProfileBody, SendMessageBody,
+  UpdateConversationBody, UserProfile
 } from './custom.js'
 import type { SubscribeOptions, Subscription } from './options.js'
 import { createRequest, type Call, type CallOptions, type RequestOptions } from './base/request.js'
@@ -49,7 +50,8 @@ export interface ChatClient<T extends CustomTypes = CustomTypes> {
    * makes one.
    *
    * @throws ChatError `CLIENT_ID_REUSED` if the id was used for other content, `UNKNOWN_MESSAGE` or `MESSAGE_DELETED` if
-   * the message to reply to does not exist
+   * the message to reply to does not exist, `POSTING_RESTRICTED` if the group's settings do not let the caller post, `SLOW_MODE` if
+   * the caller has to wait longer than the client retries
    */
   sendMessage (message: SendMessageBody<T>, options?: CallOptions): Promise<OwnMessage<T>>
   /**
@@ -57,7 +59,10 @@ export interface ChatClient<T extends CustomTypes = CustomTypes> {
    * mentioned, but not where. @throws ChatError `FORBIDDEN`, `MESSAGE_DELETED`
    */
   editMessage (messageId: string, change: string | EditMessageBody<T>, options?: CallOptions): Promise<OwnMessage<T>>
-  /** Deletes the caller's own message. Resolves to what remains: the same `seq` without a text. @throws ChatError `FORBIDDEN` */
+  /**
+   * Deletes the caller's own message; in a group, the owner and admins also delete those of others. Resolves to what remains: the
+   * same `seq` without a text. @throws ChatError `FORBIDDEN`
+   */
   deleteMessage (messageId: string, options?: CallOptions): Promise<OwnMessage<T>>
   /** A message of the caller's conversations. @throws ChatError `NOT_FOUND` */
   getMessage (messageId: string, options?: CallOptions): Promise<OwnMessage<T>>
@@ -88,6 +93,17 @@ export interface ChatClient<T extends CustomTypes = CustomTypes> {
   listConversations (query?: ConversationListQuery, options?: CallOptions): Promise<ConversationPage<T>>
   /** A conversation of the caller's. @throws ChatError `NOT_FOUND`, also if the caller is not a participant */
   getConversation (conversationId: string, options?: CallOptions): Promise<Conversation<T>>
+  /**
+   * Changes how a conversation is shown and who may do what. What the body does not name stays, inside `settings` too. A group's
+   * owner and admins may; in a direct conversation both may, but only its metadata.
+   * @throws ChatError `FORBIDDEN`, `NOT_A_GROUP`, `METADATA_TOO_LARGE`
+   */
+  updateConversation (conversationId: string, body: UpdateConversationBody<T>, options?: CallOptions): Promise<Conversation<T>>
+  /**
+   * A page of what happened to the conversation itself, in ascending order: who joined, who changed the title and the like. Each
+   * says after which message it happened. Ignore a `type` that you do not know.
+   */
+  listChanges (conversationId: string, query?: ChangesQuery, options?: CallOptions): Promise<ChangesPage<T>>
   /** Marks everything up to `seq` as read by the caller. */
   markRead (conversationId: string, seq: number, options?: CallOptions): Promise<ReadAnswer>
   /** Adds participants to a group. Resolves to the group with all of them. */
@@ -172,6 +188,9 @@ export function createChatClient<T extends CustomTypes = CustomTypes> (options: 
     listConversations: ({ limit, cursor } = {}, call = {}) =>
       request({ ...call, method: 'GET', path: `/api/chat/conversations${queryOf({ limit, cursor })}` }),
     getConversation: (id, call) => request({ ...call, method: 'GET', path: conversation(id) }),
+    updateConversation: (id, body, call) => change(laneOf(id), { ...call, method: 'PATCH', path: conversation(id), body, idempotent: true }),
+    listChanges: (id, { from, to, limit, after } = {}, call = {}) =>
+      request({ ...call, method: 'GET', path: `${conversation(id)}/changes${queryOf({ from, to, limit, after })}` }),
     markRead: (id, seq, call) => inLane(laneOf(id), {
       signal: call?.signal,
       kind: 'read',

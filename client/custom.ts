@@ -33,6 +33,15 @@ export type Conversation<T extends CustomTypes = CustomTypes> = With<conversatio
 }>
 export type ConversationPage<T extends CustomTypes = CustomTypes> = With<conversations.ConversationPage, { conversations: Conversation<T>[] }>
 
+export type UpdateConversationBody<T extends CustomTypes = CustomTypes> = Setting<conversations.UpdateConversationBody, T, 'conversation'>
+
+type ChangeType = 'conversationCreated' | 'conversationUpdated' | 'participantJoined' | 'participantLeft' | 'participantUpdated'
+/** A change of a conversation: an event, and the `seq` of the newest message before it. */
+export type ConversationChange<T extends CustomTypes = CustomTypes> = {
+  [E in ChangeType]: { type: E, data: ChatEvents<T>[E], afterSeq: number }
+}[ChangeType]
+export type ChangesPage<T extends CustomTypes = CustomTypes> = With<conversations.ChangesPage, { changes: ConversationChange<T>[] }>
+
 /** A user with their metadata. */
 export type UserProfile<T extends CustomTypes = CustomTypes> = Carrying<users.UserProfile, T, 'user'>
 export type ProfileBody<T extends CustomTypes = CustomTypes> = Setting<users.ProfileBody, T, 'user'>
@@ -40,5 +49,6 @@ export type ProfileBody<T extends CustomTypes = CustomTypes> = Setting<users.Pro
 /** The data of each event, by the event's name. */
 export type ChatEvents<T extends CustomTypes = CustomTypes> = {
   [E in EventType]: E extends 'message' | 'messageUpdated' | 'messageDeleted' ? Carrying<Events[E], T, 'message'>
+    : E extends 'conversationUpdated' ? Carrying<Events[E], T, 'conversation'>
     : E extends 'userUpdated' ? Carrying<Events[E], T, 'user'> : Events[E]
 }

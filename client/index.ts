@@ -30,12 +30,12 @@ export type {
 
 export type { ErrorCode } from '../schemas/errors.js'
 export type {
-  ChatEvents, Conversation, ConversationPage, CustomTypes, EditMessageBody, MentionPage, Message, MessagePage, OwnMessage, ProfileBody,
-  SendMessageBody, UserProfile
+  ChangesPage, ChatEvents, Conversation, ConversationChange, ConversationPage, CustomTypes, EditMessageBody, MentionPage, Message, MessagePage,
+  OwnMessage, ProfileBody, SendMessageBody, UpdateConversationBody, UserProfile
 } from './custom.js'
 export type { DisconnectReason, EventType, ResetReason } from '../schemas/events.js'
 export type {
   Attachment, Mention, MentionInput, MessageStatus, Quote, ReactionAnswer, ReactionCount, ReactionPage
 } from '../schemas/messages.js'
-export type { ConversationType, CreateConversationBody, Participant, Role } from '../schemas/conversations.js'
+export type { ConversationSettings, ConversationType, CreateConversationBody, Participant, Role } from '../schemas/conversations.js'
 export type { Profile, Session, User } from '../schemas/users.js'

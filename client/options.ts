@@ -80,6 +80,8 @@ export interface StreamCallbacks<T extends CustomTypes = CustomTypes> extends Ev
   /** Somebody reacted to a message or took that back. `reactions` is the whole list as it is now. */
   onReaction? (event: ChatEvents<T>['reaction']): void
   onConversationCreated? (event: ChatEvents<T>['conversationCreated']): void
+  /** The conversation has another title, picture, description, metadata or other settings: all of them, and which have `changed`. */
+  onConversationUpdated? (event: ChatEvents<T>['conversationUpdated']): void
   onParticipantJoined? (event: ChatEvents<T>['participantJoined']): void
   onParticipantLeft? (event: ChatEvents<T>['participantLeft']): void
   onParticipantUpdated? (event: ChatEvents<T>['participantUpdated']): void

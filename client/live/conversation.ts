@@ -72,7 +72,7 @@ export interface LiveConversation<T extends CustomTypes = CustomTypes> extends S
    * refuses it. @throws ChatError
    */
   react (messageId: string, emoji: string, on: boolean): Promise<void>
-  /** Deletes the user's own message. @throws ChatError */
+  /** Deletes the user's own message or, as a group's owner or admin, somebody else's. @throws ChatError */
   remove (messageId: string): Promise<void>
   /** Fetches the page before the oldest loaded message. @throws ChatError */
   loadOlder (): Promise<void>

@@ -36,8 +36,8 @@ function change (conversation: Conversation, userId: string, change: (participan
 }
 
 /**
- * Applies an event to the participants of a conversation: who they are, who is online, and their watermarks. Returns the
- * same object if nothing changes. Applying an event again has no effect. `seqOf` finds the loaded messages.
+ * Applies an event to a conversation: how it is shown, its settings, its participants, who is online, and their watermarks. Returns
+ * the same object if nothing changes. Applying an event again has no effect. `seqOf` finds the loaded messages.
  */
 export function reduce (
   conversation: Conversation,
@@ -45,6 +45,10 @@ export function reduce (
   seqOf: (messageId: string) => number | undefined
 ): Conversation {
   switch (type) {
+    case 'conversationUpdated': {
+      const { title, avatar, description, metadata, settings } = data
+      return { ...conversation, title, avatar, description, metadata, settings }
+    }
     case 'statusUpdate': {
       const seq = seqOf(data.messageId)
       if (seq === undefined) return conversation

@@ -101,6 +101,7 @@ export function createPeople (): People {
         case 'messageUpdated':
         case 'messageDeleted': learn(data.sender); break
         case 'reaction':
+        case 'conversationUpdated':
         case 'userUpdated':
         case 'typing':
         case 'participantJoined':

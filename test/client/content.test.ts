@@ -123,6 +123,34 @@ t.test('profiles', async (t) => {
   await until(ben.chat, () => last(ben.chat)?.senderId === annId)
 })
 
+t.test('title, settings and moderators', async (t) => {
+  const { names: [annId, benId], ann, ben, clients } = await pair(t)
+  const { id } = await clients[0].createConversation({ type: 'group', title: 'Old', participantIds: [benId] })
+  const [owner, member] = [openConversation(ann.session, id), openConversation(ben.session, id)]
+  t.teardown(() => { owner.close(); member.close() })
+  await until(member, () => member.getSnapshot().status === 'ready')
+  const message = await sent(member, 'secret')
+  const answer = await clients[0].updateConversation(id, { title: 'New', metadata: { order: 7 }, settings: { slowModeSeconds: 3600 } })
+  t.match(answer, { title: 'New', metadata: { order: 7 }, settings: { posting: 'everyone', slowModeSeconds: 3600 } })
+  const isNew = () => member.getSnapshot().conversation?.title === 'New'
+  await until(member, isNew)
+  t.match(member.getSnapshot().conversation, { metadata: { order: 7 }, settings: answer.settings })
+  const listed = () => ben.list.getSnapshot().conversations.find((conversation) => conversation.id === id)
+  await until(ben.list, () => listed()?.title === 'New')
+  const key = member.send('too soon')
+  const own = () => member.getSnapshot().messages.find((message) => message.key === key)
+  await until(member, () => own()?.status === 'failed')
+  t.match(own()?.error, { code: 'SLOW_MODE', statusCode: 429 })
+  await t.rejects(clients[1].updateConversation(id, { title: 'x' }), { code: 'FORBIDDEN' })
+  await owner.remove(message.id)
+  await until(member, () => find(member, message.id)?.deletedAt !== null)
+  t.match(find(member, message.id), { text: '', deletedBy: annId, senderId: benId })
+  const { changes, hasMore } = await clients[1].listChanges(id)
+  t.strictSame(changes.map(({ type, afterSeq }) => [type, afterSeq]), [['conversationCreated', 0], ['conversationUpdated', 1]])
+  t.equal(hasMore, false)
+  t.match((await clients[1].listChanges(id, { after: 1, limit: 1 })).changes, [{ data: { title: 'New', changed: ['title', 'metadata', 'settings'] } }])
+})
+
 t.test('both write all kinds of things while the server is killed: live state ends as a fetch', async (t) => {
   const { ann, ben, clients, id } = await pair(t)
   const ids = await Promise.all(Array.from({ length: 6 }, async (_, i) => (await sent(ann.chat, `${i}`)).id))

@@ -31,11 +31,13 @@ test('metadata has the given types in calls, callbacks, live state and hooks', a
     yes<Same<NonNullable<ReturnType<typeof useSession<Custom>>['user']>['metadata'], Team | null>>(true)
     session.listen((...[type, data]) => {
       if (type === 'message') yes<Same<typeof data.metadata, Order | null>>(true)
+      if (type === 'conversationUpdated') yes<Same<typeof data.metadata, Shop | null>>(true)
       if (type === 'userUpdated') yes<Same<typeof data.metadata, Team | null>>(true)
     })
     client.subscribe({
       onMessage: ({ metadata }) => { yes<Same<typeof metadata, Order | null>>(true) },
       onMessageUpdated: ({ metadata }) => { yes<Same<typeof metadata, Order | null>>(true) },
+      onConversationUpdated: ({ metadata }) => { yes<Same<typeof metadata, Shop | null>>(true) },
       onUserUpdated: ({ metadata }) => { yes<Same<typeof metadata, Team | null>>(true) }
     })
     subscribeToSSE<Custom>({ token: '', onMessage: ({ metadata }) => { yes<Same<typeof metadata, Order | null>>(true) } })
@@ -51,6 +53,12 @@ test('metadata has the given types in calls, callbacks, live state and hooks', a
     void client.sendMessage({ conversationId: 'c', text: 'text', metadata: {} })
     void client.listMessages('c').then(({ messages: [message] }) => { yes<Same<NonNullable<typeof message>['metadata'], Order | null>>(true) })
     void client.listMentions().then(({ messages: [message] }) => { yes<Same<NonNullable<typeof message>['metadata'], Order | null>>(true) })
+    // @ts-expect-error: no shop
+    void client.updateConversation('c', { metadata: { shopId: '1' } })
+    void client.updateConversation('c', { metadata: { shopId: 1 } }).then(({ metadata }) => { yes<Same<typeof metadata, Shop | null>>(true) })
+    void client.listChanges('c').then(({ changes }) => {
+      for (const { type, data } of changes) if (type === 'conversationUpdated') yes<Same<typeof data.metadata, Shop | null>>(true)
+    })
     void client.getUser('bob').then(({ metadata }) => { yes<Same<typeof metadata, Team | null>>(true) })
   }
   const client = createChatClient<Custom>({ token: 't', baseUrl: 'http://127.0.0.1:1' })

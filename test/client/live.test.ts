@@ -6,7 +6,7 @@ import type { Conversation, ConversationPage } from '../../schemas/conversations
 import type { ChatEvents } from '../../schemas/events.js'
 import type { MessagePage, OwnMessage } from '../../schemas/messages.js'
 import { createFakeLocks, createFakeTab } from './fake-tabs.js'
-import { conversation, message, messageEvent, participant, profile, timestamp } from './made.js'
+import { conversation, conversationEvent, message, messageEvent, participant, profile, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
 import { frame, scriptedServer } from './scripted-server.js'
 import { createStubSession, deferred, settle } from './stub-session.js'
@@ -224,6 +224,35 @@ test('the newest name and picture of a user stand everywhere', async (t) => {
   t.not(live.getSnapshot().messages[0], before.messages[0])
   t.equal(live.getSnapshot().messages[0], live.getSnapshot().messages[0])
   t.equal(session.people.name(sender).displayName, 'Rob')
+})
+
+test('title, picture and settings follow their event, over a fetch too, and the list keeps its order', async (t) => {
+  const fetched = deferred<Conversation>()
+  let answer = async () => conversation()
+  const { emit, ready, live, find, ids } = setUp(t, {
+    getConversation: () => answer(),
+    listConversations: async () => ({ conversations: [listed('d', 2), listed('c', 1, { title: 'Old' })], nextCursor: null })
+  })
+  await ready()
+  const settings = { posting: 'admins', mentionAll: 'admins', pinning: 'everyone', slowModeSeconds: 5, messageTtlSeconds: null } as const
+  const shown = { title: 'New', avatar: 'https://example.com/', description: 'x', metadata: { a: 1 }, settings }
+  const told = conversationEvent({ ...shown, changed: ['title', 'settings'], displayName: 'Robert' })
+  emit('conversationUpdated', { ...told, conversationId: 'd', title: 'Other' })
+  emit('conversationUpdated', told)
+  t.match([live.getSnapshot().conversation, find('c')], [shown, shown])
+  t.equal(find('d')?.title, 'Other')
+  t.strictSame(ids(), ['d', 'c'])
+  t.equal(find('c')?.updatedAt, at(1))
+  t.equal(live.getSnapshot().conversation?.participants.find(({ userId }) => userId === 'bob')?.displayName, 'Robert', 'it brings a newer name')
+  emit('conversationUpdated', told)
+  t.match([live.getSnapshot().conversation, find('c')], [shown, shown], 'once more changes nothing')
+
+  answer = () => fetched.promise
+  const reload = live.reload()
+  emit('conversationUpdated', { ...told, title: 'Newest', eventSeq: 2 })
+  fetched.resolve(conversation({ ...shown, title: 'older than the event' }))
+  await reload
+  t.equal(live.getSnapshot().conversation?.title, 'Newest')
 })
 
 test('a message deleted while unread is not unread any more', async (t) => {

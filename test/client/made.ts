@@ -102,6 +102,11 @@ export const conversation = (data: Partial<Conversation> = {}): Conversation => 
   }
 }
 
+export const conversationEvent = (data: Partial<ChatEvents['conversationUpdated']> = {}): ChatEvents['conversationUpdated'] => {
+  const { id: conversationId, title, avatar, description, metadata, settings } = conversation()
+  return { conversationId, title, avatar, description, metadata, settings, changed: [], userId: 'bob', displayName: 'Bob', timestamp, eventSeq: 1, ...data }
+}
+
 export const connected = (data: Partial<ChatEvents['connected']> = {}): ChatEvents['connected'] => ({
   message: 'Connected',
   conversationId: 'c',

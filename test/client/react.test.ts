@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { useConversation, useConversationList, useSession } from '../../client/react.js'
 import type { ChatSession, LiveConversation } from '../../client/index.js'
 import type { ReactionAnswer } from '../../schemas/messages.js'
-import { conversation, message, messageEvent, timestamp } from './made.js'
+import { conversation, conversationEvent, message, messageEvent, timestamp } from './made.js'
 import { createStubSession, deferred, settle } from './stub-session.js'
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
@@ -50,6 +50,12 @@ test('components follow the live states, and share them', async (t) => {
     await settle()
   })
   t.match(renderer.toJSON(), [{ children: ['waiting', ' ', 'text 1,text 2'] }, { children: ['waiting', ' ', 'text 1,text 2'] }, {}])
+
+  await act(async () => {
+    stub.emit('conversationUpdated', conversationEvent({ title: 'Best friends', changed: ['title'], eventSeq: 3 }))
+    await settle()
+  })
+  t.match(renderer.toJSON(), [{}, {}, { children: ['Best friends'] }])
 
   await act(async () => {
     renderer.update(createElement(Chat, { session, id: 'd' }))

@@ -3,7 +3,7 @@ import type { StreamCallbacks } from '../../client/options.js'
 type Entry = [name: string, ...args: unknown[]]
 
 const names = [
-  'onMessage', 'onStatusUpdate', 'onTyping', 'onOnlineStatus', 'onMessageUpdated', 'onMessageDeleted', 'onConversationCreated',
+  'onMessage', 'onStatusUpdate', 'onTyping', 'onOnlineStatus', 'onMessageUpdated', 'onMessageDeleted', 'onConversationCreated', 'onConversationUpdated',
   'onParticipantJoined', 'onParticipantLeft', 'onParticipantUpdated', 'onReaction', 'onUserUpdated', 'onReset', 'onConnect', 'onDisconnect', 'onReconnecting',
   'onError', 'onEvent', 'onLastEventId'
 ] as const satisfies (keyof StreamCallbacks)[]

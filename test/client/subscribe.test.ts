@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { type ChatError, subscribeToSSE } from '../../client/index.js'
 import { createSequenceGuard } from '../../client/stream/sequence-guard.js'
 import type { ChatEvents } from '../../schemas/events.js'
-import { connected, messageEvent, participantEvent, reactionEvent, timestamp } from './made.js'
+import { connected, conversationEvent, messageEvent, participantEvent, reactionEvent, timestamp } from './made.js'
 import { createRecorder, quick } from './recorder.js'
 import { frame, scriptedServer } from './scripted-server.js'
 
@@ -19,6 +19,7 @@ test('every event goes to its callback, in the order of the stream', async (t) =
     typing: { userId: 'bob', displayName: 'Bob', isTyping: true, conversationId, timestamp },
     online: { userId: 'bob', isOnline: false, lastSeen: timestamp, timestamp },
     reaction: reactionEvent(2, 'bob', '👍', true, [{ emoji: '👍', count: 1 }], 9),
+    updated: conversationEvent({ title: 'New', changed: ['title'], eventSeq: 10 }),
     user: { userId: 'bob', displayName: 'Robert', avatar: null, metadata: { team: 'red' }, timestamp },
     reset: { conversationId, reason: 'pruned' } as const
   }
@@ -35,12 +36,13 @@ test('every event goes to its callback, in the order of the stream', async (t) =
     .event('participantLeft', participant(8), 'e8')
     .event('reaction', events.reaction, 'e9')
     .event('userUpdated', events.user)
-    .event('reset', events.reset, 'e10')
-    .raw(frame('fromTheFuture', { a: 1 }, 'e11')))
+    .event('conversationUpdated', events.updated, 'e10')
+    .event('reset', events.reset, 'e11')
+    .raw(frame('fromTheFuture', { a: 1 }, 'e12')))
   const recorder = createRecorder()
   const subscription = subscribeToSSE({ conversationId, token, baseUrl, ...recorder.callbacks })
   t.equal(subscription.state, 'connecting')
-  await recorder.until('onLastEventId', 12)
+  await recorder.until('onLastEventId', 13)
   t.equal(subscription.state, 'connected')
   subscription.unsubscribe()
 
@@ -58,15 +60,16 @@ test('every event goes to its callback, in the order of the stream', async (t) =
     ['onParticipantLeft', participant(8)],
     ['onReaction', events.reaction],
     ['onUserUpdated', events.user],
+    ['onConversationUpdated', events.updated],
     ['onReset', events.reset]
   ])
   t.strictSame(recorder.of('onEvent').map(([type, , id]) => [type, id]), [
     ['connected', 'start'], ['conversationCreated', 'e1'], ['message', 'e2'], ['statusUpdate', 'e3'], ['typing', null],
     ['messageUpdated', 'e4'], ['messageDeleted', 'e5'], ['onlineStatus', null], ['participantJoined', 'e6'],
     ['participantUpdated', 'e7'], ['participantLeft', 'e8'], ['reaction', 'e9'],
-    ['userUpdated', null], ['reset', 'e10'], ['fromTheFuture', 'e11']
+    ['userUpdated', null], ['conversationUpdated', 'e10'], ['reset', 'e11'], ['fromTheFuture', 'e12']
   ])
-  t.equal(subscription.lastEventId, 'e11')
+  t.equal(subscription.lastEventId, 'e12')
   t.equal(subscription.state, 'closed')
 
   const [exchange] = exchanges
