@@ -39,7 +39,7 @@ export interface ConvergenceReport {
   problems: string[]
 }
 
-const OPERATIONS = { send: 26, reply: 14, edit: 8, metadata: 6, remove: 6, react: 22, unreact: 10, mark: 8, join: 4, leave: 4, role: 2, profile: 3 }
+const OPERATIONS = { send: 26, reply: 14, edit: 8, metadata: 6, remove: 6, moderate: 4, settings: 8, react: 22, unreact: 10, mark: 8, join: 4, leave: 4, role: 2, profile: 3 }
 type Operation = keyof typeof OPERATIONS
 
 const USERS = Array.from({ length: 5 }, (_, index) => `user${index}`)
@@ -51,7 +51,7 @@ const KILL_EVERY = 60
 const SNAPSHOTS_MAX = 40
 const PATIENCE_MS = 20_000
 /** Success, and refusals that are right where two want the same. */
-const EXPECTED = new Set([200, 201, 204, 403, 404, 409, 422])
+const EXPECTED = new Set([200, 201, 204, 403, 404, 409, 422, 429])
 
 interface Room { id: string, fixed: boolean }
 interface Known { room: Room, id: string, senderId: string }
@@ -190,6 +190,9 @@ class Run {
   async #write (operation: Operation, userId: string, room: Room, target: Known | undefined): Promise<{ status: number } | undefined> {
     const rng = this.#rng
     if (operation === 'send') return await this.#send(userId, room, {})
+    // The owner, as long as they have not left.
+    const moderator = rng.chance(0.6) ? USERS[0]! : userId
+    if (operation === 'settings') return await this.#call(moderator, 'PATCH', `/api/chat/conversations/${room.id}`, this.#settings(room))
     if (operation === 'profile') return await this.#call(userId, 'PATCH', '/api/chat/me', { displayName: `Name ${rng.integer(1, 9)}`, metadata: { n: rng.integer(1, 9) } })
     const path = `/api/chat/conversations/${this.#rooms[2]!.id}/participants`
     if (operation === 'join') return await this.#call(this.#rng.pick(USERS), 'POST', path, { participantIds: [rng.pick(USERS)] })
@@ -200,6 +203,7 @@ class Run {
     if (operation === 'reply') return await this.#send(userId, target.room, { replyToId: target.id })
     if (operation === 'edit') return await this.#call(target.senderId, 'PATCH', message, this.#content())
     if (operation === 'metadata') return await this.#call(target.senderId, 'PATCH', message, { metadata: this.#metadata() })
+    if (operation === 'moderate') return await this.#call(moderator, 'DELETE', message)
     if (operation === 'remove') return await this.#call(target.senderId, 'DELETE', message)
     if (operation === 'mark') {
       if (rng.chance(0.3)) return await this.#call(userId, 'PUT', `/api/chat/conversations/${target.room.id}/read`, { seq: rng.integer(0, this.#known.length) })
@@ -228,6 +232,20 @@ class Run {
         ? { mentions: rng.chance(0.5) ? [ranged] : [{ userId: rng.pick(USERS) }, { userId: rng.pick(USERS) }].slice(rng.integer(0, 2)) }
         : {}),
       ...(rng.chance(0.15) ? { mentionsAll: rng.chance(0.6) } : {})
+    }
+  }
+
+  /** A direct conversation has metadata only. Slow for long, there would be little else to see; markers need fixed rooms unfrozen. */
+  #settings ({ fixed }: Room): object {
+    const rng = this.#rng
+    if (rng.chance(0.3)) return { metadata: this.#metadata() }
+    return {
+      ...(rng.chance(0.5) ? { title: rng.pick([null, `Title ${rng.integer(1, 9)}`]) } : {}),
+      ...(rng.chance(0.3) ? { avatar: rng.pick([null, 'https://example.com/a.png']) } : {}),
+      ...(rng.chance(0.3) ? { description: rng.pick([null, '', 'Two\nlines']) } : {}),
+      ...(rng.chance(0.5)
+        ? { settings: { posting: !fixed && rng.chance(0.1) ? 'nobody' : rng.pick(['everyone', 'everyone', 'admins']), slowModeSeconds: rng.pick([0, 0, 0, 1]), mentionAll: rng.pick(['everyone', 'admins']) } }
+        : {})
     }
   }
 

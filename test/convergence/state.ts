@@ -12,11 +12,18 @@ export interface State {
   me: string
   messages: Map<number, OwnMessage>
   members: Map<string, Member>
+  shown: Shown
 }
 
-export function stateOf (me: string, messages: OwnMessage[], { participants }: Conversation): State {
+/** How the conversation is shown, and its settings. */
+type Shown = Pick<Conversation, 'title' | 'avatar' | 'description' | 'metadata' | 'settings'>
+const shownOf = ({ title, avatar, description, metadata, settings }: Shown): Shown => ({ title, avatar, description, metadata, settings })
+
+export function stateOf (me: string, messages: OwnMessage[], conversation: Conversation): State {
+  const { participants } = conversation
   return {
     me,
+    shown: shownOf(conversation),
     messages: new Map(messages.map(message => [message.seq, message])),
     members: new Map(participants.map(({ userId, role, deliveredSeq, readSeq }) => [userId, { role, deliveredSeq, readSeq }]))
   }
@@ -26,9 +33,9 @@ export function stateOf (me: string, messages: OwnMessage[], { participants }: C
  * The state after these events: the plainest way that the documents allow, without a look at `eventSeq`. Events say how things are
  * now, so that it does not matter what the state has of them already.
  */
-export function fold ({ me, messages, members }: State, events: readonly StreamEvent[]): State {
+export function fold ({ me, messages, members, shown }: State, events: readonly StreamEvent[]): State {
   const copies = [...messages].map(([seq, message]) => [seq, structuredClone(message)] as const)
-  const state: State = { me, messages: new Map(copies), members: structuredClone(members) }
+  const state: State = { me, messages: new Map(copies), members: structuredClone(members), shown }
   for (const event of events) apply(state, event)
   return state
 }
@@ -36,6 +43,7 @@ export function fold ({ me, messages, members }: State, events: readonly StreamE
 function apply (state: State, { type, data }: StreamEvent): void {
   if (type === 'message' || type === 'messageUpdated' || type === 'messageDeleted') setMessage(state, data as unknown as ChatEvents['message'])
   else if (type === 'reaction') setReaction(state, data as unknown as ChatEvents['reaction'])
+  else if (type === 'conversationUpdated') state.shown = shownOf(data as unknown as ChatEvents['conversationUpdated'])
   else if (type === 'statusUpdate') mark(state, data as unknown as ChatEvents['statusUpdate'])
   else if (type.startsWith('participant')) setMember(state, type, data as unknown as ChatEvents['participantJoined'])
 }
@@ -100,7 +108,7 @@ function viewOf (state: State, withMarks: boolean, status: (message: OwnMessage)
   }))
   const people = [...members].sort(([a], [b]) => a < b ? -1 : 1).map(([userId, { role, deliveredSeq, readSeq }]) =>
     ({ userId, role, marks: withMarks ? [deliveredSeq, readSeq].map(mark => reached(state, userId, mark)) : undefined }))
-  return [...shown, ...people]
+  return [state.shown, ...shown, ...people]
 }
 
 /** Where a mark stands for all that matters: one's own messages are never unread. */

@@ -29,6 +29,8 @@ const calls: Record<string, (user: User, conversationId: string, messageId: stri
   react: async (user, _, messageId) => await user.call('PUT', `/api/chat/messages/${messageId}/reactions/${encodeURIComponent('👍')}`),
   unreact: async (user, _, messageId) => await user.call('DELETE', `/api/chat/messages/${messageId}/reactions/${encodeURIComponent('👍')}`),
   ticket: async (user, conversationId) => await user.call('POST', '/api/sse/tickets', { conversationId }),
+  settings: async (user, conversationId) => await user.call('PATCH', `/api/chat/conversations/${conversationId}`, { title: 'x', settings: { slowModeSeconds: 1 } }),
+  changes: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}/changes`),
   conversation: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}`),
   history: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}/messages`),
   stream: async (user, conversationId) => await user.call('GET', `/api/sse?conversationId=${conversationId}`)

@@ -178,6 +178,45 @@ test('who may, and in which order it is judged', async t => {
   t.equal((await change(adam, id, { title: 'by an admin' })).title, 'by an admin')
 })
 
+test('the table of permissions', async t => {
+  const { app, alice, adam, bob, carol, id } = await scene(t)
+  const react = async (who: User, message: Message): Promise<Answer> => await who.call('PUT', `${messagePath(message)}/reactions/%F0%9F%91%8D`)
+  const remove = async (who: User, message: Message): Promise<Answer> => await who.call('DELETE', messagePath(message))
+  /** The statuses of: send, typing, @all, edit own, react, settings, delete one's own, a member's, the owner's. */
+  const attempts = async (who: User, where: string, own: Message, members: Message, owners: Message): Promise<string> => {
+    const answers: Array<Pick<Answer, 'status'>> = []
+    for (const attempt of [
+      async () => await trySend(who, where), async () => await who.call('POST', '/api/chat/typing', { conversationId: where, isTyping: true }),
+      async () => await trySend(who, where, { mentionsAll: true }), async () => await who.call('PATCH', messagePath(own), { text: 'edited' }),
+      async () => await react(who, members), async () => await tryChange(who, where, { description: 'x' }),
+      async () => await remove(who, own), async () => await remove(who, members), async () => await remove(who, owners)
+    ]) answers.push(await attempt())
+    return answers.map(({ status }) => status).join(' ')
+  }
+  const table: Record<ConversationSettings['posting'], Array<[who: User, statuses: string]>> = {
+    everyone: [[alice, '201 200 201 200 200 200 200 200 200'], [adam, '201 200 201 200 200 200 200 200 403'], [bob, '201 200 403 200 200 403 200 403 403']],
+    admins: [[alice, '201 200 201 200 200 200 200 200 200'], [adam, '201 200 201 200 200 200 200 200 403'], [bob, '403 403 403 200 200 403 200 403 403']],
+    nobody: [[alice, '403 403 403 403 403 200 200 200 200'], [adam, '403 403 403 403 403 200 200 200 403'], [bob, '403 403 403 403 403 403 200 403 403']]
+  }
+  for (const [posting, rows] of Object.entries(table)) {
+    await set(alice, id, { posting: 'everyone', mentionAll: 'admins' })
+    const messages: Message[][] = []
+    for (const [who] of rows) messages.push([await who.send(id, 'own'), await carol.send(id, 'a member\'s'), await alice.send(id, 'the owner\'s')])
+    await set(alice, id, { posting })
+    for (const [index, [who, statuses]] of rows.entries()) {
+      const [own, members, owners] = messages[index] as [Message, Message, Message]
+      t.equal(await attempts(who, id, own, members, owners), statuses, `${posting}, ${who.id}`)
+    }
+  }
+  const direct = await alice.direct(bob)
+  const [own, theirs] = [await alice.send(direct, 'own'), await bob.send(direct, 'theirs')]
+  t.equal(await attempts(alice, direct, own, theirs, theirs), '201 200 201 200 200 409 200 403 403', 'direct')
+  t.equal((await tryChange(bob, direct, { metadata: {} })).status, 200)
+  const stranger = await user(app, 'mallory').arrive()
+  t.equal(await attempts(stranger, id, own, theirs, theirs), Array(9).fill(404).join(' '), 'a stranger')
+  for (const who of [alice, adam, bob, carol]) t.equal((await changes(who, id)).changes[0]!.type, 'conversationCreated', `${who.id} reads the changes`)
+})
+
 test('announcements: members read, react, edit and delete their own', async t => {
   const { app, alice, adam, bob, carol, id } = await scene(t, buildListening)
   const first = await bob.send(id, 'first', { clientId: 'c1' })

@@ -7,14 +7,14 @@ import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import { PrismaPg } from '@prisma/adapter-pg'
 import t, { type Test } from 'tap'
 import type { ChatAppOptions } from '../../app.js'
-import type { Conversation } from '../../schemas/conversations.js'
+import type { ChangesPage, Conversation } from '../../schemas/conversations.js'
 import type { MentionPage, MessagePage, OwnMessage as Message, ReactionAnswer, ReactionPage } from '../../schemas/messages.js'
 import { migrate } from '../../store/migrate.js'
 import { buildListening, user, users, type User } from '../helper.js'
 import { onPostgres, onSqlite, type Run } from '../log-end.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
-/** A database of the version before messages had more than text, and nodes of that version beside a new one. */
+/** A database of the version before messages had more than text and conversations settings, and nodes of that version beside a new one. */
 
 const MIGRATION = '_message_content'
 const AT = 1_790_000_000_000
@@ -99,6 +99,8 @@ async function goesOn (t: Test, options: Partial<ChatAppOptions>, run: Run): Pro
     t.match(await ann.conversation('group_old'), {
       title: 'Old', avatar: null, description: null, metadata: null, createdBy: 'ann', firstSeq: 1, unreadMentionCount: 0, unreadCount: 1, me: { archived: false, notify: 'all' }
     })
+    t.strictSame((await ann.conversation('group_old')).settings, { posting: 'everyone', mentionAll: 'everyone', pinning: 'admins', slowModeSeconds: 0, messageTtlSeconds: null })
+    t.strictSame(await ann.ok('GET', `${ROOM}/changes`), { changes: [], hasMore: false }, 'what that version logged does not say after which message it was')
     t.match(await ann.ok('GET', '/api/chat/me'), { userId: 'ann', isBot: false, metadata: null })
     t.strictSame(await ann.ok('GET', '/api/chat/mentions'), { messages: [], nextCursor: null })
     const { identity } = app.chatDatabase
@@ -125,6 +127,9 @@ async function goesOn (t: Test, options: Partial<ChatAppOptions>, run: Run): Pro
     t.match(await ann.ok('PATCH', '/api/chat/messages/m1', { metadata: { b: 2 } }), { metadata: { b: 2 }, replyCount: 1, editedAt: null })
     t.match(await bob.ok('DELETE', '/api/chat/messages/m4'), { text: '', deletedBy: 'bob' })
     t.equal((await ann.conversation('group_old')).unreadMentionCount, 1)
+    t.match(await ann.ok('PATCH', ROOM, { title: 'New', settings: { mentionAll: 'admins' } }), { title: 'New', settings: { posting: 'everyone', mentionAll: 'admins' } })
+    t.match(await bob.call('PATCH', ROOM, { title: 'x' }), { status: 403 })
+    t.match((await cid.ok<ChangesPage>('GET', `${ROOM}/changes`)).changes, [{ type: 'conversationUpdated', data: { title: 'New', changed: ['title', 'settings'] }, afterSeq: 5 }])
     t.match(await cid.ok('PATCH', '/api/chat/me', { metadata: { c: 3 } }), { metadata: { c: 3 } })
   })
 
@@ -154,6 +159,9 @@ async function goesOn (t: Test, options: Partial<ChatAppOptions>, run: Run): Pro
     t.equal((await ann.ok<MentionPage>('GET', '/api/chat/mentions')).messages.length, 1)
     t.strictSame((await ann.ok<ReactionPage>('GET', `/api/chat/messages/${told.id}/reactions`)).reactions, [])
     t.match(await ann.ok('DELETE', `/api/chat/messages/${told.id}/reactions/%F0%9F%91%8D`), { changed: false, reactions: [], myReactions: [] })
+    await run('UPDATE chat_participants SET role = \'admin\' WHERE user_id = \'cid\'', ...log(++eventSeq, 'participantUpdated', 'cid', null, 'admin'))
+    t.match(await stream.next('participantUpdated'), { data: { userId: 'cid', role: 'admin', byUserId: null } })
+    t.equal((await ann.ok<ChangesPage>('GET', `${ROOM}/changes`)).changes.length, 1, 'a change that it logged is left out')
     await run(`INSERT INTO chat_users (id, display_name, avatar, password_hash, profile_at, created_at, is_online, is_hidden, online_until, last_seen)
       VALUES ('dora', 'dora', NULL, NULL, 0, ${AT}, false, false, NULL, NULL)`)
     t.match(await user(app, 'dora').ok('GET', '/api/chat/me'), { userId: 'dora', isBot: false, metadata: null })

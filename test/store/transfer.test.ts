@@ -34,6 +34,8 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
   const rich = await ann.send(direct, 'Hello @bob', { metadata: { b: 1, a: [2] }, mentions: [{ userId: 'bob', start: 6, length: 4 }] })
   await bob.send(direct, 'Yes', { replyToId: rich.id, mentionsAll: true })
   await bob.ok('PUT', `/api/chat/messages/${rich.id}/reactions/${encodeURIComponent('👍')}`)
+  await ann.ok('PATCH', `/api/chat/conversations/${id}`,
+    { avatar: 'https://example.com/ü.png', description: 'Two\nlines 👍', metadata: { b: 1, a: [2] }, settings: { posting: 'admins', slowModeSeconds: 7 } })
   const gone = await bob.send(direct, 'gone')
   await bob.ok('DELETE', `/api/chat/messages/${gone.id}`)
   await before.inject({ method: 'POST', url: '/api/auth/register', payload: { userId: 'dora', password: 'correct horse' } })
@@ -50,6 +52,7 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
   const shown = async (who: User) => await Promise.all([
     who.ok('GET', '/api/chat/conversations'),
     who.ok('GET', `/api/chat/conversations/${id}`),
+    who.ok('GET', `/api/chat/conversations/${id}/changes`),
     who.ok('GET', `/api/chat/conversations/${id}/messages?after=300&limit=100`),
     who.ok('GET', `/api/chat/conversations/${direct}/messages`),
     who.ok('GET', '/api/chat/mentions'),
@@ -70,6 +73,8 @@ t.test('a chat on SQLite goes on on PostgreSQL, event ids included', { skip: awa
   t.teardown(async () => { await after.close() })
   const [ann2, bob2] = users(after, 'ann', 'bob') as [User, User]
   t.same(offline([await shown(ann2), await shown(bob2)]), expected)
+  t.match(await ann2.conversation(id), { description: 'Two\nlines 👍', settings: { posting: 'admins', slowModeSeconds: 7 } })
+  t.match(await bob2.call('POST', '/api/chat/messages', { conversationId: id, text: 'x' }), { status: 403, body: { code: 'POSTING_RESTRICTED' } })
   t.equal((await ann2.call('POST', '/api/chat/messages', { conversationId: id, text: 'n7 \n👍 \' $1', clientId: 'c7' })).status, 200)
   t.equal((await after.inject({ method: 'POST', url: '/api/auth/login', payload: { userId: 'dora', password: 'correct horse' } })).statusCode, 200)
   t.ok(await ann2.group([bob2]), 'a new conversation has a number of its own')
