@@ -50,5 +50,5 @@ export type ProfileBody<T extends CustomTypes = CustomTypes> = Setting<users.Pro
 export type ChatEvents<T extends CustomTypes = CustomTypes> = {
   [E in EventType]: E extends 'message' | 'messageUpdated' | 'messageDeleted' ? Carrying<Events[E], T, 'message'>
     : E extends 'conversationUpdated' ? Carrying<Events[E], T, 'conversation'>
-    : E extends 'userUpdated' ? Carrying<Events[E], T, 'user'> : Events[E]
+      : E extends 'userUpdated' ? Carrying<Events[E], T, 'user'> : Events[E]
 }

@@ -57,7 +57,7 @@ test('metadata has the given types in calls, callbacks, live state and hooks', a
     void client.updateConversation('c', { metadata: { shopId: '1' } })
     void client.updateConversation('c', { metadata: { shopId: 1 } }).then(({ metadata }) => { yes<Same<typeof metadata, Shop | null>>(true) })
     void client.listChanges('c').then(({ changes }) => {
-      for (const { type, data } of changes) if (type === 'conversationUpdated') yes<Same<typeof data.metadata, Shop | null>>(true)
+      for (const change of changes) if (change.type === 'conversationUpdated') yes<Same<typeof change.data.metadata, Shop | null>>(true)
     })
     void client.getUser('bob').then(({ metadata }) => { yes<Same<typeof metadata, Team | null>>(true) })
   }

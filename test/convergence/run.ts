@@ -39,7 +39,22 @@ export interface ConvergenceReport {
   problems: string[]
 }
 
-const OPERATIONS = { send: 26, reply: 14, edit: 8, metadata: 6, remove: 6, moderate: 4, settings: 8, react: 22, unreact: 10, mark: 8, join: 4, leave: 4, role: 2, profile: 3 }
+const OPERATIONS = {
+  send: 26,
+  reply: 14,
+  edit: 8,
+  metadata: 6,
+  remove: 6,
+  moderate: 4,
+  settings: 8,
+  react: 22,
+  unreact: 10,
+  mark: 8,
+  join: 4,
+  leave: 4,
+  role: 2,
+  profile: 3
+}
 type Operation = keyof typeof OPERATIONS
 
 const USERS = Array.from({ length: 5 }, (_, index) => `user${index}`)
@@ -244,7 +259,7 @@ class Run {
       ...(rng.chance(0.3) ? { avatar: rng.pick([null, 'https://example.com/a.png']) } : {}),
       ...(rng.chance(0.3) ? { description: rng.pick([null, '', 'Two\nlines']) } : {}),
       ...(rng.chance(0.5)
-        ? { settings: { posting: !fixed && rng.chance(0.1) ? 'nobody' : rng.pick(['everyone', 'everyone', 'admins']), slowModeSeconds: rng.pick([0, 0, 0, 1]), mentionAll: rng.pick(['everyone', 'admins']) } }
+        ? { settings: { posting: !fixed && rng.chance(0.1) ? 'nobody' : rng.chance(0.2) ? 'admins' : 'everyone', slowModeSeconds: rng.chance(0.1) ? 1 : 0, mentionAll: rng.pick(['everyone', 'admins']) } }
         : {})
     }
   }

@@ -54,6 +54,7 @@ const OPERATIONS = {
   kick: 5,
   leave: 4,
   promote: 3,
+  rename: 3,
   type: 4,
   hide: 2,
   openStream: 9,
@@ -226,6 +227,7 @@ class Run {
       case 'kick': return await this.#kick(conversation, userId)
       case 'leave': return await this.#leave(conversation, userId)
       case 'promote': return await this.#promote(conversation, userId)
+      case 'rename': return await this.#rename(conversation, userId)
     }
   }
 
@@ -286,6 +288,11 @@ class Run {
     if (answer?.status === 200) members.set(other, role)
   }
 
+  async #rename ({ id, type, members }: Conversation, userId: string): Promise<void> {
+    const status = type === 'direct' ? 409 : members.get(userId) === 'member' ? 403 : 200
+    await this.#expect(status, userId, 'PATCH', `/api/chat/conversations/${encodeURIComponent(id)}`, { title: `${userId} calls it ${++this.#count.texts}` })
+  }
+
   // ---- messages
 
   async #send (conversation: Conversation, userId: string): Promise<void> {
@@ -301,11 +308,13 @@ class Run {
     else await this.#expect(200, userId, 'PUT', `/api/chat/messages/${this.#rng.pick(others).id}/status`, { status: this.#rng.pick(['delivered', 'read']) })
   }
 
-  async #change ({ messages }: Conversation, userId: string, method: 'PATCH' | 'DELETE'): Promise<void> {
+  async #change ({ type, members, messages }: Conversation, userId: string, method: 'PATCH' | 'DELETE'): Promise<void> {
     if (messages.length === 0) return
     const message = this.#rng.pick(messages)
+    const role = members.get(userId)
+    const moderates = method === 'DELETE' && type === 'group' && (role === 'owner' || (role === 'admin' && members.get(message.senderId) !== 'owner'))
     const text = method === 'PATCH' ? `${userId} corrects ${++this.#count.texts}` : ''
-    const status = message.senderId !== userId ? 403 : method === 'PATCH' && message.text === '' ? 409 : 200
+    const status = message.senderId !== userId && !moderates ? 403 : method === 'PATCH' && message.text === '' ? 409 : 200
     const answer = await this.#expect(status, userId, method, `/api/chat/messages/${message.id}`, method === 'PATCH' ? { text } : undefined)
     if (answer?.status === 200) message.text = text
   }
