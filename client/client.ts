@@ -98,6 +98,8 @@ export interface ChatClient<T extends CustomTypes = CustomTypes> {
    * owner and admins may; in a direct conversation both may, but only its metadata.
    * @throws ChatError `FORBIDDEN`, `NOT_A_GROUP`, `METADATA_TOO_LARGE`
    */
+  /** Deletes a group with all that belongs to it. Only its owner may. */
+  deleteConversation (conversationId: string, options?: CallOptions): Promise<void>
   updateConversation (conversationId: string, body: UpdateConversationBody<T>, options?: CallOptions): Promise<Conversation<T>>
   /**
    * A page of what happened to the conversation itself, in ascending order: who joined, who changed the title and the like. Each
@@ -188,6 +190,7 @@ export function createChatClient<T extends CustomTypes = CustomTypes> (options: 
     listConversations: ({ limit, cursor } = {}, call = {}) =>
       request({ ...call, method: 'GET', path: `/api/chat/conversations${queryOf({ limit, cursor })}` }),
     getConversation: (id, call) => request({ ...call, method: 'GET', path: conversation(id) }),
+    deleteConversation: (id, call) => change(laneOf(id), { ...call, method: 'DELETE', path: conversation(id) }),
     updateConversation: (id, body, call) => change(laneOf(id), { ...call, method: 'PATCH', path: conversation(id), body, idempotent: true }),
     listChanges: (id, { from, to, limit, after } = {}, call = {}) =>
       request({ ...call, method: 'GET', path: `${conversation(id)}/changes${queryOf({ from, to, limit, after })}` }),

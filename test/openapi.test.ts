@@ -29,7 +29,7 @@ const routes = [
   'POST /api/chat/messages', 'PUT /api/chat/messages/{id}/status', 'PATCH /api/chat/messages/{id}', 'DELETE /api/chat/messages/{id}', 'POST /api/chat/typing',
   'PUT /api/chat/status/online', 'GET /api/sse', 'GET /api/chat/me', 'POST /api/chat/conversations', 'GET /api/chat/conversations',
   'GET /api/chat/conversations/{id}', 'POST /api/chat/conversations/{id}/participants', 'PUT /api/chat/conversations/{id}/participants/{userId}',
-  'DELETE /api/chat/conversations/{id}/participants/{userId}', 'GET /api/chat/conversations/{id}/messages', 'PUT /api/chat/conversations/{id}/read',
+  'DELETE /api/chat/conversations/{id}', 'DELETE /api/chat/conversations/{id}/participants/{userId}', 'GET /api/chat/conversations/{id}/messages', 'PUT /api/chat/conversations/{id}/read',
   'PATCH /api/chat/conversations/{id}', 'GET /api/chat/conversations/{id}/changes', 'GET /api/chat/messages/{id}', 'GET /api/chat/messages/{id}/replies',
   'GET /api/chat/messages/{id}/reactions', 'PUT /api/chat/messages/{id}/reactions/{emoji}', 'DELETE /api/chat/messages/{id}/reactions/{emoji}',
   'GET /api/chat/mentions', 'PATCH /api/chat/me', 'GET /api/chat/users/{id}',

@@ -301,7 +301,10 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         if (isMe(data.userId)) forget(id)
         else if (conversations.has(id)) noteActivity(id)
         break
-      default: needsNothing<'participantUpdated' | Fleeting>(type)
+      case 'conversationDeleted':
+        forget(id)
+        break
+      default: needsNothing<'participantUpdated' | 'conversationUpdated' | Fleeting>(type)
     }
   }
 
@@ -323,7 +326,9 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     switch (type) {
       case 'connected':
         typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
-        if (!data.resumed) anew = true
+        // A conversation that was deleted meanwhile is not told again, but its deletion is counted
+        if (!data.resumed || userVersion !== data.userVersion) anew = true
+        userVersion = data.userVersion
         void page.ask() // A resumed stream does not repeat who is online
         break
       case 'reset':

@@ -281,7 +281,11 @@ export function openConversation (session: ChatSession, conversationId: string):
         if (isMe(data.userId)) removed = true
         typists.stop(data.userId)
         break
-      default: needsNothing<'conversationCreated' | 'participantUpdated' | Fleeting>(type)
+      case 'conversationDeleted':
+        removed = true
+        typists.clear()
+        break
+      default: needsNothing<'conversationCreated' | 'conversationUpdated' | 'participantUpdated' | Fleeting>(type)
     }
   }
 

@@ -46,6 +46,7 @@ test('every call asks for what it says', async (t) => {
     [(c) => c.listConversations({ cursor: 'a=', limit: 1 }), 'GET', '/api/chat/conversations?limit=1&cursor=a%3D'],
     [(c) => c.getConversation('ü'), 'GET', '/api/chat/conversations/%C3%BC'],
     [(c) => c.updateConversation('ü', { title: null, settings: { slowModeSeconds: 5 } }), 'PATCH', '/api/chat/conversations/%C3%BC', { title: null, settings: { slowModeSeconds: 5 } }],
+    [(c) => c.deleteConversation('ü'), 'DELETE', '/api/chat/conversations/%C3%BC'],
     [(c) => c.listChanges('ü'), 'GET', '/api/chat/conversations/%C3%BC/changes'],
     [(c) => c.listChanges('c', { after: 9, limit: 1, to: 5, from: 0 }), 'GET', '/api/chat/conversations/c/changes?from=0&to=5&limit=1&after=9'],
     [(c) => c.markRead('c', 7), 'PUT', '/api/chat/conversations/c/read', { seq: 7 }],

@@ -16,6 +16,7 @@ const history: Required<HistoryQuery> = { ...bounds, around: 1 }
 const replies: Required<RepliesQuery> = bounds
 const reactions: Required<ReactionListQuery> = { ...page, emoji: '👍' }
 const mentions: Required<MentionListQuery> = page
+const changes: Required<ChangesQuery> = { from: 1, to: 2, after: 3, limit: 4 }
 const conversations: Required<ConversationListQuery> = page
 
 /** A call of each method, or several where they ask for different routes. One that is missing does not compile. */
@@ -36,6 +37,9 @@ const calls: Record<Exclude<keyof ChatClient, 'options' | 'subscribe'>, (client:
   createConversation: (client) => [client.createConversation({ type: 'direct', userId: 'u' })],
   listConversations: (client) => [client.listConversations(conversations)],
   getConversation: (client) => [client.getConversation('c')],
+  deleteConversation: (client) => [client.deleteConversation('c')],
+  updateConversation: (client) => [client.updateConversation('c', { title: 't' })],
+  listChanges: (client) => [client.listChanges('c', changes)],
   markRead: (client) => [client.markRead('c', 1)],
   addParticipants: (client) => [client.addParticipants('c', ['u'])],
   setRole: (client) => [client.setRole('c', 'u', 'admin')],

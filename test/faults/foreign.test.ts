@@ -30,6 +30,7 @@ const calls: Record<string, (user: User, conversationId: string, messageId: stri
   unreact: async (user, _, messageId) => await user.call('DELETE', `/api/chat/messages/${messageId}/reactions/${encodeURIComponent('👍')}`),
   ticket: async (user, conversationId) => await user.call('POST', '/api/sse/tickets', { conversationId }),
   settings: async (user, conversationId) => await user.call('PATCH', `/api/chat/conversations/${conversationId}`, { title: 'x', settings: { slowModeSeconds: 1 } }),
+  deletion: async (user, conversationId) => await user.call('DELETE', `/api/chat/conversations/${conversationId}`),
   changes: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}/changes`),
   conversation: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}`),
   history: async (user, conversationId) => await user.call('GET', `/api/chat/conversations/${conversationId}/messages`),

@@ -18,6 +18,7 @@ export const probes = (other: string): Probe[] => [
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/messages?after=0&limit=1` },
   { about: 'conversation', method: 'PATCH', path: id => `/api/chat/conversations/${segment(id)}`, body: () => ({ title: 'mine', settings: { posting: 'nobody' } }) },
   { about: 'conversation', method: 'PATCH', path: id => `/api/chat/conversations/${segment(id)}`, body: () => ({ settings: { messageTtlSeconds: 60 } }) },
+  { about: 'conversation', method: 'DELETE', path: id => `/api/chat/conversations/${segment(id)}` },
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/changes` },
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/changes?from=1&to=2&after=0&limit=1` },
   { about: 'conversation', method: 'PUT', path: id => `/api/chat/conversations/${segment(id)}/read`, body: () => ({ seq: 1 }) },
