@@ -66,6 +66,8 @@ export class Changes {
     let rows = this.rows.get(table)
     if (rows === undefined) this.rows.set(table, rows = { deleted: [], inserted: [] })
     return rows
+  }
+
   /** Drops what is logged and emitted of a conversation. */
   forget (conversation: ConversationRow): void {
     const isOf = ({ topics }: Emission<ChatEvents>): boolean => topics.length === 1 && topics[0] === conversation.id

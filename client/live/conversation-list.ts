@@ -67,6 +67,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   let error: Error | null = null
   let nextCursor: string | null = null
   let typingLapseMs = TYPING_LAPSE_MS
+  let userVersion = -1 // Number of changes of the user's private state that the list knows of
 
   const nobody: readonly Typist[] = []
   const store = createStore<ConversationListSnapshot>(() => {
@@ -301,9 +302,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         if (isMe(data.userId)) forget(id)
         else if (conversations.has(id)) noteActivity(id)
         break
-      case 'conversationDeleted':
-        forget(id)
-        break
+      case 'conversationDeleted': forget(id); userVersion++; break
       default: needsNothing<'participantUpdated' | 'conversationUpdated' | Fleeting>(type)
     }
   }

@@ -281,10 +281,7 @@ export function openConversation (session: ChatSession, conversationId: string):
         if (isMe(data.userId)) removed = true
         typists.stop(data.userId)
         break
-      case 'conversationDeleted':
-        removed = true
-        typists.clear()
-        break
+      case 'conversationDeleted': removed = true; typists.clear(); break
       default: needsNothing<'conversationCreated' | 'conversationUpdated' | 'participantUpdated' | Fleeting>(type)
     }
   }

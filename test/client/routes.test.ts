@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { createAccounts, createChatClient, type Accounts, type ChatClient } from '../../client/index.js'
-import type { ConversationListQuery } from '../../schemas/conversations.js'
+import type { ChangesQuery, ConversationListQuery } from '../../schemas/conversations.js'
 import type { HistoryQuery, MentionListQuery, ReactionListQuery, RepliesQuery } from '../../schemas/messages.js'
 import { readRoutes } from '../fuzz/routes.js'
 
