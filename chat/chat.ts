@@ -231,13 +231,18 @@ export class Chat {
     assertValid(ChangesQuery, query)
     const { from = 0, to = SEQ_MAX, after = 0, limit = 50 } = query
     const followable = await this.#access(userId, conversationId)
-    const { conversation, events, hasMore } = await this.#queries.changes(followable,
-      { from: Math.min(from, SEQ_MAX), to: Math.min(to, SEQ_MAX), after: Math.min(after, SEQ_MAX), limit })
-    const changes = events.flatMap(event => {
-      const { type, data } = replayEvent(event, { id: conversationId, ...conversation! }, '')
-      return data === null || event.afterSeq === null ? [] : [{ type, data: data as Record<string, unknown>, afterSeq: event.afterSeq }]
-    })
-    return { changes, hasMore }
+    const bounds = { from: Math.min(from, SEQ_MAX), to: Math.min(to, SEQ_MAX), after: Math.min(after, SEQ_MAX), limit }
+    for (;;) {
+      const { conversation, events, hasMore } = await this.#queries.changes(followable, bounds)
+      const changes = events.flatMap(event => {
+        const { type, data } = replayEvent(event, { id: conversationId, ...conversation! }, '')
+        return data === null || event.afterSeq === null ? [] : [{ type, data: data as Record<string, unknown>, afterSeq: event.afterSeq }]
+      })
+      // A page of types that only a newer version knows would have nothing to page on from.
+      const last = events.at(-1)
+      if (changes.length > 0 || !hasMore || last === undefined) return { changes, hasMore }
+      bounds.after = last.seq
+    }
   }
 
   async addParticipants (userId: string, conversationId: string, body: Static<typeof AddParticipantsBody>): Promise<Conversation> {

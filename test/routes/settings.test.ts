@@ -502,6 +502,15 @@ test('changes go with the log when it is pruned', async t => {
   t.equal((await bob.conversation(id)).title, 'Two')
 })
 
+test('changes that only a newer version knows are passed over', async t => {
+  const { app, alice, bob, id } = await scene(t)
+  for (const title of ['One', 'Two', 'Three']) await change(alice, id, { title })
+  await app.chatDatabase.transaction(async sql => { await sql.execute('UPDATE chat_events SET type = ? WHERE seq IN (2, 3, 4)', 'fromTheFuture') })
+  t.strictSame((await changes(bob, id)).changes.map(({ data }) => data.eventSeq), [1, 5])
+  const page = await changes(bob, id, '?after=1&limit=1')
+  t.strictSame([page.changes.map(({ data }) => data.eventSeq), page.hasMore], [[5], false], 'a page is not empty while there are more')
+})
+
 test('in process', async t => {
   const { app, alice, id } = await scene(t)
   await set(alice, id, { posting: 'admins', slowModeSeconds: 3 })
