@@ -206,17 +206,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   #end (emission: AnyEmission): void {
     const topic = this.#registry.topic(emission.topics[0]!)
     if (topic === undefined) return
-    for (const stream of topic.followers()) {
-      if (stream.all) {
-        stream.send(emission.type, emission.data)
-        this.#registry.leave(stream, topic)
-      } else {
-        this.end(stream, 'removed')
-      }
-    }
-    topic.stop()
+    this.#registry.dissolve(topic, emission, stream => { this.end(stream, 'removed') })
     this.#turn.rest(topic)
-    this.#registry.release(topic)
   }
 
   /** A durable event that cannot be written leaves no gap: the log may have it in another form; if not, streams go on to its id. */

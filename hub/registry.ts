@@ -1,3 +1,4 @@
+import type { AnyEmission } from './emission.js'
 import type { Relay } from './relay.js'
 import type { Stream } from './stream.js'
 import { Topic } from './topic.js'
@@ -92,6 +93,20 @@ export class Registry {
   leave (stream: Stream, topic: Topic): void {
     stream.rememberLeft(topic.name, topic.head)
     this.#unfollow(stream, topic)
+  }
+
+  /** Ends the following of a topic: streams of all topics are sent its last event, `end` is called for the others. */
+  dissolve (topic: Topic, { type, data }: AnyEmission, end: (stream: Stream) => void): void {
+    for (const stream of topic.followers()) {
+      if (stream.all) {
+        stream.send(type, data)
+        this.leave(stream, topic)
+      } else {
+        end(stream)
+      }
+    }
+    topic.stop()
+    this.release(topic)
   }
 
   /** Forgets a topic if nobody follows it. */

@@ -30,9 +30,7 @@ const routes = [
   'PUT /api/chat/status/online', 'GET /api/sse', 'GET /api/chat/me', 'POST /api/chat/conversations', 'GET /api/chat/conversations',
   'GET /api/chat/conversations/{id}', 'POST /api/chat/conversations/{id}/participants', 'PUT /api/chat/conversations/{id}/participants/{userId}',
   'DELETE /api/chat/conversations/{id}', 'DELETE /api/chat/conversations/{id}/participants/{userId}', 'GET /api/chat/conversations/{id}/messages', 'PUT /api/chat/conversations/{id}/read',
-  'PATCH /api/chat/conversations/{id}', 'GET /api/chat/conversations/{id}/changes', 'GET /api/chat/messages/{id}', 'GET /api/chat/messages/{id}/replies',
-  'GET /api/chat/messages/{id}/reactions', 'PUT /api/chat/messages/{id}/reactions/{emoji}', 'DELETE /api/chat/messages/{id}/reactions/{emoji}',
-  'GET /api/chat/mentions', 'PATCH /api/chat/me', 'GET /api/chat/users/{id}',
+  'PATCH /api/chat/conversations/{id}', 'GET /api/chat/conversations/{id}/changes',
   'GET /health/live', 'GET /health/ready', 'POST /api/auth/register', 'POST /api/auth/login', 'POST /api/sse/tickets', 'POST /api/sse/{streamId}/token'
 ]
 /** Operations that need no token. */
