@@ -75,7 +75,8 @@ async function bundleServer () {
     outdir: join(compiled, 'bundle'),
     bundle: true,
     splitting: true,
-    external: ['@node-rs/argon2', '@prisma/client', '@prisma/schema-engine-wasm', 'better-sqlite3', 'pg-native', 'pino'],
+    // As packages: they have binaries, files of their own, or (ioredis) exports that a bundle loses
+    external: ['@node-rs/argon2', '@prisma/client', '@prisma/schema-engine-wasm', 'better-sqlite3', 'ioredis', 'pg-native', 'pino'],
     platform: 'node',
     format: 'esm',
     target: 'node20',
