@@ -190,8 +190,12 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
     const [one, all] = [await bob.stream(t, { conversationId: id }), await bob.stream(t)]
     await alice.send(id, 'first')
     const [placeOne] = ids(await one.until(until('first')))
-    await alice.send(other, 'seen')
-    const placeAll = ids(await all.until(until('seen'))).at(-1)!
+    // An id that claims all that was shown: a busy node may first give one that claims less
+    let placeAll
+    do {
+      await alice.send(other, 'seen')
+      placeAll = ids(await all.until(until('seen'))).at(-1)!
+    } while (/-\d+\.\d+$/.test(placeAll))
     // As if a conversation was deleted.
     await run(`DELETE FROM chat_events WHERE conversation = (SELECT num FROM chat_conversations WHERE id = '${other}') AND type = 'message'`)
     await alice.send(id, 'second')
