@@ -21,15 +21,15 @@ export interface Follow {
 /** A stream, with all that it follows. */
 export interface StartOptions extends StreamOptions {
   /** In the order in which the stream catches up. Default: nothing. */
-  follows?: readonly Follow[]
+  follows?: readonly Follow[] | undefined
   /** From before `follows` were read. What has happened since is looked up, and a leave among it ends the following. Default: now. */
-  readAt?: ReadPoint
+  readAt?: ReadPoint | undefined
   /** Everything up to this position is covered by `follows`, on a stream of all topics. Default: that of `readAt`. */
-  baseline?: number
+  baseline?: number | undefined
   /** The newest transaction of which the client has been sent anything. */
   shown?: Transaction | undefined
   /** Cursors of a stream of all topics that has to catch up. */
-  resumed?: () => ResumedCursor
+  resumed?: (() => ResumedCursor) | undefined
   /** Writes what comes before all events. Not called where the stream ends at once. */
-  greet?: (stream: Stream) => void
+  greet?: ((stream: Stream) => void) | undefined
 }
