@@ -1,10 +1,8 @@
 import { test } from 'tap'
-import { mentionsOf, openConversation, openConversationList, type ChatClient } from '../../client/index.js'
+import { mentionsOf, type ChatClient } from '../../client/index.js'
 import type { OwnMessage } from '../../schemas/messages.js'
 import { conversation, message, messageEvent, participant, profile, timestamp } from './made.js'
-import { createStubSession, settle } from './stub-session.js'
-
-interface Teardown { teardown (callback: () => unknown): void }
+import { createStubSession, openBoth, settle, type Teardown } from './stub-session.js'
 
 const people = (...names: string[]) => names.map((displayName) => profile(displayName.toLowerCase(), { displayName }))
 const found = (text: string, ...names: string[]) => mentionsOf(text, people(...names)).map(({ userId, start, length }) => `${userId} ${text.slice(start, start + length)}`)
@@ -61,11 +59,7 @@ async function setUp (
     listMessages: async () => ({ messages, hasMore: (messages[0]?.seq ?? 1) > 1 }),
     ...answers
   })
-  const live = openConversation(stub.session, 'c')
-  const list = openConversationList(stub.session)
-  t.teardown(() => { live.close(); list.close() })
-  stub.connect()
-  await settle()
+  const { live, list } = await openBoth(t, stub)
   const shown = () => {
     const { conversations: [first], unreadMentionCount } = list.getSnapshot()
     return [live.getSnapshot().unreadMentionCount, first?.unreadMentionCount, unreadMentionCount]

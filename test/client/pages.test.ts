@@ -1,10 +1,8 @@
 import { test } from 'tap'
-import { openConversation, openConversationList, type ChatClient } from '../../client/index.js'
+import type { ChatClient } from '../../client/index.js'
 import type { HistoryQuery, MessagePage, OwnMessage } from '../../schemas/messages.js'
 import { conversation, message, messageEvent, participant, participantEvent, timestamp } from './made.js'
-import { createStubSession, deferred, settle } from './stub-session.js'
-
-interface Teardown { teardown (callback: () => unknown): void }
+import { createStubSession, deferred, openBoth, settle, type Teardown } from './stub-session.js'
 
 const LIMIT = 50
 
@@ -42,11 +40,7 @@ async function setUp (t: Teardown, count: number, answers: Partial<ChatClient> =
     },
     ...answers
   })
-  const live = openConversation(stub.session, 'c')
-  const list = openConversationList(stub.session)
-  t.teardown(() => { live.close(); list.close() })
-  stub.connect()
-  await settle()
+  const { live, list } = await openBoth(t, stub)
   return {
     ...stub,
     all,

@@ -1,10 +1,8 @@
 import { test } from 'tap'
-import { ChatError, openConversation, openConversationList } from '../../client/index.js'
+import { ChatError } from '../../client/index.js'
 import type { ReactionAnswer, ReactionCount } from '../../schemas/messages.js'
 import { conversation, message, messageEvent, reactionEvent, timestamp } from './made.js'
-import { createStubSession, deferred, settle } from './stub-session.js'
-
-interface Teardown { teardown (callback: () => unknown): void }
+import { createStubSession, deferred, openBoth, settle, type Teardown } from './stub-session.js'
 
 let eventSeq = 100
 const thumbs = (count: number): ReactionCount[] => count === 0 ? [] : [{ emoji: '👍', count }]
@@ -27,11 +25,7 @@ async function setUp (t: Teardown, known: ReactionCount[] = [], myReactions: str
       return call.promise
     }
   })
-  const live = openConversation(stub.session, 'c')
-  const list = openConversationList(stub.session)
-  t.teardown(() => { live.close(); list.close() })
-  stub.connect()
-  await settle()
+  const { live, list } = await openBoth(t, stub)
   const shown = () => {
     const [message] = live.getSnapshot().messages
     return [message?.reactions.map(({ emoji, count }) => `${emoji}${count}`).join(' '), message?.myReactions.join(' ')]

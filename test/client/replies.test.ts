@@ -1,11 +1,9 @@
 import { test } from 'tap'
-import { ChatError, openConversation, openConversationList, type ChatClient } from '../../client/index.js'
+import { ChatError, type ChatClient } from '../../client/index.js'
 import { quoteOf } from '../../client/live/fold.js'
 import type { OwnMessage } from '../../schemas/messages.js'
 import { conversation, message, messageEvent, participant, profile, quote, timestamp } from './made.js'
-import { createStubSession, deferred, settle } from './stub-session.js'
-
-interface Teardown { teardown (callback: () => unknown): void }
+import { createStubSession, deferred, openBoth, settle, type Teardown } from './stub-session.js'
 
 let eventSeq = 100
 const event = (seq: number, data: Partial<OwnMessage> = {}) => ({ ...messageEvent(seq, data), eventSeq: ++eventSeq })
@@ -19,11 +17,7 @@ async function setUp (t: Teardown, messages: OwnMessage[], answers: Partial<Chat
     listMessages: async () => ({ messages, hasMore: false }),
     ...answers
   })
-  const live = openConversation(stub.session, 'c')
-  const list = openConversationList(stub.session)
-  t.teardown(() => { live.close(); list.close() })
-  stub.connect()
-  await settle()
+  const { live, list } = await openBoth(t, stub)
   const at = (index: number) => live.getSnapshot().messages.at(index)
   return { ...stub, live, list, at }
 }

@@ -1,4 +1,4 @@
-import type { ChatClient } from '../../client/index.js'
+import { openConversation, openConversationList, type ChatClient } from '../../client/index.js'
 import type { StreamEvent, StreamState } from '../../client/options.js'
 import { createPeople } from '../../client/live/people.js'
 import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/live/session.js'
@@ -67,6 +67,18 @@ export function createStubSession (answers: Partial<ChatClient>) {
       emit('connected', connected({ conversationId: null, ...data }))
     }
   }
+}
+
+export interface Teardown { teardown (callback: () => unknown): void }
+
+/** The conversation `c` and the list, open and connected, as on a page that shows both. */
+export async function openBoth (t: Teardown, stub: ReturnType<typeof createStubSession>) {
+  const live = openConversation(stub.session, 'c')
+  const list = openConversationList(stub.session)
+  t.teardown(() => { live.close(); list.close() })
+  stub.connect()
+  await settle()
+  return { live, list }
 }
 
 const isCallOptions = (argument: unknown) => typeof argument === 'object' && argument !== null && 'signal' in argument
