@@ -1,0 +1,7 @@
+-- AlterTable
+ALTER TABLE "chat_messages" ADD COLUMN "append_count" INTEGER;
+ALTER TABLE "chat_messages" ADD COLUMN "appended_from" BIGINT;
+ALTER TABLE "chat_messages" ADD COLUMN "growing_until" BIGINT;
+
+-- CreateIndex
+CREATE INDEX "chat_messages_growing_idx" ON "chat_messages"("growing_until") WHERE growing_until > 0;
