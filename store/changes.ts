@@ -1,9 +1,14 @@
 import type { Emission } from '../hub/emission.js'
 import type { ChatEvents } from '../schemas/events.js'
+import type { ReceiptStatus } from '../schemas/messages.js'
 import type { Transaction } from './event-log.js'
+import type { Move } from './moves.js'
+import type { OwnStateRow, Pending } from './own-states.js'
 import type { Quota } from './quotas.js'
 import type { ConversationRow, EventRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
-import type { FieldOf, RowOf, Table, Written } from './table.js'
+import type { Table } from './table.js'
+
+export interface ChangedRows { deleted: object[], changed: Set<object>, inserted: object[] }
 
 /** What one transaction changes and emits, collected from its commands. */
 export class Changes {
@@ -20,8 +25,11 @@ export class Changes {
   readonly changedConversations = new Set<ConversationRow>()
   /** Conversations that are deleted with all that belongs to them, when everything else is written. */
   readonly deletedConversations = new Set<ConversationRow>()
-  /** Users whose private state changes by that. */
-  readonly changedStates = new Set<string>()
+  /** By user: how many changes of their private state there are. */
+  readonly stateChanges = new Map<string, number>()
+  readonly changedOwnStates = new Set<OwnStateRow>()
+  /** Unread counts that are looked up after everything is written. */
+  readonly uncounted: Pending[] = []
   /** Conversations whose counters are written, and the subset that moves to the top of the list. */
   readonly touched = new Set<ConversationRow>()
   readonly active = new Set<ConversationRow>()
@@ -37,34 +45,44 @@ export class Changes {
   readonly groupsMade = new Map<string, Quota>()
   readonly newMessages: MessageRow[] = []
   readonly changedMessages = new Set<MessageRow>()
-  /** Rows that the map does not hold, by table: those that are deleted, by the values of some fields, and then those that are inserted. */
-  readonly rows = new Map<Table<unknown>, { deleted: object[], inserted: object[] }>()
+  /** Rows of tables without code of their own. They are deleted first, by the values of some fields, and inserted last. */
+  readonly rows = new Map<Table<unknown>, ChangedRows>()
+  /** Watermarks that moved, by kind and participant: one move each, however often it was moved. */
+  readonly moves: Record<ReceiptStatus, Map<ParticipantRow, Move>> = { delivered: new Map(), read: new Map() }
+  /** Files that a message no longer has. Those that no other message has are given up. */
+  readonly releasedFiles = new Set<string>()
   readonly newStreams = new Set<StreamRow>()
   readonly changedStreams = new Set<StreamRow>()
   readonly closedStreams = new Set<string>()
   readonly events: Array<{ row: EventRow, emission: Emission<ChatEvents> }> = []
-  /** Emissions whose topics are the conversations of a user. They are looked up after everything is written. */
-  readonly toContacts: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] } }> = []
+  /** Emissions whose topics are the conversations of a user. These are looked up after everything is written, and whom the user blocks. */
+  readonly toContacts: Array<{ userId: string, emission: Emission<ChatEvents> & { topics: string[] }, isPresence: boolean }> = []
   /** Maximum size of those conversations. The same for all of `toContacts`. */
   contactsMax = 0
 
-  /** Inserts a row of a table that the map does not hold. Where there is one with this key, it stays. */
-  insertRow<T extends Table<unknown>> (table: T, row: Written<RowOf<T>>): void {
+  insertRow (table: Table<unknown>, row: object): void {
     this.#rowsOf(table).inserted.push(row)
   }
 
-  /** Deletes the rows that have these values, those that this transaction has inserted so far included. */
-  deleteRows<T extends Table<unknown>, Field extends FieldOf<T>> (table: T, values: Written<RowOf<T, Field>>): void {
+  changeRow (table: Table<unknown>, row: object): void {
+    const rows = this.#rowsOf(table)
+    if (!rows.inserted.includes(row)) rows.changed.add(row)
+  }
+
+  /** Also deletes those that this transaction has inserted so far. */
+  deleteRows (table: Table<unknown>, values: object): void {
     const rows = this.#rowsOf(table)
     const wanted = Object.entries(values)
-    rows.inserted = rows.inserted.filter(row => wanted.some(([field, value]) => (row as Record<string, unknown>)[field] !== value))
+    const isOther = (row: object): boolean => wanted.some(([field, value]) => (row as Record<string, unknown>)[field] !== value)
+    rows.inserted = rows.inserted.filter(isOther)
+    rows.changed = new Set([...rows.changed].filter(isOther))
     rows.deleted.push(values)
   }
 
-  #rowsOf (table: Table<unknown>): { deleted: object[], inserted: object[] } {
+  #rowsOf (table: Table<unknown>): ChangedRows {
     this.count++
     let rows = this.rows.get(table)
-    if (rows === undefined) this.rows.set(table, rows = { deleted: [], inserted: [] })
+    if (rows === undefined) this.rows.set(table, rows = { deleted: [], changed: new Set(), inserted: [] })
     return rows
   }
 
@@ -74,6 +92,12 @@ export class Changes {
     this.emissions.splice(0, Infinity, ...this.emissions.filter(emission => !isOf(emission)))
     this.events.splice(0, Infinity, ...this.events.filter(({ row }) => row.conversation !== conversation))
     this.touched.delete(conversation)
+  }
+
+  /** Counts a change of a user's private state. */
+  countStateChange (userId: string): void {
+    this.count++
+    this.stateChanges.set(userId, (this.stateChanges.get(userId) ?? 0) + 1)
   }
 
   countConversation (userId: string, more: number): void {

@@ -14,6 +14,8 @@ export interface Database {
   identity: string
   /** The identity together with the location of the tables. A copy of the tables elsewhere has another one. */
   installation: string
+  /** PostgreSQL: the schema that holds the tables. */
+  schema?: string
   /** The clock that all nodes on this database share. */
   clock: SharedClock
   /** Reads what is committed, with SQL. @throws UNAVAILABLE when the database is in trouble */

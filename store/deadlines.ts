@@ -1,4 +1,5 @@
 import type { Prisma } from './prisma.js'
+import type { Sql } from './sql.js'
 
 /** How far ahead a deadline can be at most, in milliseconds. */
 export interface DeadlineLimits {
@@ -6,6 +7,8 @@ export interface DeadlineLimits {
   online: number
   lease: number
   ticket: number
+  file: number
+  follower: number
 }
 
 /** Nodes know the shared clock to within less than this, in milliseconds. */
@@ -21,4 +24,12 @@ export async function clampDeadlines (prisma: Prisma, ticks: number, limits: Dea
   await prisma.user.updateMany({ where: { onlineUntil: tooFar(limits.online) }, data: { onlineUntil: ticks + limits.online } })
   await prisma.participant.updateMany({ where: { typingUntil: tooFar(limits.typing) }, data: { typingUntil: ticks + limits.typing } })
   await prisma.ticket.updateMany({ where: { expiresAt: tooFar(limits.ticket) }, data: { expiresAt: ticks + limits.ticket } })
+  await prisma.follower.updateMany({ where: { leaseUntil: tooFar(limits.follower) }, data: { leaseUntil: ticks + limits.follower } })
+  await prisma.storedFile.updateMany({ where: { expiresAt: tooFar(limits.file) }, data: { expiresAt: ticks + limits.file } })
+}
+
+/** The same for messages that grow. Only a statement by hand uses the partial index. */
+export async function clampGrowing (sql: Sql, ticks: number, limit: number): Promise<void> {
+  await sql.execute('UPDATE chat_messages SET growing_until = ? WHERE growing_until > 0 AND growing_until > ?',
+    ticks + limit, ticks + limit + CLOCK_ERROR_MS)
 }

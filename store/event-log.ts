@@ -2,7 +2,7 @@
 import type { ConversationRow, EventRow } from './rows.js'
 import { metaRow } from './meta.js'
 import type { Dialect, Sql } from './sql.js'
-import { keyed, perDialect } from './table.js'
+import { insert, keyed, perDialect, update, write } from './table.js'
 import * as tables from './tables.js'
 import { newTag } from './tag.js'
 
@@ -23,26 +23,28 @@ export interface Transaction { position: number, tag: string }
 
 const NEXT_POSITION = 'UPDATE chat_meta SET position = position + 1 WHERE id = 1 RETURNING position'
 
-const insertEvents = (dialect: Dialect, position: string, from = ''): string =>
-  `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, by_user_id, after_seq, created_at, tag)
-   SELECT k.conversation, k.seq, ${position}, k.type, k.user_id, k.message_seq, k.detail, k.by_user_id, k.after_seq, k.created_at, ?
-   FROM ${keyed(tables.events, dialect, ['conversation', 'seq', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'afterSeq', 'createdAt'])} k${from} WHERE true`
-
-const updateCounters = ({ table }: Dialect, position: string, from = ''): string =>
-  `UPDATE chat_conversations SET position = ${position}, activity = CASE WHEN k.active THEN ${position} ELSE chat_conversations.activity END,
-     updated_at = k.updated_at, logged_at = k.logged_at, message_seq = k.message_seq,
-     event_seq = k.event_seq, participant_count = k.participant_count
-   FROM ${table(COUNTERS)} k${from} WHERE chat_conversations.num = k.num`
-
+const EVENT = ['conversation', 'seq', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'afterSeq', 'createdAt'] as const
 const COUNTERS = {
   num: 'int', active: 'boolean', updated_at: 'bigint', logged_at: 'bigint', message_seq: 'int', event_seq: 'int', participant_count: 'int'
 } as const
 
+const insertEvents = (dialect: Dialect): string =>
+  `INSERT INTO chat_events (conversation, seq, position, type, user_id, message_seq, detail, by_user_id, after_seq, created_at, tag)
+   SELECT k.conversation, k.seq, next.position, k.type, k.user_id, k.message_seq, k.detail, k.by_user_id, k.after_seq, k.created_at, ?
+   FROM ${keyed(tables.events, dialect, EVENT)} k, next WHERE true`
+
+const updateCounters = ({ table }: Dialect): string =>
+  `UPDATE chat_conversations SET position = next.position, activity = CASE WHEN k.active THEN next.position ELSE chat_conversations.activity END,
+     updated_at = k.updated_at, logged_at = k.logged_at, message_seq = k.message_seq,
+     event_seq = k.event_seq, participant_count = k.participant_count
+   FROM ${table(COUNTERS)} k, next WHERE chat_conversations.num = k.num`
+
 const statements = perDialect(dialect => ({
-  inOne: `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect, 'next.position', ', next')})
-    ${updateCounters(dialect, 'next.position', ', next')} RETURNING next.position`,
-  insertEvents: insertEvents(dialect, '?'),
-  updateCounters: updateCounters(dialect, '?')
+  inOne: `WITH next AS (${NEXT_POSITION}), logged AS (${insertEvents(dialect)}) ${updateCounters(dialect)} RETURNING next.position`,
+  insertEvents: insert(tables.events, dialect, [...EVENT, 'position', 'tag']),
+  moveToTop: update(tables.conversations, dialect, ['num'], ['activity']),
+  updateCounters: update(tables.conversations, dialect, ['num'],
+    ['position', 'updatedAt', 'loggedAt', 'messageSeq', 'eventSeq', 'participantCount'])
 }))
 
 /**
@@ -53,18 +55,23 @@ const statements = perDialect(dialect => ({
  */
 export async function appendEvents (sql: Sql, dialect: Dialect, events: EventRow[], touched: Touched[]): Promise<Transaction> {
   const tag = newTag()
-  const eventRows = JSON.stringify(events.map(({ conversation, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt }) =>
-    [conversation.num, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt]))
-  const counterRows = JSON.stringify(touched.map(({ conversation: row, active }) =>
-    [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount]))
-  const statement = statements(dialect)
+  const { inOne, insertEvents, moveToTop, updateCounters } = statements(dialect)
   const takePosition = async (text: string, ...params: string[]): Promise<number> => {
     const [row] = await sql.query<{ position: bigint }>(text, ...params)
     return Number(metaRow(row).position)
   }
-  if (dialect.writesInWith) return { position: await takePosition(statement.inOne, tag, eventRows, counterRows), tag }
+  if (dialect.writesInWith) {
+    const eventRows = events.map(({ conversation, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt }) =>
+      [conversation.num, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt])
+    const counterRows = touched.map(({ conversation: row, active }) =>
+      [row.num, active, row.updatedAt, row.loggedAt, row.messageSeq, row.eventSeq, row.participantCount])
+    return { position: await takePosition(inOne, tag, JSON.stringify(eventRows), JSON.stringify(counterRows)), tag }
+  }
   const position = await takePosition(NEXT_POSITION)
-  await sql.execute(statement.insertEvents, position, tag, eventRows)
-  await sql.execute(statement.updateCounters, position, position, counterRows)
+  await write(sql, insertEvents, events.map(({ conversation, seq, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt }) =>
+    ({ conversation, seq, position, tag, type, userId, messageSeq, detail, byUserId, afterSeq, createdAt })))
+  await write(sql, updateCounters, touched.map(({ conversation: { num, updatedAt, loggedAt, messageSeq, eventSeq, participantCount } }) =>
+    ({ num, position, updatedAt, loggedAt, messageSeq, eventSeq, participantCount })))
+  await write(sql, moveToTop, touched.filter(({ active }) => active).map(({ conversation: { num } }) => ({ num, activity: position })))
   return { position, tag }
 }

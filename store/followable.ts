@@ -2,6 +2,7 @@
 import type { Transaction } from './event-log.js'
 import { metaRow } from './meta.js'
 import type { Dialect, Sql } from './sql.js'
+import { GROWING } from './reads/growing.js'
 import { select } from './table.js'
 import * as tables from './tables.js'
 import { tagOf } from './tag.js'
@@ -20,6 +21,8 @@ export interface Followable {
 /** A conversation with the transaction of its newest event (see tag.ts). Undefined if it was not asked for or is no longer in the log. */
 export interface Tagged extends Followable {
   newest: Transaction | undefined
+  /** Whether a message grows there. */
+  grows: boolean
 }
 
 /** A conversation that a participant resumes after an event. */
@@ -56,17 +59,18 @@ export async function findFollowables (
 export const FOLLOWABLES_PAGE = 2000
 
 /**
- * Position and tag of the newest event, `h` in the statement, with the row of `chat_meta`. Without that row nothing can be written,
- * and a stream would wait in vain.
+ * Position and tag of the newest event, `h` in the statement, whether a message grows, and the row of `chat_meta`. Without that row nothing
+ * can be written, and a stream would wait in vain.
  */
-const NEWEST = `${event.columns}, ${tagOf('h')} AS newest_tag, (SELECT m.id FROM chat_meta m WHERE m.id = 1) AS meta`
+const NEWEST = `${event.columns}, ${tagOf('h')} AS newest_tag, (SELECT m.id FROM chat_meta m WHERE m.id = 1) AS meta,
+  c.num IN ${GROWING} AS grows`
 
-interface WithNewest { newest_tag: string | null, meta: number | null }
+interface WithNewest { newest_tag: string | null, meta: number | null, grows: boolean | number }
 
 function tagged (row: WithNewest): Tagged {
   metaRow(row.meta)
   const { newest_tag: tag } = row
-  return { ...followable(row), newest: tag === null ? undefined : { position: event.read(row).position, tag } }
+  return { ...followable(row), newest: tag === null ? undefined : { position: event.read(row).position, tag }, grows: Boolean(row.grows) }
 }
 
 /** Returns the conversation of each triple, if the user participates in it, with the tag of the event with that `seq`. */

@@ -1,8 +1,10 @@
 import type { Resumable } from './followable.js'
 import type { Marks } from '../schemas/status.js'
+import type { OwnStateRow } from './own-states.js'
 import type { Quota } from './quotas.js'
+import { RowSets } from './row-sets.js'
 import type { Profile } from '../schemas/users.js'
-import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
+import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
 
 /** Joins several ids into one key. */
 export const keyOf = (...ids: ReadonlyArray<string | number>): string => JSON.stringify(ids)
@@ -16,6 +18,8 @@ export class IdentityMap {
   readonly lastOfOthers = new Map<string, MessageRow>()
   /** When a user sent their last message, by conversation and user (see `keyOf`), where that was asked for. */
   readonly lastSentAt = new Map<string, number>()
+  /** Direct conversations in which one blocks the other. */
+  readonly blocked = new Set<string>()
   readonly resumables = new Map<string, Resumable | undefined>()
   /** Marks of former participants, by the conversation's number. */
   former: ReadonlyMap<number, Marks[]> = new Map()
@@ -25,8 +29,9 @@ export class IdentityMap {
   readonly profiles = new Map<string, Profile>()
   /** Users who take part in conversations, by both (see `keyOf`), where only that was asked for. */
   readonly #present = new Set<string>()
-  /** A user's reactions to a message, by the message's id and the user (see `keyOf`), and then by emoji. */
-  readonly ownReactions = new Map<string, Map<string, ReactionRow>>()
+  readonly rows = new RowSets()
+  /** By conversation and user (see `keyOf`). */
+  readonly ownStates = new Map<string, OwnStateRow>()
   readonly #participants = new Map<string, Map<string, ParticipantRow>>()
   readonly #streams = new Map<string, Map<string, StreamRow>>()
   readonly #clientIds = new Map<string, MessageRow>()
@@ -37,6 +42,7 @@ export class IdentityMap {
   removeConversation ({ id }: ConversationRow): void {
     this.conversations.delete(id)
     this.#participants.delete(id)
+    for (const [key, { conversationId }] of this.ownStates) if (conversationId === id) this.ownStates.delete(key)
   }
 
   participant (conversationId: string, userId: string): ParticipantRow | undefined {
@@ -68,6 +74,7 @@ export class IdentityMap {
   removeParticipant ({ conversation: { id }, userId, senderSeq }: ParticipantRow): void {
     this.#participants.get(id)?.delete(userId)
     this.#present.delete(keyOf(id, userId))
+    this.ownStates.delete(keyOf(id, userId))
     this.placeSenderSeq(id, userId, senderSeq)
   }
 

@@ -1,4 +1,15 @@
 import { Named } from './named.js'
+import { nameOf, type TableApart, type Values, type ValuesWithin } from './row-sets.js'
+import type { Table, TableOfMessages } from './table.js'
+import * as tables from './tables.js'
+
+/** Rows of a table that have certain values: all, or those of a conversation or message, if the caller participates. */
+export interface WantedRows {
+  table: Table<unknown>
+  values: object
+  of?: { callerId: string, conversationId: string } | { callerId: string, messageId: string }
+  isLocked?: boolean
+}
 
 /**
  * What a transaction must load before its commands can decide.
@@ -18,12 +29,13 @@ export class Keys {
   readonly crowdsOfMessages: Array<[messageId: string, userId: string]> = []
   /** Other participants, where the caller takes part. */
   readonly others: Array<[conversationId: string, callerId: string, userId: string]> = []
+  readonly invitations: Array<[conversationId: string, callerId: string, userId: string]> = []
   readonly mentioned: Array<[conversationId: string, callerId: string, userId: string]> = []
   readonly profilesOfOthers: Array<[conversationId: string, callerId: string, userId: string]> = []
   /** Messages that the caller wants to reply to, in a conversation that the caller takes part in. */
   readonly replied: Array<[conversationId: string, callerId: string, messageId: string]> = []
   readonly shown = new Set<string>()
-  readonly ownReactions: Array<[messageId: string, userId: string]> = []
+  readonly rowSets: WantedRows[] = []
   readonly clientIds: Array<[conversationId: string, userId: string, clientId: string]> = []
   readonly senders: Array<[conversationId: string, userId: string]> = []
   /** Conversations that may have other settings at the end of the transaction than at its beginning. */
@@ -35,6 +47,11 @@ export class Keys {
   readonly formerOf = new Set<string>()
   readonly quotas = new Map<string, number>()
   readonly quotasOfOthers: Array<[conversationId: string, callerId: string, userId: string, most: number]> = []
+  /** Own states, with the lock of the user. */
+  readonly ownStates: Array<[conversationId: string, userId: string]> = []
+  /** Readers, whose own state is loaded if they have marked messages as unread. */
+  readonly readers: Array<[conversationId: string, userId: string]> = []
+  readonly readersOfMessages: Array<[messageId: string, userId: string]> = []
   readonly resumables: Array<[conversationId: string, userId: string, seq: number]> = []
 
   #named = new Named()
@@ -80,6 +97,13 @@ export class Keys {
     this.profilesOfOthers.push([conversationId, callerId, userId])
   }
 
+  /** As `other`, with the other user locked, and whether they block the caller. */
+  invited (conversationId: string, callerId: string, userId: string): void {
+    this.other(conversationId, callerId, userId)
+    this.#named.add('rows', ...nameOf(tables.blocks, { userId, blockedId: callerId }))
+    this.invitations.push([conversationId, callerId, userId])
+  }
+
   /** As `participant`, with who of these others takes part, and how they are shown. */
   beside (conversationId: string, callerId: string, userIds: Iterable<string>): void {
     this.participant(conversationId, callerId)
@@ -115,11 +139,30 @@ export class Keys {
     this.shown.add(messageId)
   }
 
-  /** As `message`, with the user's own reactions to it. */
-  messageWithOwnReactions (messageId: string, userId: string): void {
-    this.#named.add('ownReactions', messageId, userId)
-    this.message(messageId, userId)
-    this.ownReactions.push([messageId, userId])
+  /** The rows of a table that have these values. Not locked. */
+  rows<T extends Table<unknown>> (table: TableApart<T>, values: Values<T>): void {
+    this.#named.add('rows', ...nameOf(table, values))
+    this.rowSets.push({ table, values })
+  }
+
+  /** As `rows`, locked. */
+  lockedRows<T extends Table<unknown>> (table: TableApart<T>, values: Values<T>): void {
+    this.#named.add('rows', ...nameOf(table, values))
+    this.rowSets.push({ table, values, isLocked: true })
+  }
+
+  /** As `participant`, with the rows of a table that belong to the conversation and have these values. */
+  rowsOf<T extends Table<unknown>> (conversationId: string, callerId: string, table: T, values: ValuesWithin<T>): void {
+    this.#named.add('rows', conversationId, ...nameOf(table, values))
+    this.participant(conversationId, callerId)
+    this.rowSets.push({ table, values, of: { callerId, conversationId } })
+  }
+
+  /** As `message`, with the rows of a table that belong to the message and have these values. */
+  rowsOfMessage<T extends TableOfMessages> (messageId: string, callerId: string, table: T, values: ValuesWithin<T>): void {
+    this.#named.add('rows', messageId, ...nameOf(table, values))
+    this.message(messageId, callerId)
+    this.rowSets.push({ table, values, of: { callerId, messageId } })
   }
 
   /** The direct conversation of the caller and somebody else, locked, if there is one. */
@@ -174,6 +217,27 @@ export class Keys {
   quota (userId: string, most: number): void {
     this.#named.add('quota', userId)
     this.quotas.set(userId, most)
+  }
+
+  /** The user's own state of a conversation, with the user, locked. The conversation is not. */
+  ownState (conversationId: string, userId: string): void {
+    this.#named.add('ownState', conversationId, userId)
+    this.user(userId)
+    this.ownStates.push([conversationId, userId])
+  }
+
+  /** As `participant`, with the own state if the user has marked messages as unread: it costs nothing for the others. */
+  reader (conversationId: string, userId: string): void {
+    this.participant(conversationId, userId)
+    this.#named.add('ownState', conversationId, userId)
+    this.readers.push([conversationId, userId])
+  }
+
+  /** As `message` and `reader`. */
+  messageWithReader (messageId: string, userId: string): void {
+    this.message(messageId, userId)
+    this.#named.add('readerOfMessage', messageId, userId)
+    this.readersOfMessages.push([messageId, userId])
   }
 
   /** As `quota`, if the caller participates in the conversation. */

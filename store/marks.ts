@@ -1,7 +1,7 @@
 // SQL by hand: all participants of many messages in one statement, grouped by their marks.
 import type { Marks } from '../schemas/status.js'
 import type { Dialect, Sql } from './sql.js'
-import { insert, perDialect, type RowOf, type Written } from './table.js'
+import { insert, perDialect, write, type RowOf, type Written } from './table.js'
 import * as tables from './tables.js'
 
 /** A range of messages of a conversation, by `seq`. */
@@ -59,6 +59,5 @@ export const saysSomething = ({ joinedSeq, deliveredSeq }: Marks): boolean => de
 
 /** Keeps the marks of participants who left. */
 export async function insertFormer (sql: Sql, dialect: Dialect, rows: Array<Written<RowOf<typeof tables.formerParticipants>>>): Promise<void> {
-  const { sql: text, parameter } = insertStatement(dialect)
-  await sql.execute(text, parameter(rows))
+  await write(sql, insertStatement(dialect), rows)
 }

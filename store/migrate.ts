@@ -294,6 +294,22 @@ async function identityIfCurrent (database: SqlQueryable, shipped: string[], sch
   return row && String(row[0])
 }
 
+/** Names of the shipped migrations that a database lacks. Changes nothing. @throws {DatabaseError} as `migrate` does */
+export async function pendingMigrations (provider: Provider, adapterFactory: SqlDriverAdapterFactory, schema?: string): Promise<string[]> {
+  const shipped = await migrationNames(new URL(`../prisma/${provider}/migrations/`, import.meta.url))
+  let adapter: SqlDriverAdapter | undefined
+  try {
+    adapter = await adapterFactory.connect()
+    const history = await readHistory(adapter, schema)
+    checkHistory(history, shipped)
+    return shipped.filter(name => !history.applied.has(name))
+  } catch (error) {
+    throw error instanceof DatabaseError ? error : databaseError(provider, error)
+  } finally {
+    await adapter?.dispose().catch(() => { /* it is gone already */ })
+  }
+}
+
 async function migrationNames (directory: URL): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true })
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort()

@@ -1,5 +1,5 @@
 export type Kind = 'clientId' | 'conversation' | 'crowd' | 'crowdOfMessage' | 'former' | 'lastOfOthers' | 'message' | 'participant' | 'quota' |
-  'ownReactions' | 'resumable' | 'shown' | 'streams' | 'user'
+  'ownState' | 'readerOfMessage' | 'resumable' | 'rows' | 'shown' | 'streams' | 'user'
 
 /** What one command named in its `needs`. It may not ask the unit for anything else, even if other commands made it load that. */
 export class Named {
@@ -22,7 +22,10 @@ export class Named {
 
   /** Names the conversation of a named message. It is known once the message is loaded. */
   follow (messageId: string, conversationId: string): void {
-    for (const userId of this.#readers.get(messageId) ?? []) this.add('participant', conversationId, userId)
+    for (const userId of this.#readers.get(messageId) ?? []) {
+      this.add('participant', conversationId, userId)
+      if (this.has('readerOfMessage', messageId, userId)) this.add('ownState', conversationId, userId)
+    }
     if (this.has('crowdOfMessage', messageId)) this.add('crowd', conversationId)
   }
 }

@@ -90,6 +90,7 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     dialect: postgresDialect,
     identity,
     installation: `${identity}.${schema}`,
+    schema,
     clock: await openClock(read),
     read,
     prisma: readerOf(prisma),
@@ -187,7 +188,7 @@ class Statements {
 }
 
 /** The schema of the tables is the option, else `?schema=` in the URL, as in Prisma. The connection's search path has no other. */
-function placeOf ({ url, schema }: DatabaseOptions): { connection: pg.ClientConfig, schema: string } {
+export function placeOf ({ url, schema }: DatabaseOptions): { connection: pg.ClientConfig, schema: string } {
   // This is pg's own parser. It also reads sockets (`postgres://user@/db?host=/var/run/postgresql`).
   const { schema: named, ...parameters } = parse(url) as ReturnType<typeof parse> & { schema?: string }
   const place = schema ?? named ?? DEFAULT_SCHEMA

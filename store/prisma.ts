@@ -1,8 +1,8 @@
 import type { PrismaClient } from '../prisma/generated/sqlite/client.js'
 import type { TypeMap } from '../prisma/generated/sqlite/internal/prismaNamespace.js'
 
-/** Password hashes are read only if they are selected by name. */
-const omit = { user: { passwordHash: true } } as const
+/** Password hashes and secrets are read only if they are selected by name. */
+const omit = { user: { passwordHash: true }, meta: { fileKey: true }, webhook: { secret: true, previousSecret: true } } as const
 
 /** Options of both clients. */
 export const prismaOptions = { omit } as const

@@ -1,12 +1,13 @@
 import DataLoader from 'dataloader'
 import type { Conversation } from '../schemas/conversations.js'
 import type { OwnMessage } from '../schemas/messages.js'
-import type { UserProfile } from '../schemas/users.js'
+import type { OwnProfile, Profile, UserProfile } from '../schemas/users.js'
 import type { Database } from './database.js'
 import { findAllFollowables, findFollowables, type Followable, type Tagged } from './followable.js'
 import { gather } from './gather.js'
 import { LogTags } from './log-tags.js'
-import { findConversation, findConversations, type ListPlace } from './reads/conversations.js'
+import { findBlocked } from './reads/blocks.js'
+import { findConversation, findConversations, type ListFilter, type ListPlace } from './reads/conversations.js'
 import {
   findChanges,
   findChangedSince,
@@ -17,16 +18,30 @@ import {
   type ChangeBounds,
   type LogPage
 } from './reads/log.js'
+import {
+  findBlockersOf,
+  findContactsByName,
+  findUnlistedUsers,
+  findUsersById,
+  findUsersByTerm,
+  type Named,
+  type NamePlace
+} from './reads/directory.js'
+import { findGrowing, findSilent, type GrowingMessage } from './reads/growing.js'
 import { findMentions, type MentionPlace } from './reads/mentions.js'
 import { findMessage, findMessages, findMessagesAround, findPlace, type MessagePlace, type PageBounds } from './reads/messages.js'
+import { findOwnProfile } from './reads/own-profile.js'
 import { findDeadNodes, findLapsedOnline, findLapsedTyping, findStreamExpiry, findTypingOf, type DeadNode, type Typist } from './reads/presence.js'
 import { findReactions, type ReactionBounds } from './reads/reactions.js'
-import { findPasswordHash, findUser, shareConversation } from './reads/users.js'
+import { findReceptions, type Reception } from './reads/receipts.js'
+import { findPasswordHash, findProfiles, findUser, shareConversation } from './reads/users.js'
 
-export type { ListPlace } from './reads/conversations.js'
+export type { ListFilter, ListPlace } from './reads/conversations.js'
 export type { LoggedEvent } from './reads/log.js'
 export type { MentionPlace } from './reads/mentions.js'
 export type { MessagePlace } from './reads/messages.js'
+export type { Named, NamePlace } from './reads/directory.js'
+export type { Reception } from './reads/receipts.js'
 
 /** Maximum number of keys in one query. */
 const BATCH_MAX = 1000
@@ -71,8 +86,41 @@ export class Queries {
     }
   }
 
-  async user (userId: string): Promise<UserProfile | undefined> {
-    return await findUser(this.#database.read, userId)
+  /** A user as another one sees them, or, without that, as they see themselves. */
+  async user (userId: string, viewerId = userId): Promise<UserProfile | undefined> {
+    return await findUser(this.#database.read, userId, viewerId)
+  }
+
+  async blocked (userId: string): Promise<Profile[]> {
+    return await findBlocked(this.#database.read, userId)
+  }
+
+  async contactsByName (callerId: string, behind: NamePlace | undefined, limit: number): Promise<Named[]> {
+    return await findContactsByName(this.#database, callerId, behind, limit)
+  }
+
+  async usersByTerm (callerId: string, beginnings: readonly string[], behind: NamePlace | undefined, limit: number): Promise<Named[]> {
+    return await findUsersByTerm(this.#database, callerId, beginnings, behind, limit)
+  }
+
+  async usersById (after: string | undefined, limit: number): Promise<Named[]> {
+    return await findUsersById(this.#database.prisma, after, limit)
+  }
+
+  async blockersOf (blockedId: string, userIds: readonly string[]): Promise<Set<string>> {
+    return await findBlockersOf(this.#database, blockedId, userIds)
+  }
+
+  async unlistedUsers (limit: number): Promise<string[]> {
+    return await findUnlistedUsers(this.#database.prisma, limit)
+  }
+
+  async profiles (userIds: readonly string[]): Promise<Map<string, Profile>> {
+    return await findProfiles(this.#database, userIds)
+  }
+
+  async ownProfile (userId: string): Promise<OwnProfile | undefined> {
+    return await findOwnProfile(this.#database, userId)
   }
 
   async passwordHash (userId: string): Promise<string | null> {
@@ -109,6 +157,10 @@ export class Queries {
     return await findReactions(this.#database, of, page)
   }
 
+  async receptions (of: MessagePlace): Promise<Reception[]> {
+    return await findReceptions(this.#database, of)
+  }
+
   async mentions (userId: string, behind: MentionPlace | undefined, limit: number): ReturnType<typeof findMentions> {
     return await findMentions(this.#database, userId, behind, limit)
   }
@@ -118,9 +170,9 @@ export class Queries {
   }
 
   async conversations (
-    userId: string, below: ListPlace | undefined, limit: number
+    userId: string, filter: ListFilter, below: ListPlace | undefined, limit: number
   ): Promise<{ conversations: Conversation[], next: ListPlace | undefined }> {
-    return await findConversations(this.#database, userId, below, limit)
+    return await findConversations(this.#database, userId, filter, below, limit)
   }
 
   async seqsAt (places: ReadonlyArray<{ num: number, position: number }>): Promise<Map<number, number>> {
@@ -149,6 +201,14 @@ export class Queries {
 
   async streamExpiry (streamId: string): Promise<number | null | undefined> {
     return await findStreamExpiry(this.#database.prisma, streamId)
+  }
+
+  async growing (conversationId: string): Promise<GrowingMessage[]> {
+    return await findGrowing(this.#database.read, conversationId)
+  }
+
+  async silentMessages (now: number): Promise<Array<{ messageId: string, participantId: string }>> {
+    return await findSilent(this.#database.read, now)
   }
 
   async lapsedTyping (now: number): Promise<Typist[]> {

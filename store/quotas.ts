@@ -1,6 +1,6 @@
 // SQL by hand: part of the unit of work, with locks and counters that are incremented.
 import type { Dialect, Sql } from './sql.js'
-import { insert, perDialect, select, type RowOf } from './table.js'
+import { insert, perDialect, select, write, type RowOf } from './table.js'
 import * as tables from './tables.js'
 
 /** The counters of one user's quotas. */
@@ -36,11 +36,9 @@ const inOrder = <Value>(byUser: ReadonlyMap<string, Value>): Array<[string, Valu
 
 /** Adds to the numbers of conversations of users. */
 export async function addConversations (sql: Sql, dialect: Dialect, changes: ReadonlyMap<string, number>): Promise<void> {
-  const { sql: text, parameter } = statements(dialect).add
-  await sql.execute(text, parameter(inOrder(changes).map(([userId, conversations]) => ({ userId, conversations }))))
+  await write(sql, statements(dialect).add, inOrder(changes).map(([userId, conversations]) => ({ userId, conversations })))
 }
 
 export async function setGroupsMade (sql: Sql, dialect: Dialect, quotas: ReadonlyMap<string, Quota>): Promise<void> {
-  const { sql: text, parameter } = statements(dialect).setGroups
-  await sql.execute(text, parameter(inOrder(quotas).map(([userId, quota]) => ({ ...quota, userId, conversations: 0 }))))
+  await write(sql, statements(dialect).setGroups, inOrder(quotas).map(([userId, quota]) => ({ ...quota, userId, conversations: 0 })))
 }

@@ -1,5 +1,6 @@
 import { isoTime } from '../schemas/common.js'
 import { DEFAULT_SETTINGS, type ConversationSettings } from '../schemas/conversations.js'
+import type { Attachment } from '../schemas/files.js'
 import { QUOTE_MAX, type Mention, type Message, type MessageStatus, type Quote, type ReactionCount } from '../schemas/messages.js'
 import type { Profile } from '../schemas/users.js'
 import type { MessageRow } from './rows.js'
@@ -15,7 +16,7 @@ export interface Shown {
 
 const NOTHING_SHOWN: Shown = { replyTo: null, mentions: [] }
 
-type Rendered = Omit<MessageRow, 'conversation' | 'senderSeq' | 'firstTextHash' | 'contentHash'>
+type Rendered = Omit<MessageRow, 'conversation' | 'senderSeq' | 'firstTextHash' | 'contentHash' | 'appendedFrom' | 'appendCount'>
 
 /** The wire's message. What was said in a deleted one is not told, even where an older version has left it in the row. */
 export function renderMessage (row: Rendered, conversationId: string, sender: Profile, status: MessageStatus, shown = NOTHING_SHOWN): Message {
@@ -40,15 +41,19 @@ export function renderMessage (row: Rendered, conversationId: string, sender: Pr
     replyCount: row.replyCount,
     mentions: isDeleted ? [] : shown.mentions,
     mentionsAll: !isDeleted && row.mentionsAll === true,
-    attachments: [],
+    attachments: isDeleted ? [] : readAttachments(row.attachments),
     reactions: isDeleted ? [] : readReactions(row.reactions),
-    growing: false
+    growing: isGrowing(row)
   }
 }
 
+/** Whether the sender is still writing the message. */
+export const isGrowing = ({ growingUntil, deletedAt }: Pick<Rendered, 'growingUntil' | 'deletedAt'>): boolean =>
+  growingUntil !== null && growingUntil > 0 && deletedAt === null
+
 /** The message as another one quotes it. */
 export function renderQuote (
-  row: Pick<Rendered, 'id' | 'seq' | 'senderId' | 'text' | 'type' | 'replyCount' | 'deletedAt'>, sender: Profile
+  row: Pick<Rendered, 'id' | 'seq' | 'senderId' | 'text' | 'type' | 'replyCount' | 'deletedAt' | 'attachments'>, sender: Profile
 ): Quote {
   // A code point takes at most two units.
   const characters = row.text.length <= QUOTE_MAX ? undefined : Array.from(row.text.slice(0, 2 * QUOTE_MAX + 2))
@@ -61,7 +66,7 @@ export function renderQuote (
     text: truncated ? characters.slice(0, QUOTE_MAX).join('') : row.text,
     truncated,
     type: row.type,
-    attachmentCount: 0,
+    attachmentCount: row.deletedAt === null ? readAttachments(row.attachments).length : 0,
     replyCount: row.replyCount,
     deletedAt: isoTimeOrNull(row.deletedAt)
   }
@@ -81,6 +86,18 @@ export const writeMentions = (entries: readonly MentionEntry[]): string | null =
 export function readMentions (text: string | null): MentionEntry[] {
   const entries = text === null ? [] : JSON.parse(text) as Array<[string, number | null, number | null]>
   return entries.map(([userId, start, length]) => ({ userId, start, length }))
+}
+
+/** Files in their column: null where there are none. */
+export const writeAttachments = (attachments: readonly Attachment[]): string | null => attachments.length === 0
+  ? null
+  : JSON.stringify(attachments.map(({ fileId, name, type, size, width, height, thumbhash }) => [fileId, name, type, size, width, height, thumbhash]))
+
+export function readAttachments (text: string | null): Attachment[] {
+  if (text === null) return []
+  const entries = JSON.parse(text) as Array<[string, string, string, number, number | null, number | null, string | null]>
+  return entries.map(([fileId, name, type, size, width, height, thumbhash]) =>
+    ({ fileId, name, type, size, width, height, thumbhash, hasThumbnail: thumbhash !== null }))
 }
 
 /** The settings of a conversation from their column, which holds what differs from the default. */

@@ -5,6 +5,11 @@ export type Param = string | number | bigint | boolean | null
 export interface Sql {
   query<Row>(sql: string, ...params: Param[]): Promise<Row[]>
   execute(sql: string, ...params: Param[]): Promise<number>
+  /**
+   * Runs a statement once for each row, whose values are its parameters. Only where the database runs in this process: there are no
+   * round trips, and taking rows out of JSON costs twice as much. @returns the number of changed rows in all
+   */
+  executeEach?(sql: string, rows: Iterable<Param[]>): Promise<number>
 }
 
 export type ColumnType = 'int' | 'bigint' | 'text' | 'boolean'
@@ -43,6 +48,9 @@ export const postgresDialect: Dialect = {
   least: 'least',
   writesInWith: true
 }
+
+/** The same, for commands that are only tried: they lock nothing. */
+export const postgresWithoutLocks: Dialect = { ...postgresDialect, lock: '' }
 
 /** Replaces `?`, `?` … by `$1`, `$2` …, as PostgreSQL requires. */
 export function numbered (sql: string): string {

@@ -1,4 +1,4 @@
-import type { ColumnType, Dialect } from './sql.js'
+import type { ColumnType, Dialect, Param, Sql } from './sql.js'
 
 /**
  * Tables are described once. Row types, column lists, readers of rows, and statements that write many rows with one JSON
@@ -44,6 +44,8 @@ interface About<Field extends string> {
   readonly writes: ReadonlyArray<'insert' | 'update' | 'delete'>
   /** Whether `transfer.ts` copies the rows: not if they are of no use without the processes that wrote them. */
   readonly isCopied: boolean
+  /** The field with the `seq` of the message that a row belongs to. Rows go when the message is deleted. Default: they belong to none. */
+  readonly ofMessage?: Field
   /** Tables that foreign keys refer to. They are copied first. Default: none. */
   readonly references?: ReadonlyArray<Table<unknown>>
 }
@@ -53,6 +55,9 @@ export interface Table<Columns> extends About<string> {
   readonly columns: Columns
 }
 
+/** A table whose rows belong to messages. */
+export type TableOfMessages = Table<unknown> & { readonly ofMessage: string }
+
 type Columns = Readonly<Record<string, Column<never> | Column<unknown>>>
 type ValueOf<C> = C extends { read(value: unknown): infer Value } ? Value : never
 
@@ -61,9 +66,9 @@ export type FieldOf<T extends Table<unknown>> = keyof T['columns'] & string
 export type RowOf<T extends Table<unknown>, Field extends FieldOf<T> = FieldOf<T>> = { [F in Field]: ValueOf<T['columns'][F]> }
 
 /** Describes the table of a Prisma model. */
-export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<keyof C, keyof Model>, never>>(
-name: string, columns: C, about: About<keyof C & string>
-) => Table<C> {
+export function tableOf<Model> (): <C extends ColumnsOf<Model> & Record<Exclude<keyof C, keyof Model>, never>, A extends About<keyof C & string>>(
+name: string, columns: C, about: A
+) => Table<C> & Pick<A, 'ofMessage' & keyof A> {
   return (name, columns, about) => ({ name, columns, ...about })
 }
 
@@ -108,19 +113,36 @@ export function select<T extends Table<unknown>, Field extends FieldOf<T> = Fiel
 /** A row to be written. A field may contain the row with the number instead of the number, so that rows need not be copied. */
 export type Written<Row> = { readonly [Field in keyof Row]: Row[Field] extends number ? Row[Field] | { readonly num: number } : Row[Field] }
 
-/** A statement that writes many rows, and its parameter. */
+/** A statement for many rows, and its parameter. */
 export interface Bulk<Row> {
   readonly sql: string
   parameter(rows: Iterable<Written<Row>>): string
 }
 
+/** A bulk statement that only writes, and the statement that writes one of its rows. */
+export interface BulkWrite<Row> extends Bulk<Row> {
+  readonly one: string
+  values(row: Written<Row>): Param[]
+}
+
+/** @returns the number of rows that were written */
+export async function write<Row> (sql: Sql, { sql: many, parameter, one, values }: BulkWrite<Row>, rows: Iterable<Written<Row>>): Promise<number> {
+  return sql.executeEach === undefined ? await sql.execute(many, parameter(rows)) : await sql.executeEach(one, Array.from(rows, values))
+}
+
 const numberOf = (value: unknown): unknown => typeof value === 'object' && value !== null && 'num' in value ? value.num : value
 
-function bulk<Row> (fields: readonly string[], sql: string): Bulk<Row> {
+/** A statement with one JSON parameter, which has these fields of each row. */
+export function bulk<Row> (fields: readonly string[], sql: string): Bulk<Row> {
   return {
     sql,
     parameter: rows => JSON.stringify(Array.from(rows, row => fields.map(field => numberOf((row as Record<string, unknown>)[field]))))
   }
+}
+
+function bulkWrite<Row> (fields: readonly string[], sql: string, one: string): BulkWrite<Row> {
+  const values = (row: Written<Row>): Param[] => fields.map(field => numberOf((row as Record<string, unknown>)[field] ?? null) as Param)
+  return { ...bulk(fields, sql), one, values }
 }
 
 /** Creates statements once for each dialect. */
@@ -147,6 +169,22 @@ export function depthOf ({ references = [] }: Table<unknown>): number {
 export const fieldsOf = <T extends Table<unknown>>({ columns }: T): Array<FieldOf<T>> =>
   Object.keys(columns as Columns) as Array<FieldOf<T>>
 
+/** All fields of a table but these: a list that a new column is in by itself. */
+export function fieldsBut<T extends Table<unknown>, Field extends FieldOf<T>> (
+  table: T, fields: readonly Field[]
+): Array<Exclude<FieldOf<T>, Field>> {
+  return fieldsOf(table).filter((field): field is Exclude<FieldOf<T>, Field> => !fields.includes(field as Field))
+}
+
+/** The values of columns that an INSERT leaves out: null, 0, false or ''. A test compares them with the defaults of the databases. */
+export function blank<T extends Table<unknown>, Field extends FieldOf<T>> ({ columns }: T, fields: readonly Field[]): RowOf<T, Field> {
+  const blanks: Record<ColumnType, unknown> = { text: '', int: 0, bigint: 0, boolean: false }
+  return Object.fromEntries(fields.map(field => {
+    const { nullable, type } = (columns as Columns)[field]!
+    return [field, nullable ? null : blanks[type]]
+  })) as RowOf<T, Field>
+}
+
 /** The names and types of all columns of a table. */
 export function columnTypes ({ columns }: Table<unknown>): Record<string, ColumnType> {
   return Object.fromEntries(Object.entries(columns as Columns).map(([field, { type }]) => [columnOf(field), type]))
@@ -155,24 +193,31 @@ export function columnTypes ({ columns }: Table<unknown>): Record<string, Column
 /** Inserts rows. `then` is what follows, such as ON CONFLICT or RETURNING. */
 export function insert<T extends Table<unknown>, Field extends FieldOf<T>> (
   table: T, dialect: Dialect, fields: readonly Field[], then = ''
-): Bulk<RowOf<T, Field>> {
-  return bulk(fields, `INSERT INTO ${table.name} (${fields.map(columnOf).join(', ')})
-    SELECT * FROM ${keyed(table, dialect, fields)} k WHERE true ${then}`)
+): BulkWrite<RowOf<T, Field>> {
+  const into = `INSERT INTO ${table.name} (${fields.map(columnOf).join(', ')})`
+  return bulkWrite(fields, `${into} SELECT * FROM ${keyed(table, dialect, fields)} k WHERE true ${then}`,
+    `${into} VALUES (${fields.map(() => '?').join(', ')}) ${then}`)
 }
 
 /** Sets fields of the rows with these keys. */
 export function update<T extends Table<unknown>, Key extends FieldOf<T>, Field extends FieldOf<T>> (
   table: T, dialect: Dialect, keys: readonly Key[], fields: readonly Field[]
-): Bulk<RowOf<T, Key | Field>> {
+): BulkWrite<RowOf<T, Key | Field>> {
   const sets = fields.map(field => `${columnOf(field)} = k.${columnOf(field)}`)
   const same = keys.map(key => `${table.name}.${columnOf(key)} = k.${columnOf(key)}`)
-  return bulk([...keys, ...fields], `UPDATE ${table.name} SET ${sets.join(', ')}
-    FROM ${keyed(table, dialect, [...keys, ...fields])} k WHERE ${same.join(' AND ')}`)
+  return bulkWrite([...fields, ...keys], `UPDATE ${table.name} SET ${sets.join(', ')}
+    FROM ${keyed(table, dialect, [...fields, ...keys])} k WHERE ${same.join(' AND ')}`,
+  `UPDATE ${table.name} SET ${fields.map(isGiven).join(', ')} WHERE ${keys.map(isGiven).join(' AND ')}`)
 }
 
+const isGiven = (field: string): string => `${columnOf(field)} = ?`
+
 /** Deletes the rows with these keys. */
-export function remove<T extends Table<unknown>, Key extends FieldOf<T>> (table: T, dialect: Dialect, keys: readonly Key[]): Bulk<RowOf<T, Key>> {
+export function remove<T extends Table<unknown>, Key extends FieldOf<T>> (
+  table: T, dialect: Dialect, keys: readonly Key[]
+): BulkWrite<RowOf<T, Key>> {
   const columns = keys.map(columnOf)
-  return bulk(keys, `DELETE FROM ${table.name} WHERE (${columns.join(', ')}) IN
-    (SELECT ${columns.map(column => `k.${column}`).join(', ')} FROM ${keyed(table, dialect, keys)} k)`)
+  return bulkWrite(keys, `DELETE FROM ${table.name} WHERE (${columns.join(', ')}) IN
+    (SELECT ${columns.map(column => `k.${column}`).join(', ')} FROM ${keyed(table, dialect, keys)} k)`,
+  `DELETE FROM ${table.name} WHERE ${keys.map(isGiven).join(' AND ')}`)
 }

@@ -1,32 +1,44 @@
 // SQL by hand: locks, and one statement for all commands of a transaction.
-import type { Database } from './database.js'
 import { findResumables } from './followable.js'
 import { IdentityMap, keyOf } from './identity-map.js'
-import type { Keys } from './keys.js'
+import type { Keys, WantedRows } from './keys.js'
 import { findMarks, rangesOf } from './marks.js'
+import { findOwnStates } from './own-states.js'
 import { findQuotas } from './quotas.js'
 import { readMentions } from './rendering.js'
-import type { ConversationRow, MessageRow } from './rows.js'
+import { nameOf } from './row-sets.js'
+import { rowStatements } from './row-statements.js'
+import { fieldsOfConversations, fieldsOfParticipants, type ConversationRow, type MessageRow } from './rows.js'
+import { Conflict } from './unit-write.js'
 import type { Dialect, Sql } from './sql.js'
-import { keyed, select } from './table.js'
+import { columnOf, keyed, select, type Table } from './table.js'
 import * as tables from './tables.js'
 
-const conversation = select(tables.conversations, 'c', ['num', 'id', 'type', 'title', 'createdBy', 'createdAt', 'updatedAt', 'loggedAt',
-  'messageSeq', 'eventSeq', 'participantCount', 'avatar', 'description', 'metadata', 'settings'])
-const participant = select(tables.participants, 'p', ['role', 'joinedAt', 'joinedSeq', 'deliveredSeq', 'readSeq', 'typingUntil'])
+const conversation = select(tables.conversations, 'c', fieldsOfConversations)
+const participant = select(tables.participants, 'p', fieldsOfParticipants)
+const unreadMark = select(tables.participants, 'p', ['unreadFrom'])
 const profile = select(tables.users, 'u', ['displayName', 'avatar', 'isBot'])
 const profileWithId = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot'])
 const user = select(tables.users, 'u')
 const message = select(tables.messages, 'm')
-const reaction = select(tables.reactions, 'r')
 const stream = select(tables.streams, 's')
 
 /** A participant as selected. The alias `of` has the conversation and the user, who need not participate. */
-interface Placed { conversation: number, user_id: string, sender_seq: number | null }
+interface Placed { conversation: number, user_id: string, sender_seq: number | null, blocked?: boolean | number }
 
-const selectPlaced = (of: 'k' | 'p'): string => `SELECT ${of}.conversation, ${of}.user_id, ${participant.columns}, ${profile.columns},
+const selectPlaced = (of: 'k' | 'p'): string => `SELECT ${of}.conversation, ${of}.user_id, ${participant.columns}, ${unreadMark.columns}, ${profile.columns},
   (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = ${of}.conversation AND m.sender_id = ${of}.user_id
    ORDER BY m.seq DESC LIMIT 1) AS sender_seq`
+
+const blocks = (one: string, other: string): string =>
+  `(SELECT 1 FROM chat_blocks b WHERE b.user_id = ${one}.user_id AND b.blocked_id = ${other}.user_id LIMIT 1) IS NOT NULL`
+
+/**
+ * Whether, in the direct conversation of `k`, the user blocks the other one or is blocked. Scalar subqueries, since PostgreSQL hashes what an
+ * EXISTS may find: everybody who blocks the user.
+ */
+const isBlocked = `(SELECT 1 FROM chat_participants o WHERE o.conversation = k.conversation AND o.user_id <> k.user_id
+  AND (${blocks('k', 'o')} OR ${blocks('o', 'k')}) LIMIT 1) IS NOT NULL`
 
 /** The conversation, if the user of `k` participates in it. With a join, PostgreSQL would scan all participants of small groups. */
 const ownConversation = (num: string): string =>
@@ -36,15 +48,20 @@ const ownConversation = (num: string): string =>
  * Loads and locks what the commands named: conversations first, then users, each in the same order on all nodes. Streams
  * count if the lease of their node has not lapsed at `ticks` (see `SharedClock`).
  */
-export async function load ({ dialect }: Database, sql: Sql, keys: Keys, ticks: number): Promise<IdentityMap> {
+export async function load (dialect: Dialect, sql: Sql, keys: Keys, ticks: number): Promise<IdentityMap> {
   const loader = new Loader(sql, dialect)
   if (keys.participants.length + keys.messages.length + keys.directs.size > 0) await loader.conversations(keys)
   if (loader.map.conversations.size > 0) await loader.insideConversations(keys)
+  loader.markedUnread(keys)
   if (keys.users.size > 0) await loader.users([...keys.users], dialect.lock)
+  if (keys.directs.size > 0 && dialect.lock !== '') await loader.assertStillMissing(keys.directs)
+  // Not before the user is locked: another transaction may have changed it meanwhile.
+  if (keys.ownStates.length > 0) await loader.ownStates(keys.ownStates)
   if (keys.quotas.size > 0) loader.map.quotas = await findQuotas(sql, dialect, keys.quotas)
   const profiles = [...keys.profiles].filter(id => !keys.users.has(id))
   if (profiles.length > 0) await loader.users(profiles, '')
   if (keys.streams.size > 0) await loader.streams([...keys.streams], ticks)
+  if (keys.rowSets.length > 0) await loader.rowSets(keys.rowSets)
   if (keys.resumables.length > 0) await loader.resumables(keys.resumables)
   return loader.map
 }
@@ -54,6 +71,8 @@ class Loader {
   readonly #sql: Sql
   readonly #dialect: Dialect
   readonly #byNum = new Map<number, ConversationRow>()
+  /** Participants who have marked messages as unread, by conversation and user (see `keyOf`). */
+  readonly #markedUnread = new Set<string>()
 
   constructor (sql: Sql, dialect: Dialect) {
     this.#sql = sql
@@ -82,6 +101,18 @@ class Loader {
     }
   }
 
+  /**
+   * A direct conversation that was not there may have been created since, by a transaction that this one waited for at the lock of a user:
+   * then it is not locked here. @throws {Conflict}
+   */
+  async assertStillMissing (directs: ReadonlySet<string>): Promise<void> {
+    const missing = [...directs].filter(id => !this.map.conversations.has(id))
+    if (missing.length === 0) return
+    const rows = await this.#sql.query(
+      `SELECT c.num FROM ${this.#dialect.table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, JSON.stringify(missing.map(id => [id])))
+    if (rows.length > 0) throw new Conflict('conversation')
+  }
+
   async insideConversations (keys: Keys): Promise<void> {
     if (keys.messages.length > 0) await this.#messages(keys.messages)
     await this.#participants([...keys.participants, ...this.#placesOf(keys.messages)])
@@ -89,6 +120,12 @@ class Loader {
     const others = keys.others.filter(key => this.#participates(key))
     if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
     for (const key of keys.profilesOfOthers) if (this.#participates(key)) keys.profiles.add(key[2])
+    for (const key of keys.invitations) {
+      if (!this.#participates(key)) continue
+      const [, callerId, userId] = key
+      keys.users.add(userId)
+      keys.rowSets.push({ table: tables.blocks, values: { userId, blockedId: callerId } })
+    }
     const mentioned = keys.mentioned.filter(key => this.#participates(key))
     if (mentioned.length > 0) await this.#present(mentioned)
     const replied = keys.replied.filter(key => this.#participates(key))
@@ -103,7 +140,6 @@ class Loader {
     await this.#lastOfOthers(keys.lastOfOthers.filter(key => this.#participates(key)))
     if (keys.formerOf.size > 0) await this.#former(keys.formerOf)
     if (keys.shown.size + replied.length > 0) await this.#shown(keys.shown, replied.map(([, , messageId]) => messageId))
-    if (keys.ownReactions.length > 0) await this.#ownReactions(keys.ownReactions)
   }
 
   #participates ([conversationId, userId]: readonly [conversationId: string, userId: string, ...unknown[]]): boolean {
@@ -121,11 +157,13 @@ class Loader {
   async #participants (pairs: Keys['participants']): Promise<void> {
     const keys = pairs.flatMap(([id, userId]) => {
       const found = this.map.conversations.get(id)
-      return found === undefined ? [] : [[found.num, userId]]
+      return found === undefined ? [] : [[found.num, userId, found.type === 'direct']]
     })
     if (keys.length === 0) return
+    const table = this.#dialect.table({ conversation: 'int', user_id: 'text', is_direct: 'boolean' })
     this.#placeParticipants(await this.#sql.query(
-      `${selectPlaced('k')} FROM (SELECT DISTINCT conversation, user_id FROM ${keyed(tables.participants, this.#dialect, ['conversation', 'userId'])} k) k
+      `${selectPlaced('k')}, CASE WHEN k.is_direct THEN ${isBlocked} ELSE false END AS blocked
+       FROM (SELECT DISTINCT conversation, user_id, is_direct FROM ${table} k) k
        LEFT JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id
        LEFT JOIN chat_users u ON u.id = p.user_id`, JSON.stringify(keys)))
   }
@@ -143,6 +181,7 @@ class Loader {
     for (const row of rows) {
       const conversation = this.#byNum.get(Number(row.conversation))
       const userId = row.user_id
+      if (conversation !== undefined && Boolean(row.blocked)) this.map.blocked.add(conversation.id)
       if (conversation === undefined || this.map.participant(conversation.id, userId) !== undefined) continue
       const senderSeq = Number(row.sender_seq ?? 0)
       const found = participant.readOptional(row)
@@ -150,6 +189,7 @@ class Loader {
         this.map.placeSenderSeq(conversation.id, userId, senderSeq)
       } else {
         this.map.placeParticipant({ conversation, userId, ...found, ...profile.read(row), senderSeq })
+        if (unreadMark.read(row).unreadFrom !== null) this.#markedUnread.add(keyOf(conversation.id, userId))
       }
     }
   }
@@ -161,14 +201,16 @@ class Loader {
   }
 
   async #present (keys: Keys['mentioned']): Promise<void> {
-    const wanted = keys.flatMap(([conversationId, , userId]) => {
+    // Messages that are sent together mention the same people.
+    const wanted = new Map<string, [num: number, userId: string]>()
+    for (const [conversationId, , userId] of keys) {
       const found = this.map.conversations.get(conversationId)
-      return found === undefined ? [] : [[found.num, userId]]
-    })
+      if (found !== undefined) wanted.set(`${found.num} ${userId}`, [found.num, userId])
+    }
     const rows = await this.#sql.query<{ conversation: number }>(
       `SELECT k.conversation, ${profileWithId.columns} FROM ${keyed(tables.participants, this.#dialect, ['conversation', 'userId'])} k
        JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id JOIN chat_users u ON u.id = p.user_id`,
-      JSON.stringify(wanted))
+      JSON.stringify([...wanted.values()]))
     for (const row of rows) {
       const { id: userId, ...shown } = profileWithId.read(row)
       const conversation = this.#byNum.get(Number(row.conversation))
@@ -218,28 +260,6 @@ class Loader {
     for (const row of rows) {
       const { id, ...rest } = profileWithId.read(row)
       this.map.profiles.set(id, { userId: id, ...rest })
-    }
-  }
-
-  async #ownReactions (keys: Keys['ownReactions']): Promise<void> {
-    const messages = new Map<string, MessageRow>()
-    const wanted = keys.flatMap(([messageId, userId]) => {
-      const found = this.map.messages.get(messageId)
-      if (found === undefined) return []
-      this.map.ownReactions.set(keyOf(messageId, userId), new Map())
-      messages.set(keyOf(found.conversation.num, found.seq), found)
-      return [[found.conversation.num, found.seq, userId]]
-    })
-    if (wanted.length === 0) return
-    const rows = await this.#sql.query(
-      `SELECT ${reaction.columns} FROM (SELECT DISTINCT conversation, message_seq, user_id
-         FROM ${keyed(tables.reactions, this.#dialect, ['conversation', 'messageSeq', 'userId'])} k) k
-       JOIN chat_reactions r ON r.conversation = k.conversation AND r.message_seq = k.message_seq AND r.user_id = k.user_id`,
-      JSON.stringify(wanted))
-    for (const row of rows) {
-      const found = reaction.read(row)
-      const of = messages.get(keyOf(found.conversation, found.messageSeq))
-      if (of !== undefined) this.map.ownReactions.get(keyOf(of.id, found.userId))?.set(found.emoji, { ...found, conversation: of.conversation })
     }
   }
 
@@ -299,6 +319,19 @@ class Loader {
     }
   }
 
+  /** Names the own states of readers who have marked messages as unread, with the users. */
+  markedUnread (keys: Keys): void {
+    for (const [conversationId, userId] of [...keys.readers, ...this.#placesOf(keys.readersOfMessages)]) {
+      if (!this.#markedUnread.has(keyOf(conversationId, userId))) continue
+      keys.users.add(userId)
+      keys.ownStates.push([conversationId, userId])
+    }
+  }
+
+  async ownStates (keys: Keys['ownStates']): Promise<void> {
+    for (const row of await findOwnStates(this.#sql, this.#dialect, keys)) this.map.ownStates.set(keyOf(row.conversationId, row.userId), row)
+  }
+
   async #former (messageIds: Iterable<string>): Promise<void> {
     const places = [...messageIds].flatMap(id => {
       const found = this.map.messages.get(id)
@@ -323,6 +356,38 @@ class Loader {
        WHERE n.expires_at > ? AND s.user_id IN (SELECT k.id FROM ${keyed(tables.users, this.#dialect, ['id'])} k)`,
       ticks, JSON.stringify(userIds.map(id => [id])))
     for (const row of rows) this.map.placeStream(stream.read(row))
+  }
+
+  /** Rows of tables without code of their own: one statement for all that are found by the same fields. */
+  async rowSets (wanted: readonly WantedRows[]): Promise<void> {
+    const byFields = new Map<string, { table: Table<unknown>, isLocked: boolean, all: Array<Record<string, unknown>> }>()
+    // Those that are locked come first, so that none is loaded without its lock.
+    for (const set of wanted.toSorted((a, b) => Number(b.isLocked ?? false) - Number(a.isLocked ?? false))) {
+      const values = this.#valuesOf(set)
+      if (values === undefined || !this.map.rows.open(set.table, values)) continue
+      const isLocked = set.isLocked === true
+      const name = [isLocked, ...nameOf(set.table, values).slice(0, -1)].join(' ')
+      const group = byFields.get(name)
+      if (group === undefined) byFields.set(name, { table: set.table, isLocked, all: [values] })
+      else group.all.push(values)
+    }
+    for (const { table, isLocked, all } of byFields.values()) {
+      const { sql, parameter, read } = rowStatements(this.#dialect).select(table, Object.keys(all[0]!).sort())
+      const lock = isLocked && this.#dialect.lock !== '' ? ` ORDER BY ${table.key.map(field => `t.${columnOf(field)}`).join(', ')} ${this.#dialect.lock} OF t` : ''
+      for (const row of await this.#sql.query(`${sql}${lock}`, parameter(all as never))) {
+        const found = read(row) as { conversation?: unknown }
+        if (typeof found.conversation === 'number') found.conversation = this.#byNum.get(found.conversation)
+        this.map.rows.place(table, found)
+      }
+    }
+  }
+
+  #valuesOf ({ table, values, of }: WantedRows): Record<string, unknown> | undefined {
+    if (of === undefined) return { ...values }
+    const message = 'messageId' in of ? this.map.messages.get(of.messageId) : undefined
+    const conversation = 'messageId' in of ? message?.conversation : this.map.conversations.get(of.conversationId)
+    if (conversation === undefined || !this.#participates([conversation.id, of.callerId])) return undefined
+    return { ...values, conversation, ...(message === undefined ? {} : { [table.ofMessage!]: message.seq }) }
   }
 
   async resumables (keys: Keys['resumables']): Promise<void> {

@@ -4,9 +4,12 @@ import type { Changes } from './changes.js'
 import type { Resumable } from './followable.js'
 import { keyOf, type IdentityMap } from './identity-map.js'
 import type { Kind, Named } from './named.js'
+import type { OwnStateRow } from './own-states.js'
 import type { Quota } from './quotas.js'
 import { profileOf, readMentions, renderMentions, renderQuote, unknownProfile, type Shown } from './rendering.js'
-import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
+import { nameOf, type Held, type TableApart, type Values, type ValuesWithin } from './row-sets.js'
+import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
+import type { Table, TableOfMessages } from './table.js'
 
 /** Instant of a transaction, in epoch milliseconds. */
 export interface Moment {
@@ -55,6 +58,11 @@ export class UnitView {
     return this.map.takesPart(conversationId, userId)
   }
 
+  /** Whether, in a direct conversation, one blocks the other. Known where the command named a participant. */
+  isBlocked ({ id }: ConversationRow): boolean {
+    return this.map.blocked.has(id)
+  }
+
   /** All participants of the conversation. */
   participants (conversationId: string): ParticipantRow[] {
     this.#assertNamed('crowd', conversationId)
@@ -72,11 +80,27 @@ export class UnitView {
     return this.map.users.get(id)
   }
 
+  /** The user's own state of a conversation. For readers, only if they have marked messages as unread. */
+  ownState (conversationId: string, userId: string): OwnStateRow | undefined {
+    this.#assertNamed('ownState', conversationId, userId)
+    const own = this.map.ownStates.get(keyOf(conversationId, userId))
+    if (own === undefined) return undefined
+    // Other commands of this transaction may have moved these.
+    own.readSeq = Math.max(own.readSeq, this.map.participant(conversationId, userId)?.readSeq ?? 0)
+    own.messageSeq = Math.max(own.messageSeq, this.map.conversations.get(conversationId)?.messageSeq ?? 0)
+    return own
+  }
+
   quota (userId: string): Quota {
     this.#assertNamed('quota', userId)
     const before = this.map.quotas.get(userId) ?? { conversations: 0, groupsMade: 0, groupsUntil: null }
     const { groupsMade, groupsUntil } = this.pending.groupsMade.get(userId) ?? before
     return { conversations: before.conversations + (this.pending.moreConversations.get(userId) ?? 0), groupsMade, groupsUntil }
+  }
+
+  /** Number of changes of a user's private state. The user has to be named, or their own state. */
+  userVersion (userId: string): number {
+    return (this.map.users.get(userId)?.stateVersion ?? 0) + (this.pending.stateChanges.get(userId) ?? 0)
   }
 
   streamsOf (userId: string): StreamRow[] {
@@ -119,10 +143,22 @@ export class UnitView {
     return participant === undefined ? this.map.profiles.get(userId) ?? unknownProfile(userId) : profileOf(participant)
   }
 
-  /** The user's reactions to the message, by emoji. */
-  ownReactions (messageId: string, userId: string): ReadonlyMap<string, ReactionRow> {
-    this.#assertNamed('ownReactions', messageId, userId)
-    return this.map.ownReactions.get(keyOf(messageId, userId)) ?? new Map()
+  /** The rows of a table that have these values. */
+  rows<T extends Table<unknown>> (table: TableApart<T>, values: Values<T>): ReadonlyArray<Held<T>> {
+    this.#assertNamed('rows', ...nameOf(table, values))
+    return this.map.rows.rows(table, values) as Array<Held<T>>
+  }
+
+  /** The rows of a table that belong to the conversation and have these values. */
+  rowsOf<T extends Table<unknown>> (conversation: ConversationRow, table: T, values: ValuesWithin<T>): ReadonlyArray<Held<T>> {
+    this.#assertNamed('rows', conversation.id, ...nameOf(table, values))
+    return this.map.rows.rows(table, { ...values, conversation }) as Array<Held<T>>
+  }
+
+  /** The rows of a table that belong to the message and have these values. */
+  rowsOfMessage<T extends TableOfMessages> ({ id, conversation, seq }: MessageRow, table: T, values: ValuesWithin<T>): ReadonlyArray<Held<T>> {
+    this.#assertNamed('rows', id, ...nameOf(table, values))
+    return this.map.rows.rows(table, { ...values, conversation, [table.ofMessage]: seq }) as Array<Held<T>>
   }
 
   /** When the user sent their last message, in epoch milliseconds. Known only where the conversation has settings (see `Keys.lastSent`). */

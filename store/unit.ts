@@ -1,9 +1,13 @@
 import { emissionOf, type Routing } from '../hub/emission.js'
 import type { Role } from '../schemas/conversations.js'
 import type { ChatEvents, DurableEventType, DurableEvents, EphemeralEvents } from '../schemas/events.js'
+import type { ReceiptStatus } from '../schemas/messages.js'
 import { keyOf } from './identity-map.js'
 import { saysSomething } from './marks.js'
-import type { ConversationRow, MessageRow, ParticipantRow, ReactionRow, StreamRow, UserRow } from './rows.js'
+import { countingOf, type OwnStateRow, type Unread } from './own-states.js'
+import { fieldsOfNewMessages, type ConversationRow, type MessageRow, type ParticipantRow, type StreamRow, type UserRow } from './rows.js'
+import type { Held, Values } from './row-sets.js'
+import { blank, fieldsBut, type Table, type TableOfMessages } from './table.js'
 import * as tables from './tables.js'
 import { UnitView } from './unit-view.js'
 
@@ -11,7 +15,13 @@ export type * from './rows.js'
 
 /** What a message is sent with. */
 export type SentMessage =
-  Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type' | 'metadata' | 'replyTo' | 'mentions' | 'mentionsAll' | 'contentHash'>
+  Pick<MessageRow, 'id' | 'clientId' | 'text' | 'type' | 'metadata' | 'replyTo' | 'mentions' | 'mentionsAll' | 'contentHash' | 'attachments'>
+
+type NewMessage = Pick<MessageRow, typeof fieldsOfNewMessages[number]>
+const BLANK_MESSAGE = blank(tables.messages, fieldsBut(tables.messages, fieldsOfNewMessages))
+
+const TABLES_OF_MESSAGES =
+  (Object.values(tables) as Array<Table<unknown>>).filter((table): table is TableOfMessages => table.ofMessage !== undefined)
 
 /**
  * A transaction as one of its commands sees it: a unit of work over an identity map. Commands read and change the rows of
@@ -60,12 +70,18 @@ export class Unit extends UnitView {
     this.pending.changedConversations.add(conversation)
   }
 
+  /** Whether, in a direct conversation, one blocks the other from here on. */
+  setBlocked ({ id }: ConversationRow, blocked: boolean): void {
+    if (blocked) this.map.blocked.add(id)
+    else this.map.blocked.delete(id)
+  }
+
   /** Deletes a conversation with all that belongs to it. What this transaction has told of it so far is not told. */
   deleteConversation (conversation: ConversationRow, userIds: readonly string[]): void {
     this.pending.count++
     for (const userId of userIds) {
       this.pending.countConversation(userId, -1)
-      this.pending.changedStates.add(userId)
+      this.pending.countStateChange(userId)
     }
     this.pending.forget(conversation)
     this.pending.deletedConversations.add(conversation)
@@ -103,9 +119,27 @@ export class Unit extends UnitView {
     if (!this.pending.newParticipants.has(participant)) this.pending.changedParticipants.add(participant)
   }
 
+  /** Moves a participant's watermark up, and keeps when. Reading implies delivery. */
+  moveMark (participant: ParticipantRow, kind: ReceiptStatus, seq: number): void {
+    const { conversation, userId, joinedSeq, deliveredSeq, readSeq } = participant
+    const before = kind === 'read' ? readSeq : deliveredSeq
+    // Up to here, the time of such a mark is not asked for.
+    const floor = kind === 'read' ? joinedSeq : Math.max(joinedSeq, readSeq)
+    const moved = this.pending.moves[kind].get(participant)
+    if (moved === undefined) {
+      const at = this.nowIn(conversation)
+      this.pending.moves[kind].set(participant, { conversation, userId, kind, seq, at, before: before > floor ? before : null })
+    } else {
+      moved.seq = seq
+    }
+    this.changeParticipant(participant, { deliveredSeq: Math.max(deliveredSeq, seq), readSeq: kind === 'read' ? seq : readSeq })
+  }
+
   removeParticipant (participant: ParticipantRow): void {
     this.pending.count++
     const { conversation, userId } = participant
+    const own = this.map.ownStates.get(keyOf(conversation.id, userId))
+    if (own !== undefined) this.pending.changedOwnStates.delete(own)
     this.map.removeParticipant(participant)
     this.pending.changedParticipants.delete(participant)
     if (!this.pending.newParticipants.delete(participant)) this.pending.removedParticipants.add(participant)
@@ -113,6 +147,27 @@ export class Unit extends UnitView {
     conversation.participantCount--
     this.pending.countConversation(userId, -1)
     this.pending.touched.add(conversation)
+  }
+
+  /** Changes a user's own state. `counts`: the user sees it, so that their other devices have to know. */
+  changeOwnState (own: OwnStateRow, change: Partial<OwnStateRow>, counts: boolean): void {
+    this.pending.count++
+    Object.assign(own, change)
+    this.pending.changedOwnStates.add(own)
+    if (counts) this.pending.countStateChange(own.userId)
+  }
+
+  /** Counts a change of a user's private state. @returns the new number of changes */
+  moveUserVersion (userId: string): number {
+    this.pending.count++
+    this.pending.countStateChange(userId)
+    return this.userVersion(userId)
+  }
+
+  /** Sets the unread counts of a user in this state, when everything is written. */
+  countUnread (own: OwnStateRow, into: Unread): void {
+    const of = countingOf(own)
+    if (of !== undefined) this.pending.uncounted.push({ of, into })
   }
 
   setGroupsMade (userId: string, groupsMade: number, groupsUntil: number): void {
@@ -125,7 +180,7 @@ export class Unit extends UnitView {
     const { conversation } = sender
     conversation.messageSeq++
     sender.senderSeq++
-    const message: MessageRow = {
+    const message: MessageRow = Object.assign({
       // Field by field: a spread of so many takes 9 µs.
       id: sent.id,
       clientId: sent.clientId,
@@ -136,18 +191,13 @@ export class Unit extends UnitView {
       mentions: sent.mentions,
       mentionsAll: sent.mentionsAll,
       contentHash: sent.contentHash,
+      attachments: sent.attachments,
       conversation,
       seq: conversation.messageSeq,
       senderId: sender.userId,
       senderSeq: sender.senderSeq,
-      createdAt: this.nowIn(conversation),
-      editedAt: null,
-      deletedAt: null,
-      deletedBy: null,
-      firstTextHash: null,
-      replyCount: 0,
-      reactions: null
-    }
+      createdAt: this.nowIn(conversation)
+    } satisfies NewMessage, BLANK_MESSAGE)
     this.pending.newMessages.push(message)
     this.map.placeMessage(message)
     return message
@@ -159,29 +209,35 @@ export class Unit extends UnitView {
     this.pending.changedMessages.add(message)
   }
 
-  /** Sets who is counted as mentioned: an empty id stands for everybody. */
-  setMentions (message: MessageRow, userIds: Iterable<string>): void {
-    const { conversation, seq } = message
-    if (!this.pending.newMessages.includes(message)) this.pending.deleteRows(tables.mentions, { conversation, seq })
-    for (const userId of userIds) this.pending.insertRow(tables.mentions, { conversation, userId, seq })
+  /** Inserts a row of a table without code of its own. Where there is one with its primary key, that stays. */
+  insertRow<T extends Table<unknown>> (table: T, row: Held<T>): void {
+    this.map.rows.place(table, row)
+    this.pending.insertRow(table, row)
   }
 
-  /** Sets the user's reaction to a message with an emoji, or takes it back. */
-  setReaction ({ id, conversation, seq: messageSeq }: MessageRow, userId: string, emoji: string, reacted: boolean): void {
-    const row: ReactionRow = { conversation, messageSeq, userId, emoji, createdAt: this.nowIn(conversation) }
-    const own = this.map.ownReactions.get(keyOf(id, userId))
-    if (reacted) {
-      own?.set(emoji, row)
-      this.pending.insertRow(tables.reactions, row)
-    } else {
-      own?.delete(emoji)
-      this.pending.deleteRows(tables.reactions, { conversation, messageSeq, userId, emoji })
-    }
+  /** Changes a row that was loaded (see `rows`) or inserted, but not its primary key. */
+  changeRow<T extends Table<unknown>> (table: T, row: Held<T>, change: Values<T>): void {
+    this.map.rows.remove(table, row)
+    Object.assign(row, change)
+    this.map.rows.place(table, row)
+    this.pending.changeRow(table, row)
   }
 
-  /** Takes all reactions to a message back. */
-  clearReactions ({ conversation, seq: messageSeq }: MessageRow): void {
-    this.pending.deleteRows(tables.reactions, { conversation, messageSeq })
+  /** Deletes the rows of a table that have these values. They need not be loaded. */
+  deleteRows<T extends Table<unknown>> (table: T, values: Values<T>): void {
+    this.map.rows.remove(table, values)
+    this.pending.deleteRows(table, values)
+  }
+
+  /** Deletes the rows of all tables that belong to the message. */
+  deleteRowsOfMessage ({ conversation, seq }: MessageRow): void {
+    for (const table of TABLES_OF_MESSAGES) this.deleteRows<Table<unknown>>(table, { conversation, [table.ofMessage]: seq })
+  }
+
+  /** Gives files up that no message has any more, once the rows of this transaction are written. */
+  releaseFiles (fileIds: Iterable<string>): void {
+    this.pending.count++
+    for (const id of fileIds) this.pending.releasedFiles.add(id)
   }
 
   openStream (stream: StreamRow): void {
@@ -219,7 +275,7 @@ export class Unit extends UnitView {
     type: T,
     dataOf: (eventSeq: number) => DurableEvents[T],
     about: { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null, at: number, isActivity: boolean, isChange: boolean },
-    routing: Pick<Routing, 'except' | 'joins' | 'leaves'> = {}
+    routing: Pick<Routing, 'except' | 'grows' | 'joins' | 'leaves'> = {}
   ): void {
     this.pending.count++
     conversation.eventSeq++
@@ -244,25 +300,34 @@ export class Unit extends UnitView {
     this.pending.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics: [id], ends: true }))
   }
 
-  /** Emits an ephemeral event to a conversation. */
-  tell<T extends keyof EphemeralEvents> (conversation: ConversationRow, type: T, data: EphemeralEvents[T], except: string): void {
+  /** Emits an ephemeral event to those streams of one user that follow a conversation; null: to all of them. */
+  tellOwn<T extends keyof EphemeralEvents> (userId: string, conversationId: string | null, type: T, data: EphemeralEvents[T]): void {
     this.pending.count++
-    const routing = { topics: [conversation.id], except, after: conversation.eventSeq }
+    this.pending.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, {
+      topics: [], users: [userId], ...(conversationId === null ? {} : { within: conversationId })
+    }))
+  }
+
+  /** Emits an ephemeral event to a conversation. `grows`: the event tells of the growth of this. */
+  tell<T extends keyof EphemeralEvents> (conversation: ConversationRow, type: T, data: EphemeralEvents[T], except: string, grows?: string): void {
+    this.pending.count++
+    const routing = { topics: [conversation.id], except, after: conversation.eventSeq, ...(grows === undefined ? {} : { grows }) }
     this.pending.emissions.push(emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, routing))
   }
 
   /**
    * Tells an ephemeral event about a user to everybody who shares a conversation of at most `sizeMax` participants with them,
-   * and as `routing` says.
+   * and as `routing` says. `isPresence`: but not to those whom the user blocks.
    */
   tellContacts<T extends keyof EphemeralEvents> (
-    userId: string, type: T, data: EphemeralEvents[T], sizeMax: number, routing: Pick<Routing, 'except' | 'neverToThem' | 'users'>
+    userId: string, type: T, data: EphemeralEvents[T], sizeMax: number,
+    { isPresence = false, ...routing }: Pick<Routing, 'except' | 'neverToThem' | 'only' | 'users'> & { isPresence?: boolean }
   ): void {
     this.pending.count++
     const topics: string[] = []
     const emission = { ...emissionOf<ChatEvents, keyof EphemeralEvents>(type, data, { topics, ...routing }), topics }
     this.pending.emissions.push(emission)
-    this.pending.toContacts.push({ userId, emission })
+    this.pending.toContacts.push({ userId, emission, isPresence })
     this.pending.contactsMax = sizeMax
   }
 }

@@ -9,7 +9,7 @@ import { gather } from './gather.js'
 import { Keys } from './keys.js'
 import { isConflict, isSingle } from './outage.js'
 import type { Prisma } from './prisma.js'
-import type { Sql } from './sql.js'
+import { postgresDialect, postgresWithoutLocks, type Sql } from './sql.js'
 import { Unit } from './unit.js'
 import { load } from './unit-load.js'
 import { Conflict, flush } from './unit-write.js'
@@ -58,6 +58,8 @@ export class Writer {
   readonly #committed: (commit: Commit) => void
   #queue: Waiting[] = []
   #running: Promise<void> | undefined
+  /** Set while something waits, or did a moment ago. */
+  #late: NodeJS.Timeout | undefined
   #closed = false
 
   /** `committed` is called right after each commit, before the commands' callers continue. It must not throw. */
@@ -72,6 +74,19 @@ export class Writer {
    */
   async write<Result> (command: Command<Result>): Promise<Result> {
     return await this.#enqueue<Result>(command)
+  }
+
+  /**
+   * Decides the command over what is committed, and writes nothing. It locks nothing, and does not wait for its turn.
+   * @throws the command's refusal
+   */
+  async rehearse<Result> (command: Command<Result>): Promise<Result> {
+    const { clock, dialect, read } = this.#database
+    const keys = new Keys()
+    const named = keys.namedBy(command)
+    const moment = { now: clock.now(), ticks: clock.ticks() }
+    const map = await load(dialect === postgresDialect ? postgresWithoutLocks : dialect, read, keys, moment.ticks)
+    return command.apply(new Unit(map, new Changes(), moment, named))
   }
 
   /** Runs SQL in a transaction of its own, in its turn: after everything that waits. */
@@ -112,6 +127,7 @@ export class Writer {
     return await new Promise<Result>((resolve, reject) => {
       if (this.#closed || this.#queue.length >= WAITING_MAX) return reject(chatError('UNAVAILABLE', { retryAfter: 1 }))
       this.#queue.push({ task, since: elapsedMs(), resolve, reject })
+      this.#late ??= setTimeout(() => { this.#refuseLate() }, WAIT_MAX_MS).unref()
       this.#running ??= this.#run()
     })
   }
@@ -122,26 +138,37 @@ export class Writer {
     await this.#running
   }
 
+  /**
+   * Each transaction begins in a turn of the event loop of its own, after the callers of the one before have gone on: a caller that
+   * writes to the same SQLite file over a synchronous connection of its own must find no lock of ours, for which it would block the loop.
+   */
   async #run (): Promise<void> {
     while (this.#queue.length > 0) {
       await gather(() => this.#queue.length, BATCH_MAX)
-      const expired = elapsedMs() - WAIT_MAX_MS
       const batch: Batch = []
-      let waiting = this.#queue.shift()
-      for (; waiting !== undefined; waiting = this.#queue.shift()) {
-        if (waiting.since < expired) {
-          waiting.reject(chatError('UNAVAILABLE', { retryAfter: 2 }))
-        } else if ('alone' in waiting.task) {
-          break
-        } else {
-          batch.push({ ...waiting, command: waiting.task })
-          if (batch.length === BATCH_MAX) break
-        }
+      for (let [next] = this.#queue; next !== undefined && 'needs' in next.task && batch.length < BATCH_MAX; [next] = this.#queue) {
+        batch.push({ ...next, command: next.task })
+        this.#queue.shift()
       }
-      if (batch.length > 0) await this.#commitAll(batch)
+      if (batch.length > 0) {
+        await this.#commitAll(batch)
+        continue
+      }
+      const waiting = this.#queue.shift()
       if (waiting !== undefined && 'alone' in waiting.task) await this.#runAlone(waiting, waiting.task.alone)
     }
     this.#running = undefined
+  }
+
+  /** Refuses what has waited for too long, even while a transaction is still waiting for a lock. */
+  #refuseLate (): void {
+    const now = elapsedMs()
+    let [oldest] = this.#queue
+    for (; oldest !== undefined && oldest.since + WAIT_MAX_MS <= now; [oldest] = this.#queue) {
+      this.#queue.shift()
+      oldest.reject(chatError('UNAVAILABLE', { retryAfter: 2 }))
+    }
+    this.#late = oldest === undefined ? undefined : setTimeout(() => { this.#refuseLate() }, oldest.since + WAIT_MAX_MS - now).unref()
   }
 
   async #runAlone ({ resolve, reject }: Waiting, work: () => Promise<unknown>): Promise<void> {
@@ -184,7 +211,7 @@ export class Writer {
 interface Decided { changes: Changes, outcomes: Array<(waiting: Waiting) => void> }
 
 /** Whether the error may concern one command of the batch, and not the database. */
-const isOfOne = (error: unknown): boolean => !isChatError(error, 'UNAVAILABLE') || isSingle(error.cause)
+export const isOfOne = (error: unknown): boolean => !isChatError(error, 'UNAVAILABLE') || isSingle(error.cause)
 
 function rejectAll (batch: Batch, error: unknown): void {
   for (const { reject } of batch) reject(error)
@@ -206,7 +233,7 @@ async function decide (database: Database, sql: Sql, batch: Batch): Promise<Deci
   const keys = new Keys()
   const named = batch.map(({ command }) => keys.namedBy(command))
   const moment = { now: database.clock.now(), ticks: database.clock.ticks() }
-  const map = await load(database, sql, keys, moment.ticks)
+  const map = await load(database.dialect, sql, keys, moment.ticks)
   const changes = new Changes()
   const outcomes = batch.map(({ command }, index) => {
     const before = changes.count

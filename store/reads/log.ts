@@ -3,7 +3,7 @@ import type { DurableEventType } from '../../schemas/events.js'
 import type { Message } from '../../schemas/messages.js'
 import type { Database } from '../database.js'
 import type { Followable } from '../followable.js'
-import { select } from '../table.js'
+import { keyed, select } from '../table.js'
 import * as tables from '../tables.js'
 import { tagOf } from '../tag.js'
 import { messageColumns, renderMessages } from './messages.js'
@@ -29,7 +29,7 @@ export interface LoggedEvent {
 }
 
 const event = select(tables.events, 'e', ['seq', 'position', 'type', 'userId', 'messageSeq', 'detail', 'byUserId', 'afterSeq', 'createdAt'])
-const conversation = select(tables.conversations, 'c', ['num', 'type', 'title', 'avatar', 'description', 'metadata', 'settings'])
+const conversation = select(tables.conversations, 'c', ['num', 'id', 'type', 'title', 'avatar', 'description', 'metadata', 'settings'])
 
 /** Returns the `eventSeq` that conversations had at positions. Scans the events since then, which are read next anyway. */
 export async function findSeqsAt (
@@ -92,15 +92,18 @@ export async function findJoinedSince (
     .map(row => ({ conversationId: row.id, userId: row.user_id, seq: Number(row.seq) }))
 }
 
+/** A conversation as its events show it. */
+export type ShownConversation = ReturnType<typeof conversation.read>
+
 /** A conversation as its events show it, and some of its events. */
-export interface LogPage { conversation: ReturnType<typeof conversation.read> | undefined, events: LoggedEvent[] }
+export interface LogPage { conversation: ShownConversation | undefined, events: LoggedEvent[] }
 
 /** Returns a page of a conversation's log, ascending, with each message as it is now. */
 export async function findEvents (database: Database, conversationId: string, after: number, limit: number): Promise<LogPage> {
   const rows = await database.read.query<Row>(
     `${EVENTS} WHERE e.conversation = (SELECT num FROM chat_conversations WHERE id = ?) AND e.seq > ? ORDER BY e.seq LIMIT ?`,
     conversationId, after, limit)
-  return await renderEvents(database, rows, conversationId)
+  return await renderEvents(database, rows)
 }
 
 /** What changes of a conversation to return. `from` and `to` bound `afterSeq`, inclusively. */
@@ -108,12 +111,12 @@ export interface ChangeBounds { from: number, to: number, after: number, limit: 
 
 /** Returns changes of the conversation itself, ascending. One more than `limit` is read, to see whether there are more. */
 export async function findChanges (
-  database: Database, { num, conversationId }: Followable, { from, to, after, limit }: ChangeBounds
+  database: Database, { num }: Followable, { from, to, after, limit }: ChangeBounds
 ): Promise<LogPage & { hasMore: boolean }> {
   const rows = await database.read.query<Row>(
     `${EVENTS} WHERE e.conversation = ? AND e.after_seq IS NOT NULL AND e.seq > ? AND e.after_seq BETWEEN ? AND ? ORDER BY e.seq LIMIT ?`,
     num, after, from, to, limit + 1)
-  return { ...await renderEvents(database, rows.slice(0, limit), conversationId), hasMore: rows.length > limit }
+  return { ...await renderEvents(database, rows.slice(0, limit)), hasMore: rows.length > limit }
 }
 
 interface Row { tag: string, display_name: string | null }
@@ -124,8 +127,20 @@ const EVENTS = `SELECT ${event.columns}, ${tagOf('e')} AS tag, a.display_name, $
    LEFT JOIN chat_messages m ON m.conversation = e.conversation AND m.seq = e.message_seq
    LEFT JOIN chat_users s ON s.id = m.sender_id`
 
-async function renderEvents (database: Database, rows: Row[], conversationId: string): Promise<LogPage> {
-  const messages = await renderMessages(database, rows, () => conversationId)
+/** Returns those of these events that are still in the log, each with its conversation, and with its message as it is now. */
+export async function findEventsAt (
+  database: Database, places: ReadonlyArray<{ conversation: number, seq: number }>
+): Promise<Array<{ conversation: ShownConversation, event: LoggedEvent }>> {
+  const rows = await database.read.query<Row>(
+    `${EVENTS.replace('FROM chat_events e', `FROM ${keyed(tables.events, database.dialect, ['conversation', 'seq'])} k
+     JOIN chat_events e ON e.conversation = k.conversation AND e.seq = k.seq`)}`,
+    JSON.stringify(places.map(({ conversation, seq }) => [conversation, seq])))
+  const { events } = await renderEvents(database, rows)
+  return rows.map((row, index) => ({ conversation: conversation.read(row), event: events[index]! }))
+}
+
+async function renderEvents (database: Database, rows: Row[]): Promise<LogPage> {
+  const messages = await renderMessages(database, rows, row => conversation.read(row).id)
   const [first] = rows
   const found = rows.map(row => ({ row, logged: event.read(row) }))
   const reactions = found.flatMap(({ row, logged: { type, messageSeq, userId, detail } }) =>

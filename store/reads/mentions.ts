@@ -9,12 +9,14 @@ import { messageColumns, renderOwnMessages } from './messages.js'
 export const MENTIONS_COUNTED_MAX = 100
 
 /**
- * An expression for how many unread messages mention a user or everybody, but not their own or deleted ones. `k` has the
- * user, the conversation's number, and how far the user has read.
+ * An expression for how many unread messages mention a user or everybody, but not their own, deleted ones or those of senders
+ * whom the user blocks. `k` has the user, the conversation's number, how far the user has read (see `readFrom`), and where they joined.
  */
 export const unreadMentions = `(SELECT count(*) FROM (SELECT DISTINCT x.seq FROM chat_mentions x
    JOIN chat_messages y ON y.conversation = x.conversation AND y.seq = x.seq
-   WHERE x.conversation = k.num AND x.user_id IN (k.user_id, '') AND x.seq > k.read_seq AND y.sender_id <> k.user_id AND y.deleted_at IS NULL
+   WHERE x.conversation = k.num AND x.user_id IN (k.user_id, '') AND x.seq > k.read_from AND x.seq > k.joined_seq
+   AND y.sender_id <> k.user_id AND y.deleted_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM chat_blocks b WHERE b.user_id = k.user_id AND b.blocked_id = y.sender_id)
    LIMIT ${MENTIONS_COUNTED_MAX}) unread)`
 
 const order = select(tables.messages, 'm', ['createdAt', 'conversation', 'seq'])

@@ -7,9 +7,9 @@ import type { Sql } from '../sql.js'
 import { keyed, select } from '../table.js'
 import * as tables from '../tables.js'
 
-export const userColumns = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot', 'isOnline', 'lastSeen'])
+const userColumns = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot', 'isOnline', 'lastSeen'])
 const profile = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot'])
-const own = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot', 'isOnline', 'lastSeen', 'metadata'])
+const profileOnly = select(tables.users, 'u', ['metadata', 'stateVersion'])
 
 /** Columns of a user `u` as `readProfile` reads them. */
 export const profileColumns = profile.columns
@@ -19,15 +19,34 @@ export function readProfile (row: unknown): Profile {
   return { userId: id, ...rest }
 }
 
-export const renderUser = ({ id, displayName, avatar, isBot, isOnline, lastSeen }: ReturnType<typeof userColumns.read>): User =>
-  ({ userId: id, displayName, avatar, isBot, isOnline, lastSeen: isoTimeOrNull(lastSeen) })
+/**
+ * Columns of a user `u`, and whether they are hidden from another one, whose id is the next two parameters: who is blocked sees who blocks
+ * them as offline. The first look-up spares the others where nobody blocks the one who asks; these are scalar subqueries, since PostgreSQL
+ * hashes what an EXISTS may find: everybody who blocks the one who asks.
+ */
+export const seenColumns = `${userColumns.columns}, CASE WHEN EXISTS (SELECT 1 FROM chat_blocks x WHERE x.blocked_id = ?)
+  THEN (SELECT 1 FROM chat_blocks x WHERE x.user_id = u.id AND x.blocked_id = ? LIMIT 1) IS NOT NULL ELSE false END AS hidden`
 
-/** A user as they see themselves, and as those see them who share a conversation with them. */
-export async function findUser (read: Sql, userId: string): Promise<UserProfile | undefined> {
-  const [row] = await read.query(`SELECT ${own.columns} FROM chat_users u WHERE u.id = ?`, userId)
+/** A user from `seenColumns`. */
+export function readSeen (row: unknown): User {
+  const { id, displayName, avatar, isBot, isOnline, lastSeen } = userColumns.read(row)
+  const isHidden = Boolean((row as { hidden: unknown }).hidden)
+  return { userId: id, displayName, avatar, isBot, isOnline: isOnline && !isHidden, lastSeen: isHidden ? null : isoTimeOrNull(lastSeen) }
+}
+
+/** A user as `viewerId` sees them, who shares a conversation with them. */
+export async function findUser (read: Sql, userId: string, viewerId: string): Promise<UserProfile | undefined> {
+  return (await findUserAndVersion(read, userId, viewerId))?.profile
+}
+
+/** The same, with the number of changes of their private state. Without a viewer, as they see themselves. */
+export async function findUserAndVersion (
+  read: Sql, userId: string, viewerId = userId
+): Promise<{ profile: UserProfile, userVersion: number } | undefined> {
+  const [row] = await read.query(`SELECT ${seenColumns}, ${profileOnly.columns} FROM chat_users u WHERE u.id = ?`, viewerId, viewerId, userId)
   if (row === undefined) return undefined
-  const found = own.read(row)
-  return { ...renderUser(found), metadata: readMetadata(found.metadata) }
+  const { metadata, stateVersion: userVersion } = profileOnly.read(row)
+  return { profile: { ...readSeen(row), metadata: readMetadata(metadata) }, userVersion }
 }
 
 /** Whether two users share a conversation. */
