@@ -18,6 +18,8 @@ export interface Bus {
    */
   listen(channel: string): Promise<void> | undefined
   unlisten(channel: string): void
+  /** Calls back after each NOTIFY that a transaction of the database sends on this channel. Only PostgreSQL's bus can. */
+  hear?(channel: string, listener: () => void): void
   /** Whether messages pass. */
   readonly connected: boolean
   /** The longest message that the bus is sure to carry, in bytes. Default: 64 KiB. */

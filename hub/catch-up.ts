@@ -7,7 +7,7 @@ import { PAGE, type FramedEvent, type PageReader } from './log.js'
 import type { Registry } from './registry.js'
 import { nextTurn } from './slice.js'
 import type { Progress, Stream } from './stream.js'
-import type { Topic } from './topic.js'
+import { EARLY_MAX, type Topic } from './topic.js'
 import type { Turn } from './turn.js'
 
 /** Time that a stream may block the event loop while it catches up, in milliseconds (reading SQLite is synchronous). */
@@ -78,6 +78,7 @@ export class CatchUp<C extends Catalogue> {
       if (Math.max(progress.sent, progress.entitledAt) > topic.head && progress.sent >= topic.head) await this.#bringTo(topic)
       else if (progress.sent < topic.head) await this.#sendPage(stream, topic, progress)
       else if (progress.away) this.#registry.leave(stream, topic)
+      else if (progress.growth !== topic.growth) await this.#sendGrowing(stream, topic, progress)
       else topic.goLive(stream)
     }
     this.#running.delete(stream)
@@ -106,8 +107,25 @@ export class CatchUp<C extends Catalogue> {
     const frames = permitted(page, stream, progress).map(({ frame }) => frame).filter(frame => isFor(frame, stream))
     if (frames.length > 0) this.#turn.write(stream, Buffer.from(stream.all ? this.#textFor(stream, frames) : topicText(frames)), frames.length)
     progress.sent = last.emission.seq!
+    // As the page was read. It may be older than what has been told of its growth
+    if (page.some(({ frame }) => frame.grows !== undefined)) progress.growth = null
     stream.sentFromLog(last.frame)
     if (progress.away && !stream.all) this.#owner.removed(stream)
+  }
+
+  /**
+   * Tells a stream that has come to the topic's head what grows there, as it is now, and what it has grown by meanwhile: then the
+   * stream has missed nothing. If the topic has moved on, the stream reads the log first, and is told later.
+   */
+  async #sendGrowing (stream: Stream, topic: Topic, progress: Progress): Promise<void> {
+    const since = topic.collectGrowth()
+    const growing = await this.#pages?.growing(topic.name) ?? (this.#pages === undefined ? [] : undefined)
+    topic.endCollecting(since)
+    if (growing === undefined) return await this.#pause()
+    if (!stream.open || stream.behind.get(topic.name) !== progress || progress.sent < topic.head || since.length === EARLY_MAX) return
+    const frames = [...growing, ...since].filter(frame => isFor(frame, stream))
+    if (frames.length > 0) this.#turn.write(stream, Buffer.from(topicText(frames)), frames.length)
+    topic.goLive(stream)
   }
 
   #textFor (stream: Stream, frames: Frame[]): string {

@@ -9,6 +9,12 @@ export interface Routing {
   ends?: true
   /** Ephemeral events: all streams of these users get it too, whatever they follow. */
   users?: readonly string[]
+  /** Ephemeral events without topics: of those streams, only the ones that follow this topic. */
+  within?: string
+  /** Ephemeral events: of the streams that follow the topics, only those of this user get it. */
+  only?: string
+  /** Ephemeral events: of the streams that follow the topics, those of these users do not get it (see `hiddenFrom`). */
+  hidden?: string
   /** Durable events: number in the topic's log, 1, 2, 3 … without a gap. */
   seq?: number
   /** Durable events: number of the transaction that logged it, in commit order over all topics. */
@@ -19,6 +25,11 @@ export interface Routing {
   after?: number
   /** Durable events: the event id on a stream of this topic. */
   id?: string
+  /**
+   * The event tells of the growth of this, such as of a text. Ephemeral events of it may be joined, and a stream that has missed some is
+   * told what grows in the topic, as it is (see `Log`).
+   */
+  grows?: string
   /** Streams of this user do not get it, unless they asked for an echo. */
   except?: string
   /** Nor if they did. */
@@ -40,6 +51,10 @@ export type Blank = { type: string, data: null, blank: true } & Routing
 /** An event of any catalogue, as it is handled inside the hub. */
 export type AnyEmission = { type: string, data: unknown, blank?: true } & Routing
 
+/** Whether it is for the followers of one topic, and goes in line with what that topic has sent. */
+export const isOfOneTopic = ({ topics, users, only, hidden }: AnyEmission): boolean =>
+  topics.length === 1 && users === undefined && only === undefined && hidden === undefined
+
 /** Makes an emission where the compiler knows only that name and data belong together. */
 export function emissionOf<C extends Catalogue, T extends keyof C & string> (type: T, data: C[T], routing: Routing): Emission<C> {
   return { type, data, ...routing } as Emission<C>
@@ -55,13 +70,13 @@ const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every
  */
 export function assertRoutable (emission: AnyEmission): void {
   if (typeof emission !== 'object' || emission === null) throw new TypeError('An event must be an object')
-  const { type, topics, seq, position, tag, after, id, except, joins, leaves } = emission
+  const { type, topics, within, seq, position, tag, after, id, grows, except, only, hidden, joins, leaves } = emission
   if (typeof type !== 'string') throw new TypeError('The type of an event must be a string')
   if (!isTexts(topics)) throw new TypeError('The topics of an event must be an array of strings')
   for (const [name, value] of Object.entries({ seq, position, after })) {
     if (!isNumber(value)) throw new TypeError(`The ${name} of an event must be an integer`)
   }
-  for (const [name, value] of Object.entries({ tag, id, except, leaves })) {
+  for (const [name, value] of Object.entries({ within, tag, id, grows, except, only, hidden, leaves })) {
     if (!isText(value)) throw new TypeError(`The ${name} of an event must be a string`)
   }
   if (joins !== undefined && !isTexts(joins)) throw new TypeError('The joins of an event must be an array of strings')

@@ -13,6 +13,7 @@ export interface Frame {
   readonly seq: number | undefined
   readonly position: number | undefined
   readonly tag: string | undefined
+  readonly grows: string | undefined
   readonly except: string | undefined
   readonly neverToThem: boolean
 }
@@ -22,13 +23,13 @@ export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
 /** @throws when the data cannot be written as JSON: a BigInt, a circle, a `toJSON` that throws, `undefined` */
 export function frameOf (emission: AnyEmission): Frame {
   if (emission.blank === true) return blankFrame(emission)
-  const { type, data, id, seq, position, tag, except, neverToThem = false } = emission
-  return { body: eventText(type, data), id, seq, position, tag, except, neverToThem }
+  const { type, data, id, seq, position, tag, grows, except, neverToThem = false } = emission
+  return { body: eventText(type, data), id, seq, position, tag, grows, except, neverToThem }
 }
 
 /** Stands in for an event that cannot be written: a comment with its id, so that streams go on. */
-export const blankFrame = ({ id, seq, position, tag, except, neverToThem = false }: AnyEmission): Frame =>
-  ({ body: ':\n\n', id, seq, position, tag, except, neverToThem })
+export const blankFrame = ({ id, seq, position, tag, grows, except, neverToThem = false }: AnyEmission): Frame =>
+  ({ body: ':\n\n', id, seq, position, tag, grows, except, neverToThem })
 
 /** Whether a stream of this user gets the frame. */
 export const isFor = ({ except, neverToThem }: Frame, { userId, echo }: { userId: string, echo: boolean }): boolean =>
@@ -61,6 +62,9 @@ export function topicText (frames: readonly Frame[]): string {
 export type Cursor = (shown: Transaction) => string
 
 export const isDurable = (frames: readonly Frame[]): boolean => frames.some(({ seq }) => seq !== undefined)
+
+/** Whether a stream that does not get these frames now has to be told later what they say. */
+export const isOwed = (frames: readonly Frame[]): boolean => frames.some(({ seq, grows }) => seq !== undefined || grows !== undefined)
 
 /**
  * Frames as a stream of all topics shows them: with the cursor `before`, and `after` for the last durable one, which may be

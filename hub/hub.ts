@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
+import { BoundedCache } from '../bounded-cache.js'
 import { elapsedMs, wallClockMs } from '../time.js'
 import { LocalBus, type Bus } from './bus.js'
 import { CatchUp } from './catch-up.js'
 import { Clock, type Alarm } from './clock.js'
 import { noCounts, type HubCounters } from './counters.js'
-import { assertRoutable, type AnyEmission, type Catalogue, type Emission } from './emission.js'
+import { assertRoutable, isOfOneTopic, type AnyEmission, type Catalogue, type Emission } from './emission.js'
 import { blankFrame, frameOf } from './frame.js'
 import { Heartbeats } from './heartbeats.js'
 import { Horizon } from './horizon.js'
 import type { Transaction } from './known-log.js'
 import { PageReader, type Log } from './log.js'
-import type { EndReason, HubOptions, StreamWatcher, SubscribeOptions } from './options.js'
+import { waitAfter, type EndReason, type HubOptions, type StreamWatcher, type SubscribeOptions } from './options.js'
 import { Registry } from './registry.js'
 import { Relay, type Receiver } from './relay.js'
 import { LoopSlice, nextTurn } from './slice.js'
@@ -26,8 +26,6 @@ export type { EndReason, HubOptions, StreamWatcher, SubscribeOptions } from './o
 export const TOLD_MAX = 1000
 /** Topics of one stream that are made ready in slices, if there are this many. */
 const MANY = 200
-/** Waiting times told to clients are spread over this range, in milliseconds. */
-const RETRY_AFTER_MS = { min: 500, max: 5000 }
 
 /**
  * Takes typed events and writes them to the streams that follow their topics. Durable events arrive in order and once, by
@@ -60,7 +58,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   /** Streams that already got a broadcast from another node, which arrives once per topic. */
-  readonly #told = new LRUCache<string, WeakSet<Stream>>({ max: TOLD_MAX })
+  readonly #told = new BoundedCache<WeakSet<Stream>>(TOLD_MAX)
   /** Resolves once the last of the streams that are prepared may start. */
   #prepared: Promise<void> = Promise.resolve()
   #lookSoon: Alarm | undefined
@@ -110,6 +108,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   async useLog (log: Log<C>, watcher?: StreamWatcher): Promise<void> {
     this.#log = log
     this.#readPages(log)
+    this.#turn.joinBy(log)
     if (watcher !== undefined) this.#watcher = watcher
     await this.#horizon.useLog(log)
   }
@@ -192,10 +191,10 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   }
 
   #dispatch (emission: AnyEmission): void {
-    const { topics, users, joins, seq, ends } = emission
+    const { topics, joins, seq, ends } = emission
     if (ends === true) return this.#end(emission)
     if (seq !== undefined && !this.#horizon.admits(emission)) return
-    if (topics.length !== 1 || users !== undefined) return this.#turn.broadcast(emission, new WeakSet())
+    if (!isOfOneTopic(emission)) return this.#turn.broadcast(emission, new WeakSet())
     const name = topics[0]!
     const topic = this.#registry.topic(name) ??
       (seq !== undefined && joins?.some(userId => this.#registry.hasStreamsOf(userId)) === true ? this.#registry.addTopic(name, seq - 1) : undefined)
@@ -300,11 +299,12 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     return topic
   }
 
-  #follow (stream: Stream, { topic: name, head, after = head }: Follow, position: number): void {
+  #follow (stream: Stream, { topic: name, head, after = head, grows = false }: Follow, position: number): void {
     const topic = this.#topic(name, head, position)
     // A topic that has not come to what was read is still to send some of that, which the stream's ids must not cover yet
-    if (after === topic.head && head <= topic.head) topic.goLive(stream)
-    else this.#catchUp.begin(stream, topic, { sent: after, entitledAt: head, fellBehindAt: elapsedMs(), away: false })
+    const growth = grows ? null : topic.growth
+    if (!grows && after === topic.head && head <= topic.head) topic.goLive(stream)
+    else this.#catchUp.begin(stream, topic, { sent: after, entitledAt: head, fellBehindAt: elapsedMs(), growth, away: false })
   }
 
   /** Ends a stream, and says why. */
@@ -314,9 +314,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   /** When the client should reconnect, in milliseconds, spread so that not all do at once; null: never. */
   retryAfterMs (reason: EndReason): number | null {
-    if (reason === 'token_expired') return 0
-    if (reason === 'removed') return null
-    return Math.round(RETRY_AFTER_MS.min + Math.random() * (RETRY_AFTER_MS.max - RETRY_AFTER_MS.min))
+    return waitAfter(reason)
   }
 
   expiring (stream: Stream): void {
@@ -380,7 +378,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #foundJoin (name: string, userId: string, seq: number): void {
     for (const stream of this.#registry.streamsOf(userId)) {
-      if (!stream.topics.has(name) && !stream.hasPassed(name, seq)) this.#follow(stream, { topic: name, head: seq - 1 }, this.position)
+      if (!stream.topics.has(name) && !stream.hasPassed(name, seq)) this.#follow(stream, { topic: name, head: seq - 1, grows: true }, this.position)
     }
   }
 

@@ -9,13 +9,15 @@ interface Part { from: number, to: number }
 export interface TopicJob {
   /** Newest `seq` of the topic before these frames. */
   before: number
+  /** The topic's growth before these frames. */
+  growth: number
   /** Users who come in or leave by one of these frames. */
   parts: ReadonlyMap<string, Part>
   /** Streams whose user is removed by the last of these frames. */
   leaving: ReadonlySet<Stream>
 }
 
-const OF_NO_TOPIC: TopicJob = { before: 0, parts: new Map(), leaving: new Set() }
+const OF_NO_TOPIC: TopicJob = { before: 0, growth: 0, parts: new Map(), leaving: new Set() }
 
 /**
  * Frames on their way to their streams. A large audience is served in slices, between which the event loop does other work.
@@ -24,6 +26,7 @@ const OF_NO_TOPIC: TopicJob = { before: 0, parts: new Map(), leaving: new Set() 
 export class Job {
   readonly frames: readonly Frame[]
   readonly before: number
+  readonly growth: number
   readonly leaving: ReadonlySet<Stream>
   /** The last durable one of these frames. */
   readonly newest: Frame | undefined
@@ -36,9 +39,10 @@ export class Job {
   #allBytes: { before: Cursor, after: Cursor, bytes: Buffer } | undefined
 
   /** Takes over `audience`. */
-  constructor (frames: readonly Frame[], audience: Set<Stream>, { before, parts, leaving } = OF_NO_TOPIC) {
+  constructor (frames: readonly Frame[], audience: Set<Stream>, { before, growth, parts, leaving } = OF_NO_TOPIC) {
     this.frames = frames
     this.before = before
+    this.growth = growth
     this.leaving = leaving
     this.#remaining = audience
     this.#parts = parts

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { AnyEmission, Blank, Catalogue, Emission } from './emission.js'
 import { blankFrame, frameOf, type Frame } from './frame.js'
 import type { Newest, Transaction } from './known-log.js'
+import { nextTurn } from './slice.js'
 
 /** Where durable events are kept. The hub reads here what it did not hear of, or has not sent yet. */
 export interface Log<C extends Catalogue> {
@@ -15,6 +16,10 @@ export interface Log<C extends Catalogue> {
   joinedSince(position: number): Promise<Array<{ topic: string, userId: string, seq: number }>>
   /** The last events of topics that have ended after a position. Default: none. */
   endedSince?(position: number): Promise<Array<Emission<C>>>
+  /** What grows in a topic, as it is now: events for streams that have missed how it came about. Default: nothing does. */
+  growing?(topic: string): Promise<Array<Emission<C>>>
+  /** One event that says what two ephemeral events say that follow each other and have the same `grows`. Default: none. */
+  joined?(first: Emission<C>, second: Emission<C>): Emission<C> | undefined
   /** The event id that says: everything up to this transaction has been seen, and something of later ones up to `shown`. */
   cursor(at: Transaction, shown: Transaction): string
 }
@@ -55,6 +60,8 @@ export class PageReader<C extends Catalogue> {
 
   readonly #waiting: Array<() => void> = []
   #reading = 0
+  /** What grows, by topic: readings that have not begun. */
+  readonly #growing = new Map<string, Promise<Frame[]>>()
 
   /** `report` is called for events that cannot be written. */
   constructor (log: Log<C>, report: (error: unknown, emission: AnyEmission) => void = () => {}) {
@@ -88,12 +95,37 @@ export class PageReader<C extends Catalogue> {
     }
   }
 
+  /**
+   * What grows in a topic, read after this call. Streams that ask in one turn of the event loop share the answer. Undefined when the
+   * database is unavailable.
+   */
+  async growing (topic: string): Promise<Frame[] | undefined> {
+    let reading = this.#growing.get(topic)
+    if (reading === undefined) this.#growing.set(topic, reading = this.#readGrowing(topic))
+    return await reading.catch(() => undefined)
+  }
+
+  async #readGrowing (topic: string): Promise<Frame[]> {
+    await nextTurn()
+    return await this.#inTurn(async () => {
+      this.#growing.delete(topic)
+      const emissions: AnyEmission[] = await this.#log.growing?.(topic) ?? []
+      return emissions.map(emission => this.#frameOf(emission))
+    })
+  }
+
   async #readInTurn (topic: string, after: number): Promise<Page> {
+    return await this.#inTurn(async () => {
+      const emissions: AnyEmission[] = await this.#log.read(topic, after, PAGE)
+      return { head: emissions.at(-1)?.seq ?? after, events: emissions.map(emission => ({ emission, frame: this.#frameOf(emission) })) }
+    })
+  }
+
+  async #inTurn<T> (read: () => Promise<T>): Promise<T> {
     if (this.#reading < READERS) this.#reading++
     else await new Promise<void>(resolve => this.#waiting.push(resolve))
     try {
-      const emissions: AnyEmission[] = await this.#log.read(topic, after, PAGE)
-      return { head: emissions.at(-1)?.seq ?? after, events: emissions.map(emission => ({ emission, frame: this.#frameOf(emission) })) }
+      return await read()
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#reading--

@@ -5,6 +5,16 @@ import type { Stream, StreamLimits } from './stream.js'
 /** Why the hub ends a stream. */
 export type EndReason = 'token_expired' | 'removed' | 'shutdown' | 'too_slow' | 'unavailable'
 
+/** Waiting times told to clients are spread over this range, in milliseconds. */
+const RETRY_AFTER_MS = { min: 500, max: 5000 }
+
+/** When the client of a stream that has ended should reconnect, in milliseconds, spread so that not all do at once; null: never. */
+export function waitAfter (reason: EndReason): number | null {
+  if (reason === 'token_expired') return 0
+  if (reason === 'removed') return null
+  return Math.round(RETRY_AFTER_MS.min + Math.random() * (RETRY_AFTER_MS.max - RETRY_AFTER_MS.min))
+}
+
 export interface HubOptions extends Partial<StreamLimits> {
   /** Epoch milliseconds by the clock that `expiresAt` refers to. Default: this machine's wall clock. */
   now?: () => number

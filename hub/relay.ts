@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { broadcastMessages } from './broadcast.js'
 import { LocalBus, type Bus } from './bus.js'
-import type { AnyEmission } from './emission.js'
+import { isOfOneTopic, type AnyEmission } from './emission.js'
 
 /** What a relay calls for messages of other nodes. */
 export interface Receiver {
@@ -92,11 +92,11 @@ export class Relay {
   }
 
   #sendEphemeral (emission: AnyEmission): void {
-    const { topics, users } = emission
-    const [topic] = topics
+    const { topics, users, within } = emission
+    const [topic = within] = topics
     if (topic === undefined && users === undefined) return
     const key = `${this.#origin}${(this.#count++).toString(36)}`
-    if (topic !== undefined && topics.length === 1 && users === undefined) {
+    if (topic !== undefined && (within !== undefined || isOfOneTopic(emission))) {
       this.#bus.publish(topicChannel(topic), () => JSON.stringify({ ...emission, key } satisfies Wire))
     } else if (!(this.#bus instanceof LocalBus)) {
       for (const message of broadcastMessages(emission, key, this.#bus.maxMessageBytes)) this.#bus.publish(ALL_NODES, () => message)

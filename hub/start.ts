@@ -16,6 +16,8 @@ export interface Follow {
   after?: number
   /** Transaction of the topic's newest event, where it was read. */
   newest?: Transaction | undefined
+  /** Whether something grows there. Default: no. */
+  grows?: boolean
 }
 
 /** A stream, with all that it follows. */

@@ -53,6 +53,8 @@ export interface Progress {
   entitledAt: number
   /** When it fell behind, by `elapsedMs`. */
   fellBehindAt: number
+  /** The topic's growth that it was told, or that was before it; null: something grew there before, of which it has to be told. */
+  growth: number | null
   /** As far as it has read, its user has left and not come back. */
   away: boolean
 }

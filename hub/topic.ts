@@ -1,3 +1,4 @@
+import type { Frame } from './frame.js'
 import { Job } from './job.js'
 import type { FramedEvent } from './log.js'
 import type { Progress, Stream } from './stream.js'
@@ -19,6 +20,9 @@ export const EARLY_MAX = 1000
 export class Topic {
   readonly name: string
   #head: number
+  #growth = 0
+  /** Where growth is collected, too, by those who read how things are meanwhile. */
+  readonly #collectors = new Set<Frame[]>()
   readonly #live = new Set<Stream>()
   readonly #behind = new Set<Stream>()
   #job: Job | undefined
@@ -40,6 +44,22 @@ export class Topic {
   /** Newest `seq` handed to the live followers; everything up to it has been. */
   get head (): number {
     return this.#head
+  }
+
+  /** Number of ephemeral events that told of growth. */
+  get growth (): number {
+    return this.#growth
+  }
+
+  /** What is told of growth from here on, until it is given to `endCollecting`: at most `EARLY_MAX`. */
+  collectGrowth (): Frame[] {
+    const frames: Frame[] = []
+    this.#collectors.add(frames)
+    return frames
+  }
+
+  endCollecting (frames: Frame[]): void {
+    this.#collectors.delete(frames)
   }
 
   get live (): ReadonlySet<Stream> {
@@ -131,13 +151,16 @@ export class Topic {
 
   /**
    * Makes the events that have come the next job, in order, if there is none. Events that were sent before are dropped, early
-   * ones wait. `joining` gives the streams that come in with a user.
+   * ones wait. `joining` gives the streams that come in with a user, `joined` joins what can be one event.
    */
-  startJob (joining: (userId: string) => Iterable<Stream>): void {
+  startJob (joining: (userId: string) => Iterable<Stream>, joined: (events: FramedEvent[]) => FramedEvent[]): void {
     if (this.#job !== undefined || !this.ready) return
     const before = this.#head
-    const events = this.#nextEvents()
-    if (events.length === 0) return
+    const growth = this.#growth
+    const next = this.#nextEvents()
+    if (next.length === 0) return
+    const events = next.length > 1 ? joined(next) : next
+    for (const { frame } of events) if (frame.grows !== undefined && frame.seq === undefined) this.#grow(frame)
 
     const parts = new Map<string, { from: number, to: number }>()
     events.forEach(({ emission: { seq, joins, leaves } }, index) => {
@@ -156,7 +179,12 @@ export class Topic {
       if (leaves === undefined) continue
       for (const stream of this.#live) if (stream.userId === leaves) leaving.add(stream)
     }
-    this.#job = new Job(events.map(({ frame }) => frame), new Set(this.#live), { before, parts, leaving })
+    this.#job = new Job(events.map(({ frame }) => frame), new Set(this.#live), { before, growth, parts, leaving })
+  }
+
+  #grow (frame: Frame): void {
+    this.#growth++
+    for (const frames of this.#collectors) if (frames.length < EARLY_MAX) frames.push(frame)
   }
 
   #nextEvents (): FramedEvent[] {

@@ -1,11 +1,12 @@
 import { elapsedMs } from '../time.js'
 import type { HubCounters } from './counters.js'
 import type { AnyEmission, Catalogue } from './emission.js'
-import { allText, frameOf, isDurable, type Cursor, type Frame } from './frame.js'
+import { allText, frameOf, isDurable, isOwed, type Cursor, type Frame } from './frame.js'
 import type { Horizon } from './horizon.js'
+import { readHidden } from './hidden.js'
 import { Job } from './job.js'
 import { later } from './known-log.js'
-import type { FramedEvent } from './log.js'
+import type { FramedEvent, Log } from './log.js'
 import type { Registry } from './registry.js'
 import { Slice } from './slice.js'
 import type { Progress, Stream } from './stream.js'
@@ -23,6 +24,8 @@ export interface TurnOwner {
   removed(stream: Stream): void
 }
 
+type Join = (first: AnyEmission, second: AnyEmission) => AnyEmission | undefined
+
 /** The frames that a stream of all topics gets of one job in this turn. */
 interface Due { topic: Topic | undefined, job: Job, frames: readonly Frame[] }
 
@@ -39,6 +42,7 @@ export class Turn<C extends Catalogue> {
   readonly #active = new Map<Topic, number>()
   /** Ephemeral events for the followers of several topics. */
   readonly #broadcasts = new Set<Job>()
+  #join: Join | undefined
   #scheduled = false
 
   constructor (horizon: Horizon<C>, registry: Registry, counters: HubCounters, owner: TurnOwner) {
@@ -46,6 +50,11 @@ export class Turn<C extends Catalogue> {
     this.#registry = registry
     this.#counters = counters
     this.#owner = owner
+  }
+
+  /** Joins ephemeral events as this log says. */
+  joinBy ({ joined }: Log<C>): void {
+    this.#join = joined as Join | undefined
   }
 
   /** Whether a topic has something under way. */
@@ -67,14 +76,23 @@ export class Turn<C extends Catalogue> {
     this.activate(topic)
   }
 
-  /** Sends an event to the live followers of any of its topics, and to its users, except the streams in `told`, and adds them to it. */
+  /**
+   * Sends an event to the live followers of its topics that may see it, and to its users (those of their streams that follow `within`, if
+   * that is given), except the streams in `told`, and adds them to it.
+   */
   broadcast (emission: AnyEmission, told: WeakSet<Stream>): void {
     const audience = new Set<Stream>()
-    for (const name of emission.topics) {
-      for (const stream of this.#registry.topic(name)?.live ?? []) if (!told.has(stream)) audience.add(stream)
+    const { topics, users = [], within, only, hidden } = emission
+    const isHidden = hidden === undefined ? undefined : readHidden(hidden)
+    for (const name of topics) {
+      for (const stream of this.#registry.topic(name)?.live ?? []) {
+        if (!told.has(stream) && (only === undefined || stream.userId === only) && isHidden?.(stream.userId) !== true) audience.add(stream)
+      }
     }
-    for (const userId of emission.users ?? []) {
-      for (const stream of this.#registry.everyStreamOf(userId)) if (!told.has(stream)) audience.add(stream)
+    for (const userId of users) {
+      for (const stream of this.#registry.everyStreamOf(userId)) {
+        if (!told.has(stream) && (within === undefined || stream.topics.has(within))) audience.add(stream)
+      }
     }
     if (audience.size === 0) return
     for (const stream of audience) told.add(stream)
@@ -158,10 +176,26 @@ export class Turn<C extends Catalogue> {
 
   /** Collects what has come for a topic, unless its last job is still under way. */
   startJob (topic: Topic): void {
-    topic.startJob(userId => this.#registry.streamsOf(userId))
+    topic.startJob(userId => this.#registry.streamsOf(userId), events => this.#joined(events))
     if (topic.job !== undefined) return
     if (topic.hasGap && !topic.ready) this.#owner.missing(topic)
     this.rest(topic)
+  }
+
+  /** Neighbours that tell of the growth of one thing become one event, so that what waits for a turn costs its readers no more. */
+  #joined (events: FramedEvent[]): FramedEvent[] {
+    const join = this.#join
+    if (join === undefined || !events.some(({ frame: { grows } }) => grows !== undefined)) return events
+    const joined: Array<Pick<FramedEvent, 'emission'> & Partial<FramedEvent>> = []
+    for (const event of events) {
+      const { emission } = event
+      const last = joined.at(-1)?.emission
+      const isNext = emission.seq === undefined && last?.seq === undefined && emission.grows !== undefined && emission.grows === last?.grows
+      const both = isNext ? join(last, emission) : undefined
+      if (both === undefined) joined.push(event)
+      else joined[joined.length - 1] = { emission: both }
+    }
+    return joined.map(({ emission, frame = frameOf(emission) }) => ({ emission, frame }))
   }
 
   #serveOne (job: Job, topic: Topic | undefined, stream: Stream, due: Map<Stream, Due[]>, slice: Slice): void {
@@ -178,7 +212,7 @@ export class Turn<C extends Catalogue> {
       const bytes = job.topicBytes(frames)
       slice.wrote(bytes.length)
       if (stream.hasRoomFor(bytes.length)) this.write(stream, bytes, frames.length)
-      else if (topic !== undefined && isDurable(frames)) return this.#fallBehind(stream, topic, job)
+      else if (topic !== undefined && isOwed(frames)) return this.#fallBehind(stream, topic, job)
     }
     if (job.leaving.has(stream)) this.#owner.removed(stream)
   }
@@ -198,7 +232,7 @@ export class Turn<C extends Catalogue> {
         : Buffer.from(this.#textOf(list, isBehind ? stream.cursor ?? from : from, isBehind ? stream.cursor ?? from : to))
       if (bytes.length > 0) {
         if (stream.hasRoomFor(bytes.length)) this.write(stream, bytes, list.reduce((sum, { frames }) => sum + frames.length, 0))
-        else if (list.some(({ frames }) => isDurable(frames))) this.#allFallBehind(stream, list, from)
+        else if (list.some(({ frames }) => isOwed(frames))) this.#allFallBehind(stream, list, from)
       }
       for (const { topic, job } of list) {
         if (topic !== undefined && job.leaving.has(stream) && !stream.behind.has(topic.name)) this.#registry.leave(stream, topic)
@@ -223,9 +257,9 @@ export class Turn<C extends Catalogue> {
     stream.write(bytes)
   }
 
-  #fallBehind (stream: Stream, topic: Topic, { before }: Job): void {
+  #fallBehind (stream: Stream, topic: Topic, { before, growth }: Job): void {
     this.#counters.fellBehind++
-    this.#owner.fellBehind(stream, topic, { sent: before, entitledAt: before, fellBehindAt: elapsedMs(), away: false })
+    this.#owner.fellBehind(stream, topic, { sent: before, entitledAt: before, fellBehindAt: elapsedMs(), growth, away: false })
   }
 
   /** A stream of all topics falls behind with all of them, so that its cursor stays true. */
@@ -237,7 +271,9 @@ export class Turn<C extends Catalogue> {
       if (topic === undefined || stream.behind.has(name)) continue
       const unsent = missed.get(name) ?? (topic.job?.remaining.has(stream) === true ? topic.job : undefined)
       const sent = unsent?.before ?? topic.head
-      this.#owner.fellBehind(stream, topic, { sent, entitledAt: sent, fellBehindAt: elapsedMs(), away: unsent?.joinsLate(stream.userId) ?? false })
+      const growth = unsent?.growth ?? topic.growth
+      const away = unsent?.joinsLate(stream.userId) ?? false
+      this.#owner.fellBehind(stream, topic, { sent, entitledAt: sent, fellBehindAt: elapsedMs(), growth, away })
     }
     stream.holdCursor(cursor)
   }

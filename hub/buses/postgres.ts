@@ -40,6 +40,8 @@ export class PostgresBus implements Bus {
   /** PostgreSQL channel → the channels that it carries for this node. */
   readonly #wanted = new Map<string, Set<string>>()
   #listening = new Set<string>()
+  /** What is called when transactions notify these PostgreSQL channels. */
+  readonly #heard = new Map<string, () => void>()
   #syncing: Promise<void> | undefined
   #client: pg.Client | undefined
   /** Drops the client's connection, for a new one. */
@@ -103,6 +105,13 @@ export class PostgresBus implements Bus {
     void this.#sync()
   }
 
+  /** The name needs no escaping: lower-case letters, digits and `_`. */
+  hear (channel: string, listener: () => void): void {
+    this.#heard.set(channel, listener)
+    const client = this.#client
+    if (client !== undefined) this.#change(client, 'LISTEN', [channel]).catch((error: unknown) => { this.#failed(client, error) })
+  }
+
   async close (): Promise<void> {
     await this.#outbox.flushed()
     this.#closed = true
@@ -145,7 +154,11 @@ export class PostgresBus implements Bus {
     }
     client.on('error', lose)
     client.on('end', () => { lose() })
-    client.on('notification', ({ payload }) => { if (payload !== undefined) this.#receive(payload) })
+    client.on('notification', ({ channel, payload }) => {
+      const heard = this.#heard.get(channel)
+      if (heard !== undefined) heard()
+      else if (payload !== undefined) this.#receive(payload)
+    })
     try {
       await client.connect()
       // A notification that is lost in a crash is read from the log, so it need not wait for the disk
@@ -164,6 +177,7 @@ export class PostgresBus implements Bus {
     this.#probe.unref()
     // Channels that were added in the meantime
     void this.#sync()
+    for (const heard of this.#heard.values()) heard()
     if (again) this.#reconnected()
   }
 
@@ -182,7 +196,7 @@ export class PostgresBus implements Bus {
 
   async #listenToAll (client: pg.Client): Promise<void> {
     this.#listening = new Set(this.#wanted.keys())
-    await this.#change(client, 'LISTEN', this.#listening)
+    await this.#change(client, 'LISTEN', [...this.#listening, ...this.#heard.keys()])
   }
 
   /** Makes the connection listen on all channels that are wanted. Resolves when it does. */
