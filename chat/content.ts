@@ -14,16 +14,22 @@ export interface Content {
   /** As sent: users who do not take part, and users who are named again, are left out later. */
   mentions: MentionEntry[]
   mentionsAll: boolean
+  /** Ids of files, in order. */
+  attachments: string[]
 }
 
 /** Reads the content of a valid body, in which null means absent. @throws VALIDATION_FAILED, METADATA_TOO_LARGE */
-export function contentOf ({ text, metadata, replyToId, mentions, mentionsAll }: Omit<SendMessageBody, 'conversationId'>): Content {
+export function contentOf (body: Omit<SendMessageBody, 'conversationId'>): Content {
+  const { text = '', metadata, replyToId, mentions, mentionsAll, attachments } = body
+  const fileIds = (attachments ?? []).map(({ fileId }) => fileId)
+  if (new Set(fileIds).size < fileIds.length) throw invalid('attachments must name each file once')
   return {
     text,
     metadata: metadataText(metadata ?? null),
     replyToId: replyToId ?? null,
     mentions: mentionsOf(mentions ?? [], text),
-    mentionsAll: mentionsAll ?? false
+    mentionsAll: mentionsAll ?? false,
+    attachments: fileIds
   }
 }
 
@@ -60,10 +66,12 @@ export function withoutRanges (mentions: readonly MentionEntry[]): MentionEntry[
 
 /** What is kept of content that is more than text: null for text alone, so that plain messages pay nothing. */
 export function hashOfContent (content: Content): string | null {
-  const { text, metadata, replyToId, mentions, mentionsAll } = content
-  if (metadata === null && replyToId === null && mentions.length === 0 && !mentionsAll) return null
+  const { text, metadata, replyToId, mentions, mentionsAll, attachments } = content
+  if (metadata === null && replyToId === null && mentions.length === 0 && !mentionsAll && attachments.length === 0) return null
   return hashOf(JSON.stringify([text, metadata === null ? null : sorted(JSON.parse(metadata)), replyToId,
-    mentions.map(({ userId, start, length }) => [userId, start, length]), mentionsAll]))
+    mentions.map(({ userId, start, length }) => [userId, start, length]), mentionsAll,
+    // Only where there are any: hashes of versions without files stay valid.
+    ...(attachments.length === 0 ? [] : [attachments])]))
 }
 
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')

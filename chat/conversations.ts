@@ -5,18 +5,11 @@ import { MAX_PARTICIPANTS, type Role } from '../schemas/conversations.js'
 import { shownName } from '../schemas/names.js'
 import type { ConversationRow, ParticipantRow, Unit, UserRow } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
+import { assertNoBlock, assertNoneBlocks, needBlock, needBlocksOf } from './blocks.js'
 import { logEvent } from './events.js'
+import { directConversationId } from './ids.js'
 import { assertRoom, countGroup, needQuotas, type Quotas } from './quotas.js'
-import { endTyping } from './typing.js'
-
-/**
- * The id of the direct conversation of two users, in whichever order they are given: `conv_<a>_<b>`, sorted bytewise. With
- * a `_` in a user id that would be ambiguous, so the length of the first id precedes them.
- */
-export function directConversationId (one: string, other: string): string {
-  const [a, b] = Buffer.compare(Buffer.from(one), Buffer.from(other)) <= 0 ? [one, other] : [other, one]
-  return a.includes('_') || b.includes('_') ? `direct_${a.length}_${a}_${b}` : `conv_${a}_${b}`
-}
+import { endTyping } from './end-typing.js'
 
 export interface Created { conversationId: string, created: boolean }
 
@@ -26,14 +19,14 @@ export function createDirect (userId: string, otherId: string, quotas: Quotas): 
   return {
     needs (keys) {
       keys.direct(conversationId)
-      keys.profile(userId)
-      keys.profile(otherId)
+      needBlock(keys, userId, otherId)
       needQuotas(keys, quotas, [userId, otherId])
     },
     apply (unit) {
       if (userId === otherId) throw chatError('SELF_CONVERSATION')
       const users = usersOf(unit, [userId, otherId])
       if (unit.conversation(conversationId) !== undefined) return { conversationId, created: false }
+      assertNoBlock(unit, userId, otherId)
       assertRoom(unit, quotas, [userId, otherId])
       const conversation = unit.addConversation({ id: conversationId, type: 'direct', title: null, createdBy: userId })
       for (const user of users) join(unit, conversation, user, 'member')
@@ -50,12 +43,14 @@ export function createGroup (userId: string, title: string | null, participantId
   return {
     needs (keys) {
       if (memberIds.length > MAX_PARTICIPANTS) return
-      memberIds.forEach(id => { keys.profile(id) })
+      memberIds.forEach(id => { keys.user(id) })
+      needBlocksOf(keys, userId, memberIds)
       needQuotas(keys, quotas, memberIds)
     },
     apply (unit) {
       if (memberIds.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
       const users = usersOf(unit, memberIds)
+      assertNoneBlocks(unit, userId, memberIds)
       assertRoom(unit, quotas, memberIds)
       countGroup(unit, quotas, userId)
       const conversation = unit.addConversation({
@@ -75,7 +70,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
     needs (keys) {
       keys.participant(conversationId, callerId)
       for (const id of ids.slice(0, MAX_PARTICIPANTS)) {
-        keys.other(conversationId, callerId, id)
+        keys.invited(conversationId, callerId, id)
         keys.quotaOfOther(conversationId, callerId, id, quotas.conversations)
       }
     },
@@ -85,6 +80,7 @@ export function addParticipants (conversationId: string, callerId: string, parti
       const joining = ids.filter(id => unit.participant(conversationId, id) === undefined)
       if (conversation.participantCount + joining.length > MAX_PARTICIPANTS) throw chatError('GROUP_TOO_LARGE')
       const users = usersOf(unit, joining)
+      assertNoneBlocks(unit, callerId, joining)
       assertRoom(unit, quotas, joining)
       for (const user of users) {
         const participant = join(unit, conversation, user, 'member')

@@ -72,7 +72,7 @@ interface Rule<T extends DurableEventType> {
   subjectOf: (row: LoggedEvent) => Subjects[T] | undefined
   data: (subject: Subjects[T], happened: Happened) => DurableEvents[T]
   /** Who does not get it, begins with it, or ends with it. Default: all who follow the conversation get it. */
-  routing?: (subject: Subjects[T]) => Pick<Routing, 'except' | 'joins' | 'leaves'>
+  routing?: (subject: Subjects[T]) => Pick<Routing, 'except' | 'grows' | 'joins' | 'leaves'>
   /** Whether it moves the conversation to the top of the list. */
   isActivity: boolean
   /** Whether it changes the conversation itself: what other chats show as system messages. */
@@ -118,7 +118,11 @@ const rules: { [T in DurableEventType]: Rule<T> } = {
     isActivity: false,
     isChange: true
   },
-  message: { ...ofMessage, routing: ({ userId }) => ({ except: userId }), isActivity: true },
+  message: {
+    ...ofMessage,
+    routing: ({ userId, message }) => message.growing ? { except: userId, grows: message.id } : { except: userId },
+    isActivity: true
+  },
   messageUpdated: { ...ofMessage, isActivity: false },
   messageDeleted: { ...ofMessage, isActivity: false },
   reaction: {

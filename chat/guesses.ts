@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { BoundedCache } from '../bounded-cache.js'
 import { chatError } from '../errors.js'
 import type { Counters } from '../store/counters.js'
 import { elapsedMs } from '../time.js'
@@ -17,7 +17,7 @@ interface Limit { key: string, max: number }
 export class Guesses {
   readonly #counters: Counters
   /** Key → when its lock ends, by the monotonic clock. Refusing by these needs no query. */
-  readonly #locks = new LRUCache<string, number>({ max: LOCKS_MAX })
+  readonly #locks = new BoundedCache<number>(LOCKS_MAX)
 
   constructor (counters: Counters) {
     this.#counters = counters

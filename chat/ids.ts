@@ -16,3 +16,12 @@ function randomBytes16 (): Uint8Array {
   used += 16
   return random.subarray(used - 16, used)
 }
+
+/**
+ * The id of the direct conversation of two users, in whichever order they are given: `conv_<a>_<b>`, sorted bytewise. With
+ * a `_` in a user id that would be ambiguous, so the length of the first id precedes them.
+ */
+export function directConversationId (one: string, other: string): string {
+  const [a, b] = Buffer.compare(Buffer.from(one), Buffer.from(other)) <= 0 ? [one, other] : [other, one]
+  return a.includes('_') || b.includes('_') ? `direct_${a.length}_${a}_${b}` : `conv_${a}_${b}`
+}

@@ -1,31 +1,65 @@
 import { chatError } from '../errors.js'
-import type { Message } from '../schemas/messages.js'
+import { SendMessageBody, type Message } from '../schemas/messages.js'
 import { statusOf } from '../schemas/status.js'
-import { profileOf, readMentions, renderMessage, writeMentions, type MentionEntry } from '../store/rendering.js'
+import { isGrowing, profileOf, readMentions, renderMessage, writeAttachments, writeMentions, type MentionEntry } from '../store/rendering.js'
+import { mentions as mentionRows } from '../store/tables.js'
 import type { ConversationRow, MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
-import { hashOf, hashOfContent, wasSentWith, withoutRanges, withoutRepeats, type Content } from './content.js'
+import { isService, type Actor } from './actor.js'
+import { assertNotBlocked } from './blocks.js'
+import { contentOf, hashOf, hashOfContent, wasSentWith, withoutRanges, withoutRepeats, type Content } from './content.js'
+import { attach, freeFiles, needFiles, releaseFilesOf } from './attachments.js'
 import { logEvent } from './events.js'
 import { timeOrderedId } from './ids.js'
 import { assertMayMentionAll, assertMayPost, assertNotFrozen, assertNotTooSoon } from './settings.js'
-import { endTyping } from './typing.js'
+import { silentUntil } from './silence.js'
+import { endTyping } from './end-typing.js'
+import { assertTextFits, assertValid, invalid } from './validation.js'
 
 export interface NewMessage {
   conversationId: string
-  userId: string
+  sender: Actor
   type: string
   clientId: string | null
   content: Content
+  /** What the caller sent, which is what a repetition is compared with. Differs from `content` where the host has changed it. */
+  asSent: Content
+  /** Whether the rest of the text follows (see growing.ts). */
+  growing: boolean
+  /** Whether files can be attached. */
+  takesFiles: boolean
 }
+
+/** What this service takes of a message. */
+export interface Taken {
+  takesFiles: boolean
+  /** Maximum length of the text, in code points. */
+  maxTextLength: number
+}
+
+/** The message that a body asks for. @throws VALIDATION_FAILED, METADATA_TOO_LARGE */
+export function newMessage (sender: Actor, body: SendMessageBody, { takesFiles, maxTextLength }: Taken): NewMessage {
+  assertValid(SendMessageBody, body)
+  assertTextFits(body.text, maxTextLength)
+  const { conversationId, type = 'text', clientId = null } = body
+  const content = contentOf(body)
+  return { conversationId, sender, type, clientId, content, asSent: content, growing: body.growing === true, takesFiles }
+}
+
+/** The message, or the id of the one that this `clientId` was used for before. */
+export type SendOutcome = { sent: Message } | { repeats: string }
 
 /**
  * Saves a message and announces it to all participants except its sender. Ends the sender's typing.
  * @returns the message, or the id of the message that this `clientId` was used for before
  */
-export function sendMessage ({ conversationId, userId, type, clientId, content }: NewMessage): Command<{ sent: Message } | { repeats: string }> {
+export function sendMessage (
+  { conversationId, sender: actor, type, clientId, content, asSent, growing, takesFiles }: NewMessage
+): Command<SendOutcome> {
   const id = timeOrderedId()
+  const { userId } = actor
   const { text, metadata, replyToId, mentionsAll } = content
-  const contentHash = hashOfContent(content)
+  const contentHash = hashOfContent(asSent)
   const mentioned = new Set(content.mentions.map(mention => mention.userId))
   return {
     needs (keys) {
@@ -33,6 +67,7 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
       keys.lastSent(conversationId, userId)
       if (clientId !== null) keys.clientId(conversationId, userId, clientId)
       if (replyToId !== null) keys.replyTo(replyToId, conversationId, userId)
+      needFiles(keys, userId, content.attachments)
     },
     apply (unit) {
       const sender = unit.participant(conversationId, userId)
@@ -40,15 +75,17 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
       if (clientId !== null) {
         const earlier = unit.messageByClientId(conversationId, userId, clientId)
         if (earlier !== undefined) {
-          if (!wasSentWith(earlier, content)) throw chatError('CLIENT_ID_REUSED')
+          if (!wasSentWith(earlier, asSent)) throw chatError('CLIENT_ID_REUSED')
           return { repeats: earlier.id }
         }
       }
       const { conversation } = sender
-      assertMayPost(sender)
+      assertNotBlocked(unit, conversation)
+      if (!isService(actor)) assertMayPost(sender)
       if (mentionsAll) assertMayMentionAll(sender)
       const original = replyToId === null ? null : repliedMessage(unit, conversation, replyToId)
-      assertNotTooSoon(unit, sender)
+      const files = freeFiles(unit, userId, content.attachments, takesFiles)
+      if (!isService(actor)) assertNotTooSoon(unit, sender)
       const mentions = ofParticipants(unit, conversation, content.mentions)
       endTyping(unit, sender)
       const row = unit.addMessage(sender, {
@@ -60,8 +97,12 @@ export function sendMessage ({ conversationId, userId, type, clientId, content }
         replyTo: original?.seq ?? null,
         mentions: writeMentions(mentions),
         mentionsAll,
-        contentHash
+        contentHash,
+        attachments: writeAttachments(files)
       })
+      if (content !== asSent && contentHash === null) unit.changeMessage(row, { firstTextHash: hashOf(asSent.text) })
+      attach(unit, row, files)
+      if (growing) unit.changeMessage(row, { growingUntil: silentUntil(unit) })
       if (original !== null) unit.changeMessage(original, { replyCount: original.replyCount + 1 })
       if (mentions.length > 0 || mentionsAll) countMentions(unit, row, mentions)
       const message = renderMessage(row, conversationId, profileOf(sender), 'sent', unit.shown(row))
@@ -83,10 +124,11 @@ const ofParticipants = (unit: Unit, { id }: ConversationRow, mentions: readonly 
 
 /** Whom a message counts for as a mention: not for its sender. One row stands for everybody. */
 function countMentions (unit: Unit, message: MessageRow, mentions: readonly MentionEntry[]): void {
+  const { conversation, seq } = message
   const userIds = new Set(mentions.map(({ userId }) => userId))
   userIds.delete(message.senderId)
   if (message.mentionsAll === true) userIds.add('')
-  unit.setMentions(message, userIds)
+  for (const userId of userIds) unit.insertRow(mentionRows, { conversation, userId, seq })
 }
 
 /** What an edit names; what it does not name stays. */
@@ -101,9 +143,12 @@ export interface MessageChange {
 /** Changes a message and tells all participants. What is the same again changes nothing. */
 export function editMessage (messageId: string, userId: string, change: MessageChange): Command<Message> {
   return ofMessage(messageId, userId, isSender, (unit, message, participants, caller) => {
+    assertNotBlocked(unit, message.conversation)
     assertNotFrozen(message.conversation)
     if (change.mentionsAll === true && message.mentionsAll !== true) assertMayMentionAll(caller)
     if (message.deletedAt !== null) throw chatError('MESSAGE_DELETED')
+    if (isGrowing(message)) throw chatError('STILL_GROWING')
+    if (change.text === '' && message.attachments === null) throw invalid('text must not be empty')
     const mentions = newMentions(unit, message, change)
     const mentionsAll = change.mentionsAll ?? message.mentionsAll ?? false
     const after = {
@@ -119,9 +164,12 @@ export function editMessage (messageId: string, userId: string, change: MessageC
     unit.changeMessage(message, {
       ...after,
       ...(isText ? { editedAt } : {}),
-      ...(message.contentHash === null ? { firstTextHash: message.firstTextHash ?? hashOf(message.text) } : {})
+      ...firstHashOf(message)
     })
-    if (isText) countMentions(unit, message, readMentions(message.mentions))
+    if (isText) {
+      unit.deleteRows(mentionRows, { conversation: message.conversation, seq: message.seq })
+      countMentions(unit, message, readMentions(message.mentions))
+    }
     tellChange(unit, 'messageUpdated', message, userId, participants, editedAt)
   })
 }
@@ -138,29 +186,39 @@ function newMentions (unit: Unit, message: MessageRow, { text, mentions }: Messa
  */
 export function deleteMessage (messageId: string, userId: string): Command<Message> {
   return ofMessage(messageId, userId, mayDelete, (unit, message, participants) => {
-    if (message.deletedAt !== null) return
-    const deletedAt = changeInstant(unit, message)
-    if (message.reactions !== null) unit.clearReactions(message)
-    if (message.mentions !== null || message.mentionsAll === true) unit.setMentions(message, [])
-    const original = unit.quoted(message)
-    if (original !== undefined) unit.changeMessage(original, { replyCount: Math.max(original.replyCount - 1, 0) })
-    unit.changeMessage(message, {
-      text: '',
-      metadata: null,
-      mentions: null,
-      mentionsAll: message.mentionsAll === null ? null : false,
-      reactions: null,
-      deletedAt,
-      deletedBy: userId,
-      ...(message.contentHash === null ? { firstTextHash: message.firstTextHash ?? hashOf(message.text) } : {})
-    })
-    tellChange(unit, 'messageDeleted', message, userId, participants, deletedAt)
+    if (message.deletedAt === null) bury(unit, message, userId, participants)
   })
 }
 
+/** Leaves a tombstone of a message, and tells all participants. `deletedBy` is null if no user deleted it. */
+export function bury (unit: Unit, message: MessageRow, deletedBy: string | null, participants: ParticipantRow[]): void {
+  const deletedAt = changeInstant(unit, message)
+  unit.deleteRowsOfMessage(message)
+  releaseFilesOf(unit, message)
+  const original = unit.quoted(message)
+  if (original !== undefined) unit.changeMessage(original, { replyCount: Math.max(original.replyCount - 1, 0) })
+  unit.changeMessage(message, {
+    text: '',
+    metadata: null,
+    mentions: null,
+    mentionsAll: message.mentionsAll === null ? null : false,
+    reactions: null,
+    attachments: null,
+    growingUntil: message.growingUntil === null ? null : 0,
+    deletedAt,
+    deletedBy,
+    ...firstHashOf(message)
+  })
+  tellChange(unit, 'messageDeleted', message, deletedBy ?? message.senderId, participants, deletedAt)
+}
+
+/** What is kept of the text first sent, once it is another one: to judge a repeated `clientId` by. */
+export const firstHashOf = ({ contentHash, firstTextHash, text }: MessageRow): Partial<MessageRow> =>
+  contentHash === null ? { firstTextHash: firstTextHash ?? hashOf(text) } : {}
+
 type Rule = (message: MessageRow, caller: ParticipantRow, participants: ParticipantRow[]) => boolean
 
-const isSender: Rule = ({ senderId }, { userId }) => senderId === userId
+export const isSender: Rule = ({ senderId }, { userId }) => senderId === userId
 
 /** The sender may, and in a group the owner and admins; an admin may not delete messages of who is the owner now. */
 const mayDelete: Rule = (message, caller, participants) => {
@@ -170,7 +228,8 @@ const mayDelete: Rule = (message, caller, participants) => {
   return caller.role === 'owner' || (caller.role === 'admin' && !isOwners)
 }
 
-function ofMessage (messageId: string, userId: string, may: Rule,
+/** A command on a message, which returns the message as it is then. */
+export function ofMessage (messageId: string, userId: string, may: Rule,
   change: (unit: Unit, message: MessageRow, participants: ParticipantRow[], caller: ParticipantRow) => void): Command<Message> {
   return {
     needs (keys) {
@@ -197,11 +256,11 @@ const renderNow = (unit: Unit, message: MessageRow, participants: ParticipantRow
     statusOf(message, participants, unit.former(message)), unit.shown(message))
 
 /** Now, but not before the message was sent, and later than its previous change. */
-function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: MessageRow): number {
+export function changeInstant (unit: Unit, { conversation, createdAt, editedAt }: MessageRow): number {
   return Math.max(unit.nowIn(conversation), createdAt, (editedAt ?? 0) + 1)
 }
 
-function tellChange (
+export function tellChange (
   unit: Unit, type: 'messageUpdated' | 'messageDeleted', message: MessageRow, userId: string, participants: ParticipantRow[], at: number
 ): void {
   logEvent(unit, message.conversation, type, { userId, message: renderNow(unit, message, participants) }, at)

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { BoundedCache } from '../bounded-cache.js'
 
 /** The number of changes of a user's online status that are announced immediately. */
 export const CHANGES_AT_ONCE = 10
@@ -14,7 +14,7 @@ interface Changes { left: number, at: number }
  * user, so a small request can cause much work. The status itself is always saved immediately.
  */
 export class OnlineNews {
-  readonly #changes = new LRUCache<string, Changes>({ max: CHANGING_MAX })
+  readonly #changes = new BoundedCache<Changes>(CHANGING_MAX)
   /** Users with a change that is not announced yet, and the status that was announced last. */
   readonly #untold = new Map<string, boolean>()
 

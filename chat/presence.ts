@@ -22,7 +22,8 @@ export class Presence {
   readonly #queries: Queries
   readonly #writer: Writer
   readonly #background: Background
-  readonly #news = new OnlineNews()
+  /** What of it others have been told. */
+  readonly news = new OnlineNews()
   /** Alarms for an online status that lapses. */
   readonly #lapses: Alarms
   /** Alarms for changes that are announced later. */
@@ -37,9 +38,9 @@ export class Presence {
   }
 
   async set (userId: string, isOnline: boolean): Promise<OnlineStatusAnswer> {
-    const answer = await this.#writer.write(setOnline(userId, isOnline, this.#news))
+    const answer = await this.#writer.write(setOnline(userId, isOnline, this.news))
     if (isOnline) this.#settleIn(ONLINE_LEASE_MS, userId)
-    if (this.#news.owed(userId) !== undefined) this.#tellLater(userId)
+    if (this.news.owed(userId) !== undefined) this.#tellLater(userId)
     return answer
   }
 
@@ -63,7 +64,7 @@ export class Presence {
   #tellLater (userId: string): void {
     const tell = (): void => {
       this.#background.run(async () => {
-        await this.#writer.write(tellOwed(userId, this.#news)).finally(() => { this.#news.settled(userId) })
+        await this.#writer.write(tellOwed(userId, this.news)).finally(() => { this.news.settled(userId) })
       })
     }
     if (!this.#tellings.set(userId, CHANGE_EVERY_MS, tell)) tell()

@@ -4,12 +4,13 @@ import type { ReceiptAnswer, ReceiptStatus } from '../schemas/messages.js'
 import type { MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import { logEvent } from './events.js'
+import { clearUnreadMark } from './own-state.js'
 
 /** Moves the caller's watermark up to a message, and so past all messages before it. Announces one `statusUpdate` if it moved. */
 export function markMessage (messageId: string, userId: string, status: ReceiptStatus): Command<ReceiptAnswer> {
   return {
     needs (keys) {
-      keys.message(messageId, userId)
+      keys.messageWithReader(messageId, userId)
     },
     apply (unit) {
       const message = unit.message(messageId)
@@ -20,6 +21,7 @@ export function markMessage (messageId: string, userId: string, status: ReceiptS
       if (message.senderId === userId) throw chatError('OWN_MESSAGE')
       const changed = moveMark(unit, reader, status, message.seq)
       if (changed) tellReceipt(unit, reader, status, message)
+      if (status === 'read') clearUnreadMark(unit, conversationId, userId)
       return { messageId, conversationId, status: reader.readSeq >= message.seq ? 'read' : 'delivered', changed }
     }
   }
@@ -29,7 +31,7 @@ export function markMessage (messageId: string, userId: string, status: ReceiptS
 export function markRead (conversationId: string, userId: string, seq: number): Command<ReadAnswer> {
   return {
     needs (keys) {
-      keys.participant(conversationId, userId)
+      keys.reader(conversationId, userId)
       keys.lastOfOthersUpTo(conversationId, userId, seq)
     },
     apply (unit) {
@@ -40,6 +42,7 @@ export function markRead (conversationId: string, userId: string, seq: number): 
       const last = changed ? unit.lastOfOthersUpTo(conversationId, userId, seq) : undefined
       // Past the reader's own messages the watermark moves silently: no status changes.
       if (last !== undefined && last.seq > before) tellReceipt(unit, reader, 'read', last)
+      clearUnreadMark(unit, conversationId, userId)
       return { conversationId, seq: reader.readSeq, changed }
     }
   }
@@ -47,10 +50,7 @@ export function markRead (conversationId: string, userId: string, seq: number): 
 
 function moveMark (unit: Unit, reader: ParticipantRow, status: ReceiptStatus, seq: number): boolean {
   if (seq <= (status === 'read' ? reader.readSeq : reader.deliveredSeq)) return false
-  unit.changeParticipant(reader, {
-    deliveredSeq: Math.max(reader.deliveredSeq, seq),
-    readSeq: status === 'read' ? seq : reader.readSeq
-  })
+  unit.moveMark(reader, status, seq)
   return true
 }
 

@@ -74,7 +74,7 @@ export async function followsFrom (
     'position' in upTo && position > upTo.position ? [{ num, position: upTo.position }] : []))
   const pruned: string[] = []
   const follows = inOrder(seen, start.cursor).map(({ conversation, upTo }): Follow => {
-    const { conversationId, num, eventSeq, prunedSeq, position, prunedPosition, newest } = conversation
+    const { conversationId, num, eventSeq, prunedSeq, position, prunedPosition, newest, grows } = conversation
     let after = eventSeq
     if ('seq' in upTo) after = upTo.seq
     else if (position > upTo.position) after = Math.max(seqs.get(num) ?? 0, upTo.position < prunedPosition ? 0 : prunedSeq)
@@ -82,7 +82,7 @@ export async function followsFrom (
       pruned.push(conversationId)
       after = eventSeq
     }
-    return { topic: conversationId, head: eventSeq, after, newest }
+    return { topic: conversationId, head: eventSeq, after, newest, grows }
   })
   return { follows, pruned }
 }

@@ -4,6 +4,7 @@ import { shownName } from '../schemas/names.js'
 import type { ConversationRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
 import { readSettings } from '../store/rendering.js'
+import { assertNotBlocked } from './blocks.js'
 import { logEvent } from './events.js'
 
 /** Fields of a conversation that can be changed. The event `conversationUpdated` names those that have. */
@@ -36,6 +37,7 @@ export function updateConversation (conversationId: string, userId: string, chan
       const named = CHANGEABLE.filter(field => change[field] !== undefined)
       if (conversation.type === 'direct') {
         if (named.some(field => field !== 'metadata')) throw chatError('NOT_A_GROUP')
+        assertNotBlocked(unit, conversation)
       } else if (caller.role === 'member') {
         throw chatError('FORBIDDEN')
       }

@@ -151,12 +151,12 @@ export class Streams {
     return {
       begin: sink => {
         if (this.#isGone(row, sink)) return
-        const { num, eventSeq, newest, tagAfter, userVersion } = conversation
+        const { num, eventSeq, newest, tagAfter, grows, userVersion } = conversation
         const { after, reset } = startOfConversation(request.lastEventId, conversation, identity)
         const id = after === undefined ? cursorOfTopic(identity, num, eventSeq, newest?.tag) : cursorOfTopic(identity, num, after, tagAfter)
         this.#start(row, request, sink, {
           readAt,
-          follows: [{ topic: conversationId, head: eventSeq, after: after ?? eventSeq, newest }],
+          follows: [{ topic: conversationId, head: eventSeq, after: after ?? eventSeq, newest, grows }],
           greet: stream => {
             this.#greet(stream, { conversationId, id, resumed: after !== undefined, userVersion })
             if (reset !== undefined) this.#reset(stream, conversationId, reset, id)

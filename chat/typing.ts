@@ -1,12 +1,14 @@
 import { chatError } from '../errors.js'
 import type { Clock } from '../hub/clock.js'
-import { isoTime } from '../schemas/common.js'
 import type { TypingBody } from '../schemas/messages.js'
 import type { Queries } from '../store/queries.js'
-import type { ParticipantRow, StreamRow, Unit } from '../store/unit.js'
+import type { StreamRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { Alarms } from './alarms.js'
 import type { Background } from './background.js'
+import { isService, type Actor } from './actor.js'
+import { assertNotBlocked } from './blocks.js'
+import { endTyping, tellTyping } from './end-typing.js'
 import { assertMayPost } from './settings.js'
 
 /** Typing lapses this long after the last `isTyping: true`, in milliseconds. */
@@ -29,8 +31,9 @@ export class Typing {
     this.#alarms = new Alarms(clock)
   }
 
-  async set (userId: string, { conversationId, isTyping }: TypingBody): Promise<TypingBody> {
-    const answer = await this.#writer.write(setTyping(conversationId, userId, isTyping))
+  async set (actor: Actor, { conversationId, isTyping }: TypingBody): Promise<TypingBody> {
+    const { userId } = actor
+    const answer = await this.#writer.write(setTyping(conversationId, actor, isTyping))
     this.ended(conversationId, userId)
     if (isTyping) {
       this.#alarms.set(keyOf(conversationId, userId), TYPING_LAPSE_MS, () => {
@@ -63,7 +66,8 @@ export class Typing {
 const keyOf = (conversationId: string, userId: string): string => JSON.stringify([conversationId, userId])
 
 /** Saves that the user types, or has stopped. A repetition extends the deadline and is not announced. */
-function setTyping (conversationId: string, userId: string, isTyping: boolean): Command<TypingBody> {
+function setTyping (conversationId: string, actor: Actor, isTyping: boolean): Command<TypingBody> {
+  const { userId } = actor
   return {
     needs (keys) {
       keys.participant(conversationId, userId)
@@ -72,7 +76,8 @@ function setTyping (conversationId: string, userId: string, isTyping: boolean): 
       const typist = unit.participant(conversationId, userId)
       if (typist === undefined) throw chatError('NOT_FOUND')
       if (isTyping) {
-        assertMayPost(typist)
+        assertNotBlocked(unit, typist.conversation)
+        if (!isService(actor)) assertMayPost(typist)
         if (typist.typingUntil === null) tellTyping(unit, typist, true)
         unit.changeParticipant(typist, { typingUntil: unit.ticks + TYPING_LAPSE_MS })
       } else {
@@ -109,16 +114,4 @@ function stopUncoveredTyping (conversationId: string, userId: string): Command<v
       if (typist !== undefined && !covered) endTyping(unit, typist)
     }
   }
-}
-
-/** Ends typing, if there is any, and announces it. */
-export function endTyping (unit: Unit, typist: ParticipantRow): void {
-  if (typist.typingUntil === null) return
-  unit.changeParticipant(typist, { typingUntil: null })
-  tellTyping(unit, typist, false)
-}
-
-function tellTyping (unit: Unit, { conversation, userId, displayName }: ParticipantRow, isTyping: boolean): void {
-  unit.tell(conversation, 'typing',
-    { userId, displayName, isTyping, conversationId: conversation.id, timestamp: isoTime(unit.nowIn(conversation)) }, userId)
 }

@@ -1,13 +1,17 @@
-import { LRUCache } from 'lru-cache'
+import { BoundedCache } from '../bounded-cache.js'
 import { chatError, isChatError } from '../errors.js'
 import { UserId } from '../schemas/common.js'
 import { isoTime } from '../schemas/common.js'
 import { shownName } from '../schemas/names.js'
 import { readMetadata } from '../store/rendering.js'
+import type { Queries } from '../store/queries.js'
 import type { Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { elapsedMs } from '../time.js'
 import { tellProfile } from './contacts.js'
+import { listUser } from './directory.js'
+import { callHook, type HookLimits } from './hooks/call.js'
+import { resolvedUsers, type ResolveUsers } from './hooks/resolve-users.js'
 import { assertValid } from './validation.js'
 
 /** The caller, as described by the token or the host's `authenticate`. Instants are epoch milliseconds. */
@@ -29,17 +33,28 @@ const KNOWN_FOR_MS = 60_000
 
 /** Saves callers as users: on the first request, even if that is refused; later requests update the profile. */
 export class Users {
+  readonly #queries: Queries
   readonly #writer: Writer
   /** Profiles as the database had them when read or written (`at`), true as of `asOf`. */
-  readonly #known = new LRUCache<string, { displayName: string, avatar: string | null, asOf: number, at: number }>({ max: KNOWN_MAX })
+  readonly #known = new BoundedCache<{ displayName: string, avatar: string | null, asOf: number, at: number }>(KNOWN_MAX)
+  /** Other users that exist. */
+  readonly #existing = new BoundedCache<true>(KNOWN_MAX)
 
-  constructor (writer: Writer) {
+  readonly #resolveUsers: ResolveUsers | undefined
+  readonly #limits: HookLimits | undefined
+
+  /** `resolveUsers`: looks up users whom the chat does not know. */
+  constructor (queries: Queries, writer: Writer, resolveUsers?: ResolveUsers, limits?: HookLimits) {
+    this.#queries = queries
     this.#writer = writer
+    this.#resolveUsers = resolveUsers
+    this.#limits = limits
   }
 
   /** Forgets everybody, because the database may have lost some users. */
   forget (): void {
     this.#known.clear()
+    this.#existing.clear()
   }
 
   /** Saves the caller. Needs no query when nothing is new. @throws VALIDATION_FAILED */
@@ -51,10 +66,39 @@ export class Users {
     this.#remember(caller, await this.#writer.write(ensureUser(caller)))
   }
 
+  /** Throws if there is no such user. Needs no query for one that was seen before. @throws UNKNOWN_USER */
+  async assertExists (userId: string): Promise<void> {
+    if (this.#known.has(userId) || this.#existing.has(userId)) return
+    if (await this.#queries.user(userId) === undefined && !await this.resolve([userId])) throw chatError('UNKNOWN_USER')
+    this.#existing.set(userId, true)
+  }
+
+  /** Asks the host for those of these users whom the chat does not know. @returns whether some are known now. @throws UNAVAILABLE */
+  async resolve (userIds: readonly string[]): Promise<boolean> {
+    const hook = this.#resolveUsers
+    if (hook === undefined || this.#limits === undefined) return false
+    const known = await this.#queries.profiles(userIds)
+    const unknown = [...new Set(userIds)].filter(id => !known.has(id))
+    if (unknown.length === 0) return false
+    const resolved = await callHook('hooks.resolveUsers', async () => resolvedUsers(unknown, await hook([...unknown])), this.#limits) ?? []
+    await Promise.all(resolved.map(async user => { await this.ensure({ ...user, issuedAt: null, expiresAt: null }) }))
+    return resolved.length > 0
+  }
+
   /** Changes how a user is shown. @throws NOT_FOUND */
   async changeProfile (userId: string, change: ProfileChange): Promise<void> {
-    const { displayName, avatar, profileAt } = await this.#writer.write(changeProfile(userId, change))
-    this.#known.set(userId, { displayName, avatar, asOf: profileAt, at: elapsedMs() })
+    this.#learn(await this.#writer.write(changeProfile(userId, change)))
+  }
+
+  /** Creates a user, or changes how the user is shown. @returns whether the user is new */
+  async put (userId: string, change: ProfileChange & { displayName: string }): Promise<boolean> {
+    const { user, created } = await this.#writer.write(putUser(userId, change))
+    this.#learn(user)
+    return created
+  }
+
+  #learn ({ id, displayName, avatar, profileAt }: UserRow): void {
+    this.#known.set(id, { displayName, avatar, asOf: profileAt, at: elapsedMs() })
   }
 
   /** Runs a caller's command in the transaction that saves the caller. @throws VALIDATION_FAILED, and what the command throws */
@@ -140,10 +184,12 @@ export function ensureUser (caller: Caller): Command<UserRow> {
       if (user === undefined) return addUser(unit, userId, displayName ?? userId, avatar, null, issuedAt ?? 0)
       const name = displayName ?? userId
       const issued = issuedSince(user.profileAt, issuedAt)
-      const isNews = name !== user.displayName || avatar !== user.avatar
+      const isNewName = name !== user.displayName
+      const isNews = isNewName || avatar !== user.avatar
       if (issued > user.profileAt || (issued === user.profileAt && isNews)) {
         unit.changeUser(user, { displayName: name, avatar, profileAt: issued })
         if (isNews) tellChanged(unit, user)
+        if (isNewName) listUser(unit, user)
       }
       return user
     }
@@ -155,10 +201,11 @@ export interface ProfileChange {
   avatar?: string | null | undefined
   /** JSON text (see metadata.ts). */
   metadata?: string | null | undefined
+  isBot?: boolean | undefined
 }
 
 /** Changes how a user is shown. Tokens issued up to the second of the change do not overwrite that. */
-export function changeProfile (userId: string, { displayName, avatar, metadata }: ProfileChange): Command<UserRow> {
+export function changeProfile (userId: string, { displayName, avatar, metadata, isBot }: ProfileChange): Command<UserRow> {
   return {
     needs (keys) {
       keys.user(userId)
@@ -171,11 +218,32 @@ export function changeProfile (userId: string, { displayName, avatar, metadata }
       if (name !== user.displayName) change.displayName = name
       if (avatar !== undefined && avatar !== user.avatar) change.avatar = avatar
       if (metadata !== undefined && metadata !== user.metadata) change.metadata = metadata
+      if (isBot !== undefined && isBot !== user.isBot) change.isBot = isBot
       if (displayName !== undefined || avatar !== undefined) change.profileAt = Math.max(secondOf(unit), user.profileAt) + 1
       if (Object.keys(change).length === 0) return user
       unit.changeUser(user, change)
-      if (Object.keys(change).some(field => field !== 'profileAt')) tellChanged(unit, user)
+      if (change.displayName !== undefined) listUser(unit, user)
+      if (Object.keys(change).some(field => !['profileAt', 'isBot'].includes(field))) tellChanged(unit, user)
       return user
+    }
+  }
+}
+
+/** Creates a user, or changes how the user is shown. Tokens issued up to this second do not overwrite that. */
+export function putUser (userId: string, change: ProfileChange & { displayName: string }): Command<{ user: UserRow, created: boolean }> {
+  const changes = changeProfile(userId, change)
+  return {
+    needs (keys) {
+      keys.user(userId)
+    },
+    apply (unit) {
+      const created = unit.user(userId) === undefined
+      if (created) {
+        const user = addUser(unit, userId, shownName(change.displayName) ?? userId, change.avatar ?? null, null, secondOf(unit) + 1)
+        unit.changeUser(user, { metadata: change.metadata ?? null, isBot: change.isBot ?? false })
+        return { user, created }
+      }
+      return { user: changes.apply(unit), created }
     }
   }
 }
@@ -215,8 +283,10 @@ function addUser (unit: Unit, id: string, displayName: string, avatar: string | 
     lastSeen: null,
     metadata: null,
     isBot: false,
-    stateVersion: 0
+    stateVersion: 0,
+    sortName: null
   }
   unit.addUser(user)
+  listUser(unit, user)
   return user
 }

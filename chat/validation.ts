@@ -3,7 +3,7 @@ import type { Static, TSchema } from 'typebox'
 import { chatError } from '../errors.js'
 
 /** Bodies are taken as they are: types are not coerced, and unknown fields are ignored. */
-const ajv = new Ajv({ useDefaults: false, coerceTypes: false, allErrors: false, strict: false })
+const ajv = new Ajv({ useDefaults: false, coerceTypes: false, allErrors: false, strict: false, discriminator: true })
 const compiled = new WeakMap<TSchema, ValidateFunction>()
 
 /** Whether the value matches the schema. */
@@ -35,4 +35,12 @@ export function invalid (message: string): Error {
   const error = chatError('VALIDATION_FAILED')
   error.message = message
   return error
+}
+
+/** In code points, as JSON Schema counts. @throws VALIDATION_FAILED */
+export function assertTextFits (text: string | null | undefined, maxLength: number): void {
+  // A code point takes one or two UTF-16 units, so most texts need not be counted.
+  if (text != null && text.length > maxLength && Array.from(text).length > maxLength) {
+    throw invalid(`text must NOT have more than ${maxLength} characters`)
+  }
 }
