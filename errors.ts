@@ -7,6 +7,10 @@ export interface ChatError extends Error {
   statusCode: number
   /** Seconds to wait before trying again, sent as `Retry-After`. */
   retryAfter?: number
+  /** With `OFFSET_MISMATCH`: the length of the text, which the answer names. */
+  length?: number
+  /** With `REFUSED`: the host's own code. */
+  hookCode?: string
 }
 
 const constructors = Object.fromEntries(Object.entries(errorCatalogue).map(([code, [status, message]]) =>
@@ -15,6 +19,7 @@ const constructors = Object.fromEntries(Object.entries(errorCatalogue).map(([cod
 export interface ChatErrorOptions {
   cause?: unknown
   retryAfter?: number
+  length?: number
 }
 
 /** Creates the error with this code. */
@@ -22,6 +27,7 @@ export function chatError (code: ErrorCode, options: ChatErrorOptions = {}): Cha
   const error = new constructors[code]() as unknown as ChatError
   if (options.cause !== undefined) error.cause = options.cause
   if (options.retryAfter !== undefined) error.retryAfter = options.retryAfter
+  if (options.length !== undefined) error.length = options.length
   return error
 }
 

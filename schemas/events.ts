@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { ConversationId, MessageId, Nullable, OneOf, Timestamp, UserId } from './common.js'
-import { Conversation, ConversationType, Role } from './conversations.js'
+import { Conversation, ConversationType, OwnStateAnswer, Role } from './conversations.js'
 import { Message, MessageStatus } from './messages.js'
 import { UserProfile } from './users.js'
 
@@ -10,8 +10,8 @@ import { UserProfile } from './users.js'
  */
 
 const eventSeq = Type.Integer({ description: 'Number of the event in the conversation\'s event log: 1, 2, 3 … Identifies a repeated event' })
-const MessageEvent = Type.Object({ ...Message.properties, eventSeq })
-const ParticipantEvent = Type.Object({
+export const MessageEvent = Type.Object({ ...Message.properties, eventSeq })
+export const ParticipantEvent = Type.Object({
   conversationId: ConversationId,
   userId: UserId,
   displayName: Type.String(),
@@ -85,10 +85,32 @@ export const ephemeralEvents = {
     conversationId: ConversationId,
     timestamp: Timestamp
   }),
+  messageAppended: Type.Object({
+    conversationId: ConversationId,
+    messageId: MessageId,
+    offset: Type.Integer({
+      description: 'Where the text belongs, in UTF-16 code units. Cut off what you have. If something is missing before it, fetch the message'
+    }),
+    text: Type.String(),
+    timestamp: Timestamp
+  }),
+  messageStop: Type.Object({
+    conversationId: ConversationId,
+    messageId: MessageId,
+    userId: Type.String({ description: 'Who asks for it' }),
+    timestamp: Timestamp
+  }),
   onlineStatus: Type.Object({
     userId: UserId,
     isOnline: Type.Boolean(),
     lastSeen: Nullable(Timestamp),
+    timestamp: Timestamp
+  }),
+  conversationState: Type.Object({ ...OwnStateAnswer.properties, timestamp: Timestamp }),
+  blocked: Type.Object({
+    userId: UserId,
+    blocked: Type.Boolean({ description: 'Whether the caller blocks this user now' }),
+    userVersion: Type.Integer({ description: 'Number of changes of the caller\'s private state, this one included' }),
     timestamp: Timestamp
   }),
   conversationDeleted: Type.Object({ conversationId: ConversationId, timestamp: Timestamp }),
@@ -98,6 +120,15 @@ export const ephemeralEvents = {
     avatar: UserProfile.properties.avatar,
     metadata: UserProfile.properties.metadata,
     timestamp: Timestamp
+  })
+}
+
+/** What followers of the log are told: `hooks.onEvent`, webhooks. Each is the event of that name on a stream. */
+export const followerEvents = {
+  ...durableEvents,
+  conversationDeleted: Type.Object({
+    ...ephemeralEvents.conversationDeleted.properties,
+    eventSeq: Type.Integer({ description: 'A number behind those of all other events of the conversation' })
   })
 }
 
@@ -135,6 +166,7 @@ export const eventCatalogue = { ...durableEvents, ...ephemeralEvents, ...streamE
 type Shapes<C extends Record<string, TSchema>> = { [K in keyof C]: Static<C[K]> }
 
 export type DurableEvents = Shapes<typeof durableEvents>
+export type FollowerEvents = Shapes<typeof followerEvents>
 export type EphemeralEvents = Shapes<typeof ephemeralEvents>
 export type StreamEvents = Shapes<typeof streamEvents>
 /** The shape of each event's data, by the event's name. */
@@ -149,17 +181,40 @@ export const eventMeanings: Record<EventType, string> = {
   conversationUpdated: 'The conversation has another title, picture, description, metadata or other settings',
   message: 'Somebody sent a message',
   statusUpdate: 'Somebody got a message, or read it',
-  messageUpdated: 'The text, the metadata or the mentions of a message changed',
+  messageUpdated: 'The text, the metadata or the mentions of a message changed, or a growing message is finished',
   messageDeleted: 'The sender deleted the message: same place, no text',
   reaction: 'Somebody reacted to a message, or took that back',
   participantJoined: 'Somebody joined the group',
   participantLeft: 'Somebody left, or was removed',
   participantUpdated: 'Somebody has another role',
   typing: 'Somebody types, or no longer does',
+  messageAppended: 'A growing message has grown; at the beginning of a stream, with all of its text so far',
+  messageStop: 'Somebody asks you to finish a message of yours that grows: on your own streams only',
   onlineStatus: 'Somebody came online, or went offline',
+  conversationState: 'The user\'s own state of the conversation changed: muted, archived, favourite, what notifies, or marked as unread',
+  blocked: 'You blocked somebody, or no longer do: on all of your own streams, and on no others',
   conversationDeleted: 'The conversation was deleted, with all that belonged to it',
   userUpdated: 'Somebody has another name, picture or metadata',
   connected: 'The stream began',
   reset: 'What was asked for cannot be resumed: fetch the history again, then go on',
   disconnect: 'The server ends the stream, and says when to come back'
 }
+
+/** Events that have an `id`, from which a stream can resume. */
+const resumable = new Set<string>([...Object.keys(durableEvents), 'connected', 'reset'])
+
+/** An event as a parser of Server-Sent Events hands it on, with `data` parsed: one of the catalogue, told apart by `event`. */
+export const StreamEvent = Type.Unsafe<{ [T in EventType]: { event: T, id?: string, data: ChatEvents[T] } }[EventType]>({
+  description: 'An event of the stream, as a parser hands it on. `data` is JSON, in one line',
+  oneOf: (Object.keys(eventCatalogue) as EventType[]).map(event => ({
+    type: 'object',
+    description: eventMeanings[event],
+    required: ['event', 'data', ...resumable.has(event) ? ['id'] : []],
+    properties: {
+      event: { type: 'string', enum: [event] },
+      ...(resumable.has(event) ? { id: { type: 'string', description: 'Sent as `Last-Event-ID` when the stream is opened again' } } : {}),
+      data: eventCatalogue[event]
+    }
+  }))
+})
+export type StreamEvent = Static<typeof StreamEvent>

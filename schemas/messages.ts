@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { ConversationId, Cursor, LongCursor, MessageId, Nullable, OneOf, PageLimit, Timestamp, UserId, WellFormed } from './common.js'
+import { Attachment, ATTACHMENTS_MAX, AttachmentInput } from './files.js'
 import { Metadata } from './metadata.js'
 import { Profile } from './users.js'
 
@@ -15,7 +16,14 @@ const ClientId = WellFormed({
   maxLength: 64,
   description: 'An id that the sender chooses for the message, so that sending it again is safe'
 })
-const Text = WellFormed({ minLength: 1, maxLength: 4000, description: 'Stored unchanged' })
+/** Maximum length of a message's text, in code points: what it is unless the service is set up otherwise, and the most that it can be. */
+export const TEXT_LENGTH = { standard: 4000, most: 16_000 } as const
+
+/** The service refuses what is longer than its own maximum, and shows that in its document (`plugins/docs.ts`). */
+export const MessageText = WellFormed({
+  maxLength: TEXT_LENGTH.most,
+  description: 'Stored unchanged. Empty only if the message has attachments, or grows'
+})
 
 /** A user whom a message mentions. */
 export const Mention = Type.Object({
@@ -48,19 +56,6 @@ export const Quote = Type.Object({
 })
 export type Quote = Static<typeof Quote>
 
-/** A file of a message. No message has any yet. */
-export const Attachment = Type.Object({
-  fileId: Type.String(),
-  name: Type.String(),
-  type: Type.String(),
-  size: Type.Integer(),
-  width: Nullable(Type.Integer()),
-  height: Nullable(Type.Integer()),
-  thumbhash: Nullable(Type.String()),
-  hasThumbnail: Type.Boolean()
-})
-export type Attachment = Static<typeof Attachment>
-
 /** A message as everybody sees it, and as events carry it. */
 export const Message = Type.Object({
   id: MessageId,
@@ -69,7 +64,7 @@ export const Message = Type.Object({
   seq: Type.Integer({ description: 'Number of the message in the conversation: 1, 2, 3 … without gaps, in commit order' }),
   clientId: Nullable(Type.String()),
   senderId: UserId,
-  text: Type.String({ description: 'Empty if the message has been deleted' }),
+  text: Type.String({ description: 'Empty if the message has been deleted, consists of files, or has yet to grow' }),
   type: Type.String(),
   status: MessageStatus,
   createdAt: Timestamp,
@@ -84,15 +79,15 @@ export const Message = Type.Object({
   mentionsAll: Type.Boolean(),
   attachments: Type.Array(Attachment),
   reactions: Type.Array(ReactionCount, { description: 'One entry for each emoji, in the order in which the emoji came to be there' }),
-  growing: Type.Boolean()
-}, { $id: 'Message' })
+  growing: Type.Boolean({ description: 'The sender is still writing it: `messageAppended` tells the rest, `messageUpdated` the end' })
+})
 export type Message = Static<typeof Message>
 
 /** A message as the caller sees it. Only answers have what differs by caller; events are the same for all. */
 export const OwnMessage = Type.Object({
   ...Message.properties,
   myReactions: Type.Array(Type.String(), { description: 'The emoji that the caller reacted with' })
-}, { $id: 'OwnMessage' })
+})
 export type OwnMessage = Static<typeof OwnMessage>
 
 /** Maximum number of entries in `mentions`. */
@@ -116,29 +111,45 @@ const mentioning = {
 
 export const SendMessageBody = Type.Object({
   conversationId: ConversationId,
-  text: Text,
-  type: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,31}$', default: 'text' })),
+  text: Type.Optional(MessageText),
+  type: Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,31}$', description: 'Default: `text`' })),
   clientId: Type.Optional(Nullable(ClientId)),
   metadata: Type.Optional(Nullable(Metadata)),
   replyToId: Type.Optional(Nullable(MessageId)),
+  attachments: Type.Optional(Nullable(Type.Array(AttachmentInput, {
+    maxItems: ATTACHMENTS_MAX,
+    description: 'Files that the caller has uploaded and not attached yet, each once'
+  }))),
+  growing: Type.Optional(Nullable(Type.Boolean({ description: 'The text is what there is so far. More is appended until it is finished' }))),
   ...mentioning
+}, {
+  anyOf: [
+    { required: ['text'], properties: { text: { minLength: 1 } } },
+    { required: ['attachments'], properties: { attachments: { type: 'array', items: {}, minItems: 1 } } },
+    { required: ['growing'], properties: { growing: { const: true } } }
+  ],
+  examples: [
+    { conversationId: 'conv_alice_bob', text: 'Hello!', clientId: '0b9f7a1e' },
+    { conversationId: 'conv_alice_bob', text: 'Hi @bob', metadata: { order: 4711 }, mentions: [{ userId: 'bob', start: 3, length: 4 }] },
+    { conversationId: 'conv_alice_bob', text: '', growing: true, clientId: '0b9f7a1f' }
+  ]
 })
 export type SendMessageBody = Static<typeof SendMessageBody>
 
 export const EditMessageBody = Type.Object({
-  text: Type.Optional(Text),
+  text: Type.Optional(MessageText),
   metadata: Type.Optional(Nullable(Metadata)),
   ...mentioning
 }, {
   anyOf: [{ required: ['text'] }, { required: ['metadata'] }],
-  // Not dependentRequired: the validators know draft 7.
-  if: { anyOf: [{ required: ['mentions'] }, { required: ['mentionsAll'] }] },
-  then: { required: ['text'] },
-  description: 'Without `mentions`, a new text keeps who is mentioned, but not where'
+  // The validators know draft 7. In the document, it is dependentRequired.
+  dependencies: { mentions: ['text'], mentionsAll: ['text'] },
+  description: 'Without `mentions`, a new text keeps who is mentioned, but not where',
+  examples: [{ text: 'Hello, Bob!' }, { metadata: { order: 4712 } }]
 })
 export type EditMessageBody = Static<typeof EditMessageBody>
 
-export const ReceiptBody = Type.Object({ status: ReceiptStatus })
+export const ReceiptBody = Type.Object({ status: ReceiptStatus }, { examples: [{ status: 'read' }] })
 export const ReceiptAnswer = Type.Object({
   messageId: MessageId,
   conversationId: ConversationId,
@@ -147,7 +158,31 @@ export const ReceiptAnswer = Type.Object({
 })
 export type ReceiptAnswer = Static<typeof ReceiptAnswer>
 
-export const TypingBody = Type.Object({ conversationId: ConversationId, isTyping: Type.Boolean() })
+export const ReceiptListQuery = Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Of the three lists together' })),
+  cursor: Type.Optional(LongCursor)
+})
+export type ReceiptListQuery = Static<typeof ReceiptListQuery>
+
+const Receipt = Type.Object({
+  user: Profile,
+  at: Nullable({ ...Timestamp, description: 'When, at most 5 s late; null if that is not known (any more)' })
+})
+
+/** Of the others, those who were there when the message was sent and still are. Each is in one list, and pages go on from list to list. */
+export const ReceiptPage = Type.Object({
+  messageId: MessageId,
+  counts: Type.Object({ read: Type.Integer(), delivered: Type.Integer(), pending: Type.Integer() }, { description: 'Of all pages' }),
+  read: Type.Array(Receipt),
+  delivered: Type.Array(Receipt, { description: 'Who has got it and has not read it' }),
+  pending: Type.Array(Profile),
+  nextCursor: Nullable(Type.String())
+})
+export type ReceiptPage = Static<typeof ReceiptPage>
+
+export const TypingBody = Type.Object({ conversationId: ConversationId, isTyping: Type.Boolean() }, {
+  examples: [{ conversationId: 'conv_alice_bob', isTyping: true }]
+})
 export type TypingBody = Static<typeof TypingBody>
 
 const Bound = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })

@@ -10,9 +10,14 @@ export const StreamQuery = Type.Object({
   lastEventId: Type.Optional(Type.String({ description: 'The event id to resume after. The Last-Event-ID header takes precedence' })),
   echo: Type.Optional(Type.String({ description: '`true`: also send the caller\'s own `message` and `typing` events' }))
 })
+export const StreamHeaders = Type.Object({
+  'Last-Event-ID': Type.Optional(Type.String({ description: 'The id of the last event that the client got: the stream goes on after it' }))
+})
 export type StreamQuery = Static<typeof StreamQuery>
 
-export const TicketBody = Nullable(Type.Object({ conversationId: Type.Optional(Nullable(ConversationId)) }))
+export const TicketBody = Type.Union([Type.Object({ conversationId: Type.Optional(Nullable(ConversationId)) }), Type.Null()], {
+  examples: [{ conversationId: 'conv_alice_bob' }]
+})
 export type TicketBody = Static<typeof TicketBody>
 export const Ticket = Type.Object({ ticket: Type.String(), expiresAt: Timestamp })
 export type Ticket = Static<typeof Ticket>
