@@ -30,13 +30,25 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   app.get('/live', {
     logLevel: 'warn',
     config: { rateLimit: false },
-    schema: { summary: 'Check that the process answers', security: [], response: { 200: Liveness } }
+    schema: {
+      operationId: 'getLiveness',
+      tags: ['health'],
+      summary: 'Check that the process answers',
+      security: [],
+      response: { 200: Liveness }
+    }
   }, async () => ({ status: 'ok' as const }))
 
   app.get('/ready', {
     logLevel: 'warn',
     config: { rateLimit: false },
-    schema: { summary: 'Check that the service is ready for requests', security: [], response: { 200: Readiness, 503: Readiness } }
+    schema: {
+      operationId: 'getReadiness',
+      tags: ['health'],
+      summary: 'Check that the service is ready for requests',
+      security: [],
+      response: { 200: Readiness, 503: Readiness }
+    }
   }, async (_request, reply) => {
     const checks = {
       database: await answers(chat.ping()),
@@ -45,11 +57,12 @@ const routes: FastifyPluginAsyncTypebox = async app => {
       ...(keys === undefined ? {} : { keys: keys.isUsable })
     }
     const ready = checks.database && checks.bus && !checks.draining && checks.keys !== false
-    return await reply.code(ready ? 200 : 503).send({
-      status: ready ? 'ready' : 'not ready',
+    reply.code(ready ? 200 : 503)
+    return {
+      status: ready ? 'ready' as const : 'not ready' as const,
       checks,
       ...(keys === undefined ? {} : { keyProvider: statusOf(keys) })
-    })
+    }
   })
 }
 

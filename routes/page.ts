@@ -11,6 +11,10 @@ export interface PageOptions {
   signIn: 'accounts' | 'token' | 'host'
   /** Whether the page links to the OpenAPI document. */
   docs: boolean
+  /** False serves only the custom elements: `/chat.js`, and what it loads. Default: true. */
+  page?: boolean
+  /** The origins whose pages may hold the page in a frame, or `self`. Default: none. */
+  frameAncestors?: string[] | undefined
   /** The folder that holds the built page. Default: where `npm run build` puts it. */
   directory?: string
 }
@@ -26,15 +30,26 @@ const types: Record<string, string> = {
 }
 
 /** The page may load only its own files and call only the service that it came from. No text ever becomes HTML. */
-const pageHeaders = {
+const pageHeaders = (frameAncestors: readonly string[]) => ({
   'Content-Security-Policy': [
     'default-src \'none\'', 'script-src \'self\'', 'style-src \'self\'', 'connect-src \'self\'', 'img-src \'self\' data: https:',
-    'base-uri \'none\'', 'form-action \'none\'', 'frame-ancestors \'none\'',
+    'media-src \'self\'',
+    'base-uri \'none\'', 'form-action \'none\'', `frame-ancestors ${frameAncestors.length === 0 ? '\'none\'' : frameAncestors.map(source => source === 'self' ? '\'self\'' : source).join(' ')}`,
     'require-trusted-types-for \'script\'', 'trusted-types \'none\''
   ].join('; '),
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff'
+})
+
+/** Pages of any origin may load the elements. They hold no secrets, and a service answers only the origins that it names. */
+const elementHeaders = {
+  'Access-Control-Allow-Origin': '*',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+  'X-Content-Type-Options': 'nosniff'
 }
+const isOfElements = (name: string): boolean => name === 'chat.js' || name.startsWith('chat/')
+/** Names that do not change with the content. */
+const stable = ['index.html', 'chat.js']
 
 interface PageFile {
   type: string
@@ -44,20 +59,26 @@ interface PageFile {
   gzipped: Buffer
 }
 
-/** Serves the page at `/`: a few files, held in memory. */
+/** Serves the page at `/` and the custom elements at `/chat.js`: a few files, held in memory. */
 export default async function routes (app: FastifyInstance, options: PageOptions): Promise<void> {
-  const { directory = built } = options
+  const { directory = built, page = true, frameAncestors = [] } = options
   const files = await readPage(directory, options)
   const index = files.get('index.html')
+  const headers = pageHeaders(frameAncestors)
 
-  serve('/', (request, reply) => {
-    const [path = '', query] = request.url.split('?')
-    // The page's links are relative to its folder.
-    if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${maskTokens(query)}`}`, 308)
-    if (index !== undefined) return send(request, reply, index)
-    return reply.code(503).type('text/plain; charset=utf-8').send('The page is not built: run `npm run build`, then start the server again.\n')
-  })
-  for (const [name, file] of files) if (file !== index) serve(`/${name}`, (request, reply) => send(request, reply, file))
+  if (page) {
+    serve('/', (request, reply) => {
+      const [path = '', query] = request.url.split('?')
+      // The page's links are relative to its folder.
+      if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${maskTokens(query)}`}`, 308)
+      if (index !== undefined) return send(request, reply.headers(headers), index)
+      return reply.code(503).type('text/plain; charset=utf-8').send('The page is not built: run `npm run build`, then start the server again.\n')
+    })
+  }
+  for (const [name, file] of files) {
+    if (isOfElements(name)) serve(`/${name}`, (request, reply) => send(request, reply.headers(elementHeaders), file))
+    else if (page && file !== index) serve(`/${name}`, (request, reply) => send(request, reply.headers(headers), file))
+  }
   if (index === undefined) app.log.warn(`The page is not built: there is no index.html in ${directory}`)
 
   function serve (url: string, handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply): void {
@@ -68,7 +89,7 @@ export default async function routes (app: FastifyInstance, options: PageOptions
 function send ({ headers }: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
   const { 'if-none-match': known, 'accept-encoding': accepted } = headers
   const { type, etag, cacheControl, bytes, gzipped } = file
-  reply.headers({ ...pageHeaders, ETag: etag, 'Cache-Control': cacheControl, Vary: 'Accept-Encoding' })
+  reply.headers({ ETag: etag, 'Cache-Control': cacheControl, Vary: 'Accept-Encoding' })
   if (listOf(known).some(tag => tag === etag || tag === '*')) return reply.code(304).send()
   reply.type(type)
   return acceptsGzip(accepted)
@@ -88,16 +109,17 @@ function acceptsGzip (header: string | string[] | undefined): boolean {
 }
 
 async function readPage (directory: string, options: PageOptions): Promise<Map<string, PageFile>> {
-  const names = await readdir(directory).catch(() => [])
-  const files = await Promise.all(names.filter(name => extname(name) in types).map(async (name): Promise<[string, PageFile]> => {
+  const names = await readdir(directory, { recursive: true }).catch(() => [])
+  const served = names.map(name => name.replaceAll('\\', '/')).filter(name => extname(name) in types)
+  const files = await Promise.all(served.map(async (name): Promise<[string, PageFile]> => {
     const content = await readFile(join(directory, name))
     const bytes = name === 'index.html' ? configure(content, options) : content
     return [name, {
       type: types[extname(name)]!,
       // Weak, because both encodings share it.
       etag: `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
-      // Names contain a hash of the content, so these files never change.
-      cacheControl: name === 'index.html' ? 'no-cache' : 'public, max-age=31536000, immutable',
+      // All other names contain a hash of the content, so these files never change.
+      cacheControl: stable.includes(name) ? 'no-cache' : 'public, max-age=31536000, immutable',
       bytes,
       gzipped: gzipSync(bytes, { level: 9 })
     }]

@@ -5,7 +5,8 @@ import type { Admission, StreamCaller } from '../chat/streams.js'
 import { bearerToken } from '../plugins/auth.js'
 import { answerError, logFailure, refusalOf } from '../plugins/errors.js'
 import { disconnectText, type Sink } from '../hub/stream.js'
-import { StreamQuery } from '../schemas/streams.js'
+import { StreamEvent } from '../schemas/events.js'
+import { StreamHeaders, StreamQuery } from '../schemas/streams.js'
 
 export interface SseOptions {
   /** Maximum number of open streams in this process. Further ones are told to reconnect later. */
@@ -27,11 +28,20 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   app.get('/sse', {
     exposeHeadRoute: false,
     errorHandler: answerStreamError,
-    schema: { summary: 'Open an event stream', querystring: StreamQuery, produces: ['text/event-stream'] }
+    schema: {
+      operationId: 'openStream',
+      tags: ['stream'],
+      summary: 'Open an event stream',
+      querystring: StreamQuery,
+      headers: StreamHeaders,
+      response: { 200: StreamEvent },
+      produces: ['text/event-stream'],
+      errors: ['INVALID_TICKET', 'NOT_FOUND', 'TOO_MANY_STREAMS']
+    }
   }, async (request, reply) => {
     if (hub.closing) return turnAway(reply, 'shutdown')
     if (isFull()) return turnAway(reply, 'unavailable')
-    const caller = await identify(request, request.query)
+    const caller = await identify(request, reply, request.query)
     if (isFull()) return turnAway(reply, 'unavailable')
     admitting++
     try {
@@ -65,23 +75,25 @@ const routes: FastifyPluginAsyncTypebox<SseOptions> = async (app, { maxStreams, 
   /** What the caller cannot mend, a bug of this server included, may be over when the client reconnects. */
   function answerStreamError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     const refusal = refusalOf(error)
+    // Hooks of a host, such as a rate limit, say it in the header only
+    const retryAfter = refusal.retryAfter ?? (Number(reply.getHeader('retry-after')) || 0)
     if (refusal.statusCode >= 500) {
       logFailure(error, refusal, request)
-      turnAway(reply, hub.closing ? 'shutdown' : 'unavailable')
+      turnAway(reply, hub.closing ? 'shutdown' : 'unavailable', retryAfter * 1000)
     } else if (refusal.code === 'TOO_MANY_REQUESTS') {
-      turnAway(reply, 'unavailable', (refusal.retryAfter ?? 0) * 1000)
+      turnAway(reply, 'unavailable', retryAfter * 1000)
     } else {
       answerError(error, request, reply)
     }
   }
 
   /** A token in the header takes precedence over a ticket, and a ticket over a token in the URL. */
-  async function identify (request: FastifyRequest, { token, ticket, conversationId }: StreamQuery): Promise<StreamCaller> {
+  async function identify (request: FastifyRequest, reply: FastifyReply, { token, ticket, conversationId }: StreamQuery): Promise<StreamCaller> {
     if (bearerToken(request.headers.authorization) === undefined) {
       if (ticket !== undefined) return await chat.tickets.redeem(ticket, conversationId ?? null)
       if (token !== undefined && !hostAuthenticates) return await app.chatAuth.verify(token)
     }
-    return await app.chatCallers.authenticate(request)
+    return await app.chatCallers.authenticate(request, reply)
   }
 
   function turnAway (reply: FastifyReply, reason: 'shutdown' | 'unavailable', wait = 0): void {

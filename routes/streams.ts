@@ -7,15 +7,30 @@ const routes: FastifyPluginAsyncTypebox = async app => {
   const { chat } = app
 
   app.post('/tickets', {
-    schema: { summary: 'Issue a one-time ticket that replaces the token in a stream\'s URL', body: TicketBody, response: { 201: Ticket } }
+    schema: {
+      operationId: 'issueTicket',
+      tags: ['stream'],
+      summary: 'Issue a one-time ticket that replaces the token in a stream\'s URL',
+      body: TicketBody,
+      response: { 201: Ticket },
+      errors: ['NOT_FOUND']
+    }
   }, async ({ chatCaller: caller, body }, reply) => {
     const conversationId = body?.conversationId ?? null
     if (conversationId !== null) await chat.conversation(caller.userId, conversationId)
-    return await reply.code(201).send(await chat.tickets.issue(caller, conversationId))
+    const ticket = await chat.tickets.issue(caller, conversationId)
+    reply.code(201)
+    return ticket
   })
 
   app.post('/:streamId/token', {
-    schema: { summary: 'Extend a stream to the expiry of the request\'s token', params: RenewalParams, response: { 200: Renewal } }
+    schema: {
+      operationId: 'renewStream',
+      tags: ['stream'],
+      summary: 'Extend a stream to the expiry of the request\'s token',
+      params: RenewalParams,
+      response: { 200: Renewal }
+    }
   }, async ({ chatCaller: caller, params }) => {
     const expiresAt = await chat.streams.renew(caller.userId, params.streamId, caller.expiresAt)
     return { streamId: params.streamId, expiresAt: isoTimeOrNull(expiresAt) }
