@@ -3,13 +3,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { JWTHeaderParameters } from 'jose'
 import { LRUCache } from 'lru-cache'
-import type { Caller } from '../chat/users.js'
 import { chatError, isChatError } from '../errors.js'
 import { isUserId, isWebUrl, shownName } from '../schemas/names.js'
 import type { SharedClock } from '../store/shared-clock.js'
 import { wallClockMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
 import { checkJwt, pemOf, type JwtOptions } from './options.js'
+import type { UserCaller } from './request-caller.js'
 
 export type { JwtOptions } from './options.js'
 
@@ -28,16 +28,20 @@ declare module '@fastify/jwt' {
 /** A single decorator with a specific name: names such as `authenticate` are left to the host. */
 export interface ChatAuth {
   /** Returns the caller of a request. @throws UNAUTHORIZED, TOKEN_EXPIRED, UNAVAILABLE (the keys can't be fetched) */
-  authenticate(request: FastifyRequest): Promise<Caller>
+  authenticate(request: FastifyRequest): Promise<UserCaller>
   /** Returns the user that a token is for. @throws as `authenticate` */
-  verify(token: string): Promise<Caller>
+  verify(token: string): Promise<UserCaller>
   /** The state of the keys of `jwksUrl`. */
   readonly keys?: Pick<KeyProvider, 'ageMs' | 'isUsable' | 'isAway' | 'errors'>
-  /** Issues a token. @throws Error if tokens are not verified with a `secret` */
-  issue(user: { userId: string, displayName: string, avatar: string | null }): { token: string, expiresAt: number }
+  /** Whether it can issue tokens: those that are verified with a `secret`. */
+  readonly canIssue: boolean
+  /** Issues a token. `lifeS` is its lifetime in seconds. Default: a day. @throws Error if tokens are not verified with a `secret` */
+  issue(user: { userId: string, displayName: string, avatar: string | null }, lifeS?: number): { token: string, expiresAt: number }
 }
 
 const ASYMMETRIC = ['RS256', 'ES256', 'EdDSA'] as const
+/** The claim of operators. */
+const ADMIN_CLAIM = 'chat_admin'
 /** Lifetime of the tokens that this server issues, in seconds. */
 const TOKEN_TTL_S = 86_400
 /** Maximum number, and total length in characters, of the verified tokens that are cached. */
@@ -48,16 +52,21 @@ const LEEWAY_MS = 5000
 /** The last instant that a Date can represent (ECMA-262, 21.4.1.1), in epoch milliseconds. */
 export const LAST_INSTANT_MS = 8.64e15
 
-async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<void> {
+export interface AuthOptions extends JwtOptions {
+  /** The claim of users who may use `/api/admin`: it must be true. Default: `chat_admin`. */
+  adminClaim?: string
+}
+
+async function authPlugin (app: FastifyInstance, options: AuthOptions): Promise<void> {
   checkJwt(options)
-  const { secret, publicKey, jwksUrl, issuer, audience } = options
+  const { secret, publicKey, jwksUrl, issuer, audience, adminClaim = ADMIN_CLAIM } = options
   const asymmetric = publicKey !== undefined || jwksUrl !== undefined
 
   // The cache of fast-jwt would hash the token on each call.
-  const verified = new LRUCache<string, Caller>({
-    max: VERIFIED_MAX,
+  const verified = new LRUCache<string, UserCaller>({
     maxSize: VERIFIED_CHARS,
-    sizeCalculation: (_caller, token) => token.length
+    // Each takes its share at least: so there are no more than VERIFIED_MAX, without memory for all of them from the start.
+    sizeCalculation: (_caller, token) => Math.max(token.length, Math.ceil(VERIFIED_CHARS / VERIFIED_MAX))
   })
   let generation = 0
   const keys = jwksUrl === undefined
@@ -89,7 +98,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   const jwt = app.jwt.chat
   const clock = app.hasDecorator('chatDatabase') ? app.chatDatabase.clock : { now: wallClockMs, ticks: wallClockMs }
 
-  const verify = async (token: string): Promise<Caller> => {
+  const verify = async (token: string): Promise<UserCaller> => {
     await keys?.freshen()
     const known = verified.get(token)
     if (known !== undefined && known.expiresAt! > clock.now()) return known
@@ -100,7 +109,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
     } catch (error) {
       throw refusal(error)
     }
-    const caller = callerOf(claims, clock)
+    const caller = callerOf(claims, adminClaim, clock)
     // Not if keys have changed in the meantime: the token's key may have been withdrawn.
     if (verifiedBy === generation) verified.set(token, caller)
     return caller
@@ -109,6 +118,7 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
   app.decorate('chatAuth', {
     ...(keys === undefined ? {} : { keys }),
     verify,
+    canIssue: !asymmetric,
 
     async authenticate ({ headers }) {
       const token = bearerToken(headers.authorization)
@@ -116,10 +126,10 @@ async function authPlugin (app: FastifyInstance, options: JwtOptions): Promise<v
       return await verify(token)
     },
 
-    issue ({ userId, displayName, avatar }) {
+    issue ({ userId, displayName, avatar }, lifeS = TOKEN_TTL_S) {
       if (asymmetric) throw new Error('Tokens can only be issued with a secret')
       const issuedAt = Math.floor(Math.min(clock.now(), clock.ticks()) / 1000)
-      const expiresAt = Math.floor(clock.now() / 1000) + TOKEN_TTL_S
+      const expiresAt = Math.floor(clock.now() / 1000) + lifeS
       const claims = {
         sub: userId,
         name: displayName,
@@ -178,7 +188,7 @@ function refusal (error: unknown): Error {
  * that a token is not from the future.
  * @throws UNAUTHORIZED if the claims are invalid; TOKEN_EXPIRED, without leeway
  */
-function callerOf (claims: Record<string, unknown>, clock: Pick<SharedClock, 'now' | 'ticks'>): Caller {
+function callerOf (claims: Record<string, unknown>, adminClaim: string, clock: Pick<SharedClock, 'now' | 'ticks'>): UserCaller {
   const { sub, name, picture, exp, iat, nbf } = claims
   if (typeof sub !== 'string' || !isUserId(sub)) throw chatError('UNAUTHORIZED')
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw chatError('UNAUTHORIZED')
@@ -198,7 +208,9 @@ function callerOf (claims: Record<string, unknown>, clock: Pick<SharedClock, 'no
     displayName: typeof name === 'string' ? shownName(name) : null,
     avatar: typeof picture === 'string' && isWebUrl(picture) ? picture : null,
     issuedAt: issuedAt === null ? null : Math.max(issuedAt, 0),
-    expiresAt
+    expiresAt,
+    via: 'http',
+    isOperator: Object.hasOwn(claims, adminClaim) && claims[adminClaim] === true
   }
 }
 

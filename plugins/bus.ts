@@ -28,19 +28,28 @@ async function busPlugin (app: FastifyInstance, { redisUrl, databaseUrl, bus }: 
     app.decorate('chatBus', bus)
     return
   }
-  const { installation, provider } = app.chatDatabase
+  const { installation } = app.chatDatabase
   // Only the message: the error may contain the command, which may contain the password.
   const onError = (error: unknown): void => {
     app.log.warn(`chat: the bus to other nodes is away: ${error instanceof Error ? error.message : String(error)}`)
   }
-  const own: Bus & { open(): Promise<void> } = redisUrl !== undefined
-    ? new RedisBus({ url: redisUrl, installation, onError })
-    : provider === 'postgresql'
-      ? new (await import('../hub/buses/postgres.js')).PostgresBus({ url: databaseUrl, installation, onError })
-      : new LocalBus()
-  await own.open()
+  const own = await openBus({ redisUrl, databaseUrl, installation, onError })
   app.decorate('chatBus', own)
   app.addHook('onClose', async () => { await own.close() })
+}
+
+/** Opens the bus of an installation: Redis if there is a URL for it, else PostgreSQL if that is the database, else none. */
+export async function openBus (
+  { redisUrl, databaseUrl, installation, onError }:
+  { redisUrl: string | undefined, databaseUrl: string, installation: string, onError: (error: unknown) => void }
+): Promise<Bus> {
+  const bus: Bus & { open(): Promise<void> } = redisUrl !== undefined
+    ? new RedisBus({ url: redisUrl, installation, onError })
+    : databaseUrl.startsWith('file:')
+      ? new LocalBus()
+      : new (await import('../hub/buses/postgres.js')).PostgresBus({ url: databaseUrl, installation, onError })
+  await bus.open()
+  return bus
 }
 
 export default fp(busPlugin, { name: 'fastify-sse-chat-bus', fastify: '5.x', dependencies: ['fastify-sse-chat-database'] })

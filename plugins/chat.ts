@@ -1,6 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { Chat, type ChatOptions } from '../chat/chat.js'
+import type {} from './bus.js'
+import { Chat } from '../chat/chat.js'
+import type { ChatOptions } from '../chat/options.js'
+
+export { rebuildIndex } from '../chat/search/indexing.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,6 +20,8 @@ async function chatPlugin (app: FastifyInstance, options: ChatOptions): Promise<
     ...options
   })
   await chat.start()
+  const { channel } = chat.pending
+  if (channel !== undefined) app.chatBus.hear?.(channel, () => { chat.pending.wake() })
   app.decorate('chat', chat)
   app.addHook('onClose', async () => { await chat.stop() })
 }
@@ -23,5 +29,5 @@ async function chatPlugin (app: FastifyInstance, options: ChatOptions): Promise<
 export default fp(chatPlugin, {
   name: 'fastify-sse-chat-chat',
   fastify: '5.x',
-  dependencies: ['fastify-sse-chat-database', 'fastify-sse-chat-hub']
+  dependencies: ['fastify-sse-chat-database', 'fastify-sse-chat-bus', 'fastify-sse-chat-hub']
 })

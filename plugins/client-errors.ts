@@ -4,6 +4,7 @@ import type { ConnectionError } from 'fastify'
 import { chatError } from '../errors.js'
 import type { ErrorCode } from '../schemas/errors.js'
 import { answerOf } from './errors.js'
+import { isUploading } from './upload-time.js'
 
 const codes: Record<string, ErrorCode> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
@@ -21,6 +22,8 @@ export class ClientErrors {
 
   /** Does not log the bytes: they may contain a token. */
   answer ({ code }: Pick<ConnectionError, 'code'>, socket: Socket): void {
+    // Node.js has stopped looking at this request. Its own limits apply until it ends.
+    if (code === 'ERR_HTTP_REQUEST_TIMEOUT' && isUploading(socket)) return
     // The connection was cut on its way. If the request was an EventSource's, any answer would make it give up.
     const isCut = code === 'ECONNRESET' || code === 'HPE_INVALID_EOF_STATE'
     if (!isCut && socket.writable && !this.#isAnswering(socket)) {

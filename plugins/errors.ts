@@ -71,7 +71,9 @@ export function refusalOf (error: FastifyError): ChatError {
   if (error.validationContext === 'params') return chatError('NOT_FOUND')
   const refusal = chatError(codeOf(error), { cause: error })
   if (refusal.code === 'BAD_REQUEST') refusal.statusCode = error.statusCode ?? 400
-  if (refusal.code === 'VALIDATION_FAILED' || refusal.code === 'INVALID_JSON') refusal.message = maskTokens(error.message)
+  // What a host's hook refuses keeps the host's words
+  const isOfHost = refusal.statusCode < 500 && frameworkCodes[error.code] === undefined && typeof error.message === 'string' && error.message !== ''
+  if (isOfHost || refusal.code === 'VALIDATION_FAILED' || refusal.code === 'INVALID_JSON') refusal.message = maskTokens(error.message)
   return refusal
 }
 
@@ -86,14 +88,21 @@ function codeOf ({ code, statusCode = 500, message }: FastifyError): ErrorCode {
   return /JSON/i.test(message) ? 'INVALID_JSON' : 'BAD_REQUEST'
 }
 
-export const answerOf = ({ statusCode, code, message }: ChatError): ErrorAnswer =>
-  ({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
+export const answerOf = ({ statusCode, code, message, length, hookCode }: ChatError): ErrorAnswer => ({
+  statusCode,
+  code,
+  error: STATUS_CODES[statusCode] ?? 'Error',
+  message,
+  ...(code === 'OFFSET_MISMATCH' ? { length } : {}),
+  ...(hookCode === undefined ? {} : { hookCode })
+})
 
 function answer (reply: FastifyReply, refusal: ChatError): void {
   const { statusCode, retryAfter } = refusal
   if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
   if (statusCode === 401) reply.header('WWW-Authenticate', 'Bearer')
-  reply.code(statusCode).type('application/json; charset=utf-8').serializer(JSON.stringify).send(answerOf(refusal))
+  // As text, so that no preSerialization hook of a host changes it
+  reply.code(statusCode).type('application/json; charset=utf-8').send(JSON.stringify(answerOf(refusal)))
 }
 
 export default fp(errorsPlugin, { name: 'fastify-sse-chat-errors', fastify: '5.x' })

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import type { Caller } from '../chat/users.js'
 import { chatError, isChatError } from '../errors.js'
 import { isUserId, isWebUrl, shownName } from '../schemas/names.js'
 import { wallClockMs } from '../time.js'
 import { LAST_INSTANT_MS } from './auth.js'
 import { statusCodes } from './errors.js'
+import type { UserCaller } from './request-caller.js'
 
 /** A caller, as the host's `authenticate` returns it. */
 export interface HostCaller {
@@ -14,6 +14,8 @@ export interface HostCaller {
   avatar?: string | null | undefined
   /** Epoch milliseconds after which calls are refused and streams end. Default: never. */
   expiresAt?: number | null | undefined
+  /** Whether the user may use `/api/admin`. Default: false. */
+  isOperator?: boolean | undefined
 }
 
 /** Values that mean that nobody is signed in. */
@@ -26,7 +28,7 @@ export type HostNobody = null | undefined | false | '' | 0
 export type HostAuthenticate = (request: FastifyRequest) => HostCaller | HostNobody | Promise<HostCaller | HostNobody>
 
 /** Calls the host's `authenticate`. @throws UNAUTHORIZED, TOKEN_EXPIRED; an error that names the option `authenticate` */
-export async function askHost (authenticate: HostAuthenticate, request: FastifyRequest): Promise<Caller> {
+export async function askHost (authenticate: HostAuthenticate, request: FastifyRequest): Promise<UserCaller> {
   let answer: unknown
   try {
     answer = await authenticate(request)
@@ -34,7 +36,7 @@ export async function askHost (authenticate: HostAuthenticate, request: FastifyR
     throw refusalOf(error)
   }
   if (answer === undefined || answer === null || answer === false || answer === '' || answer === 0) throw chatError('UNAUTHORIZED')
-  const { userId, displayName, avatar, expiresAt } = hostCallerOf(answer)
+  const { userId, displayName, avatar, expiresAt, isOperator } = hostCallerOf(answer)
   if (!isUserId(userId)) {
     request.log.warn('chat: the option authenticate returned an invalid userId: 1 to 128 characters, no control characters, not "." or ".."')
     throw chatError('UNAUTHORIZED')
@@ -45,26 +47,29 @@ export async function askHost (authenticate: HostAuthenticate, request: FastifyR
     displayName: displayName == null ? null : shownName(displayName),
     avatar: avatar != null && isWebUrl(avatar) ? avatar : null,
     issuedAt: null,
-    expiresAt: expiresAt == null || expiresAt > LAST_INSTANT_MS ? null : Math.floor(expiresAt)
+    expiresAt: expiresAt == null || expiresAt > LAST_INSTANT_MS ? null : Math.floor(expiresAt),
+    via: 'http',
+    isOperator: isOperator === true
   }
 }
 
 /** @throws Error that says what is wrong, without the value, which may be secret */
 function hostCallerOf (answer: unknown): HostCaller {
   if (typeof answer !== 'object' || answer === null) throw new AnswerError(`it returned a ${typeof answer}`)
-  const { userId, displayName, avatar, expiresAt } = propertiesOf(answer)
+  const { userId, displayName, avatar, expiresAt, isOperator } = propertiesOf(answer)
   if (typeof userId !== 'string') throw new AnswerError(`its userId is ${kindOf(userId)}`)
   if (displayName != null && typeof displayName !== 'string') throw new AnswerError(`its displayName is ${kindOf(displayName)}`)
   if (avatar != null && typeof avatar !== 'string') throw new AnswerError(`its avatar is ${kindOf(avatar)}`)
   if (expiresAt != null && (typeof expiresAt !== 'number' || Number.isNaN(expiresAt))) throw new AnswerError(`its expiresAt is ${kindOf(expiresAt)}`)
-  return { userId, displayName, avatar, expiresAt }
+  if (isOperator !== undefined && typeof isOperator !== 'boolean') throw new AnswerError(`its isOperator is ${kindOf(isOperator)}`)
+  return { userId, displayName, avatar, expiresAt, isOperator }
 }
 
 /** Reading them may throw: a host may return anything. */
 function propertiesOf (answer: object): Record<keyof HostCaller, unknown> {
   try {
-    const { userId, displayName, avatar, expiresAt } = answer as Record<keyof HostCaller, unknown>
-    return { userId, displayName, avatar, expiresAt }
+    const { userId, displayName, avatar, expiresAt, isOperator } = answer as Record<keyof HostCaller, unknown>
+    return { userId, displayName, avatar, expiresAt, isOperator }
   } catch (error) {
     throw new AnswerError('reading it threw', { cause: error })
   }
@@ -74,7 +79,7 @@ class AnswerError extends Error {
   override name = 'AnswerError'
 
   constructor (what: string, options?: ErrorOptions) {
-    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds) }, or null if nobody is signed in; ${what}`, options)
+    super(`fastify-sse-chat: the option authenticate must give { userId: string, displayName?: string, avatar?: string (URL), expiresAt?: number (epoch milliseconds), isOperator?: boolean }, or null if nobody is signed in; ${what}`, options)
   }
 }
 

@@ -1,6 +1,6 @@
 import { KeyObject } from 'node:crypto'
 import { createLocalJWKSet, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
-import { LRUCache } from 'lru-cache'
+import { BoundedCache } from '../bounded-cache.js'
 import { chatError } from '../errors.js'
 import { elapsedMs } from '../time.js'
 import { isGoodKey } from './public-key.js'
@@ -39,7 +39,7 @@ type Lookup = (header: JWTHeaderParameters) => Promise<string | undefined>
 export class KeyProvider {
   readonly #options: KeyProviderOptions
   /** Key ids that the provider recently did not have. */
-  readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_KEYS_MAX, ttl: COOLDOWN_MS })
+  readonly #unknown = new BoundedCache<true>(UNKNOWN_KEYS_MAX, { ttl: COOLDOWN_MS })
   #text: string | undefined
   #lookup: Lookup | undefined
   // Instants on the monotonic clock, in milliseconds.

@@ -3,48 +3,33 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { countedAddress } from '../chat/address.js'
 import { chatError } from '../errors.js'
-import { RedisBus } from '../hub/buses/redis.js'
-import type { Count } from '../store/counters.js'
 import { bearerToken } from './auth.js'
-import { LocalCounters } from './local-counters.js'
-import { countInRedis } from './redis-counters.js'
+import { sharedCount, type CountCall } from './counting.js'
 
 export interface LimitsOptions {
   /** Maximum number of requests per minute of one user, or of one address if there is no user. */
   perMinute: number
 }
 
-/** Counts one request. */
-type CountCall = (key: string, windowMs: number) => Promise<Count>
-
 const WINDOW_MS = 60_000
 /** Maximum time that a request waits to be counted, in milliseconds. */
 const PATIENCE_MS = 1000
-/** Maximum number of callers that a single process counts. */
-export const CALLERS_MAX = 100_000
 
 /**
  * Limits the rate of requests to the routes that are registered after it, with the usual headers (`x-ratelimit-…`,
- * `Retry-After`). `config: { rateLimit: false }` exempts a route. Requests that can't be counted pass.
+ * `Retry-After`). `config: { rateLimit: false }` exempts a route, and a service key its requests. Requests that can't be counted pass.
  */
 async function limitsPlugin (app: FastifyInstance, { perMinute }: LimitsOptions): Promise<void> {
-  const local = new LocalCounters(CALLERS_MAX)
-  const count = sharedCount(app) ?? (async (key, windowMs) => local.add(key, windowMs))
+  const count = sharedCount(app)
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: WINDOW_MS,
     store: storeOf(count),
     skipOnError: true,
+    allowList: request => app.chatCallers.isService(request),
     keyGenerator: async request => await userOf(app, request) ?? `address:${countedAddress(request.ip)}`,
     errorResponseBuilder: (_request, { ttl }) => chatError('TOO_MANY_REQUESTS', { retryAfter: Math.ceil(ttl / 1000) })
   })
-}
-
-/** Returns the counter that all nodes share: in Redis, else in PostgreSQL. Undefined if there is one node. */
-function sharedCount ({ chat, chatBus, chatDatabase }: FastifyInstance): CountCall | undefined {
-  if (chatBus instanceof RedisBus) return async (key, windowMs) => await countInRedis(chatBus, key, windowMs)
-  if (chatDatabase.provider === 'postgresql') return async (key, windowMs) => await chat.counters.add(`calls:${key}`, windowMs)
-  return undefined
 }
 
 function storeOf (count: CountCall): FastifyRateLimitStoreCtor {

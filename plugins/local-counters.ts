@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { BoundedCache } from '../bounded-cache.js'
 import type { Count } from '../store/counters.js'
 
 /**
@@ -6,11 +6,11 @@ import type { Count } from '../store/counters.js'
  * hour, they refuse requests for an hour.
  */
 export class LocalCounters {
-  readonly #counts: LRUCache<string, { count: number }>
+  readonly #counts: BoundedCache<{ count: number }>
 
   /** @param max maximum number of keys; the least recently counted is dropped first */
   constructor (max: number) {
-    this.#counts = new LRUCache({ max })
+    this.#counts = new BoundedCache(max)
   }
 
   /** Counts one more. A key's window starts with its first count. */

@@ -1,21 +1,24 @@
 /** Replaces a token. */
 const MASK = '[token]'
 
-/** A run of characters that occur in a JWT (RFC 7515, 3.1), in its base64 padding, and in percent-encodings of both. */
-const run = /[\w.%=~-]+/g
+/** A run of characters that occur in a JWT (RFC 7515, 3.1), in base64 padding, and in percent-encodings of both; behind `whsec_`, in base64. */
+const run = /(?:whsec_[\w%=+/-]+|[\w.%=~-])+/g
+
+/** Where a secret may begin: a JWT, a service key, a webhook's secret, or a character of one of them that is percent-encoded. */
+const START = /eyJ|csk_|whsec_|%/
 
 /**
- * Masks whatever looks like a JWT: base64url parts joined by dots, the first of which starts with `eyJ` (`{"`), anywhere in the
- * text, and with characters percent-encoded up to three times. One pass over the runs, so the cost is linear.
+ * Masks whatever looks like a JWT (base64url parts joined by dots, the first of which starts with `eyJ`, that is `{"`), a service key or the
+ * secret of a webhook, anywhere in the text, and with characters percent-encoded up to three times. One pass over the runs, so the cost is linear.
  */
 export function maskTokens (text: string): string {
-  if (!/eyJ|%/.test(text)) return text
-  return text.replace(run, found => looksLikeToken(decoded(found)) ? found.slice(0, found.search(/eyJ|%/)) + MASK : found)
+  if (!START.test(text)) return text
+  return text.replace(run, found => looksLikeToken(decoded(found)) ? found.slice(0, found.search(START)) + MASK : found)
 }
 
 function looksLikeToken (text: string): boolean {
   const start = text.indexOf('eyJ')
-  return start !== -1 && text.includes('.', start)
+  return (start !== -1 && text.includes('.', start)) || /csk_[\w-]{8}|whsec_[\w+/-]{8}/.test(text)
 }
 
 function decoded (text: string): string {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type {} from './chat.js'
 import type { HubCounters } from '../hub/counters.js'
 import { elapsedMs } from '../time.js'
 import type { KeyProvider } from './key-provider.js'
@@ -49,6 +50,32 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   gauge('chat_streams', 'Open streams', () => hub.streamCount)
   gauge('chat_topics', 'Conversations that open streams follow', () => hub.topicCount)
   gauge('chat_bus_connected', 'Whether the bus to other nodes is connected (1 or 0)', () => Number(hub.busConnected))
+  // eslint-disable-next-line no-new -- a metric registers itself
+  new Gauge({
+    name: 'chat_follower_behind',
+    help: 'Transactions of the event log that a follower has not come to, by its name',
+    labelNames: ['name'],
+    registers: [registry],
+    async collect () {
+      this.reset()
+      const { followers } = app.chat
+      for (const { name, position } of await followers.rows()) this.set({ name }, followers.behind(position))
+    }
+  })
+  const tried: Record<string, number> = {}
+  // eslint-disable-next-line no-new -- a metric registers itself
+  new Counter({
+    name: 'chat_webhook_tries_total',
+    help: 'Requests to webhooks by result: delivered, refused (4xx), failed',
+    labelNames: ['result'],
+    registers: [registry],
+    collect () {
+      for (const [result, tries] of Object.entries(app.chat.webhooks.tries)) {
+        this.inc({ result }, tries - (tried[result] ?? 0))
+        tried[result] = tries
+      }
+    }
+  })
   const counter = (name: string, help: string, value: () => number): void => {
     let seen = 0
     // eslint-disable-next-line no-new -- a metric registers itself
@@ -57,6 +84,9 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   for (const [key, [name, help]] of Object.entries(counters) as Array<[keyof HubCounters, [string, string]]>) {
     counter(name, help, () => hub.counters[key])
   }
+  const { counters: pending } = app.chat.pending
+  counter('chat_pending_sent_total', 'Messages enqueued by the host that were sent', () => pending.sent)
+  counter('chat_pending_refused_total', 'Messages enqueued by the host that were refused', () => pending.refused)
   const seconds = new Histogram({
     name: 'chat_request_duration_seconds',
     help: 'Duration of requests by method, route pattern and status',
@@ -91,4 +121,4 @@ function keptFor (ms: number, make: () => Promise<string>): () => Promise<string
   }
 }
 
-export default fp(metricsPlugin, { name: 'fastify-sse-chat-metrics', fastify: '5.x', dependencies: ['fastify-sse-chat-hub'] })
+export default fp(metricsPlugin, { name: 'fastify-sse-chat-metrics', fastify: '5.x', dependencies: ['fastify-sse-chat-chat'] })

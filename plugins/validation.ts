@@ -6,8 +6,8 @@ import { invalid } from '../chat/validation.js'
 
 // The schemas are constants of this package. They are not validated themselves, because compiling the meta-schema takes as long as compiling all
 // of them. Each is compiled when it is first used, because compiling all of them takes a fifth of the CPU of a start.
-const asIs = new Ajv({ strict: false, validateSchema: false })
-const fromText = new Ajv({ strict: false, validateSchema: false, coerceTypes: true })
+const asIs = new Ajv({ strict: false, discriminator: true, validateSchema: false })
+const fromText = new Ajv({ strict: false, discriminator: true, validateSchema: false, coerceTypes: true })
 const compileSerializer = SerializerSelector()({}, {})
 const serializers = new WeakMap<object, Serializer>()
 
