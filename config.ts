@@ -4,9 +4,13 @@ import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 import { parse } from 'pg-connection-string'
 import type { ChatAppOptions } from './app.js'
+import { isTypeRange } from './files/types.js'
 import type { JwtOptions } from './plugins/auth.js'
-import { isProviderUrl, pemOf } from './plugins/options.js'
+import { isSecret } from './chat/webhooks/signature.js'
+import { HOOK_SECRET, HOOK_URL, isFrameAncestor, isProviderUrl, pemOf } from './plugins/options.js'
 import { isGoodPem, PUBLIC_KEYS } from './plugins/public-key.js'
+import { readServiceKeys, SERVICE_KEYS } from './plugins/service-keys.js'
+import { TEXT_LENGTH } from './schemas/messages.js'
 import { makeFolderOf, tighten } from './store/private-file.js'
 
 /** The configuration of the standalone server. Each environment variable is read here, once, with its default. */
@@ -62,8 +66,12 @@ export function readConfig (env: Env): Config {
       databaseUrl,
       redisUrl,
       jwt,
+      adminClaim: text(env, 'ADMIN_CLAIM'),
+      serviceKeys: serviceKeys(env),
       accounts,
       page: flag(env, 'PAGE', true),
+      widget: flag(env, 'WIDGET', false),
+      frameAncestors: frameAncestors(env),
       health: true,
       metrics: metricsPort === undefined ? true : 'apart',
       heartbeatMs: integer(env, 'HEARTBEAT_MS', { minimum: 100 }),
@@ -72,8 +80,17 @@ export function readConfig (env: Env): Config {
       maxConversationsPerUser: integer(env, 'MAX_CONVERSATIONS_PER_USER', { minimum: 1 }),
       maxGroupsPerDay: integer(env, 'MAX_GROUPS_PER_DAY', { minimum: 1 }),
       maxStreams: integer(env, 'MAX_STREAMS', { minimum: 1 }),
+      files: files(env),
+      maxFileBytes: integer(env, 'MAX_FILE_BYTES', { minimum: 1 }),
+      fileTypes: fileTypes(env),
       streamBufferBytes: integer(env, 'STREAM_BUFFER_BYTES', { minimum: 1024 }),
       eventRetentionDays: days(env, 'EVENT_RETENTION_DAYS'),
+      receiptDays: days(env, 'RECEIPT_DAYS'),
+      maxTextLength: integer(env, 'MAX_TEXT_LENGTH', { minimum: 1, maximum: TEXT_LENGTH.most }),
+      webhookAllowPrivate: flag(env, 'WEBHOOK_ALLOW_PRIVATE', false),
+      directory: choice(env, 'DIRECTORY', ['contacts', 'all', 'off']),
+      search: flag(env, 'SEARCH', true),
+      ...beforeHook(env),
       rateLimitPerMinute: integer(env, 'RATE_LIMIT_PER_MINUTE', { minimum: 1 })
     }) as ChatAppOptions
   }
@@ -169,6 +186,39 @@ function days (env: Env, name: string): number | undefined {
   return number
 }
 
+function serviceKeys (env: Env): string | undefined {
+  const keys = text(env, 'SERVICE_KEYS')
+  if (keys !== undefined && readServiceKeys(keys) === undefined) throw new ConfigError(`SERVICE_KEYS must be ${SERVICE_KEYS}`)
+  return keys
+}
+
+function beforeHook (env: Env): Pick<ChatAppOptions, 'beforeHookUrl' | 'beforeHookSecret' | 'hookTimeoutMs' | 'hookFailure'> {
+  const url = text(env, 'BEFORE_HOOK_URL')
+  const secret = text(env, 'BEFORE_HOOK_SECRET')
+  if (url !== undefined && !isProviderUrl(url)) throw new ConfigError(`BEFORE_HOOK_URL must be ${HOOK_URL}`)
+  if (secret !== undefined && !isSecret(secret)) throw new ConfigError(`BEFORE_HOOK_SECRET must be ${HOOK_SECRET}`)
+  if (url === undefined && secret !== undefined) throw new ConfigError('BEFORE_HOOK_URL must be set when BEFORE_HOOK_SECRET is set')
+  if (url !== undefined && secret === undefined) throw new ConfigError('BEFORE_HOOK_SECRET must be set when BEFORE_HOOK_URL is set')
+  return defined({
+    beforeHookUrl: url,
+    beforeHookSecret: secret,
+    hookTimeoutMs: integer(env, 'HOOK_TIMEOUT_MS', { minimum: 1 }),
+    hookFailure: choice(env, 'HOOK_FAILURE', ['refuse', 'allow']) as 'refuse' | 'allow' | undefined
+  })
+}
+
+function files (env: Env): { dir: string } | false {
+  const kind = choice(env, 'FILES', ['local', 'off']) ?? 'local'
+  const dir = text(env, 'FILES_DIR') ?? './data/files'
+  return kind === 'off' ? false : { dir }
+}
+
+function fileTypes (env: Env): string[] | undefined {
+  const types = text(env, 'FILE_TYPES')?.toLowerCase().split(',').map(type => type.trim())
+  if (types?.every(isTypeRange) === false) throw new ConfigError('FILE_TYPES must be a comma-separated list of types such as image/*,application/pdf')
+  return types
+}
+
 function trustProxy (env: Env): boolean | string {
   const value = text(env, 'TRUST_PROXY')
   if (value === undefined) return false
@@ -183,6 +233,12 @@ function isProxy (proxy: string): boolean {
   const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(proxy) ?? []
   const version = isIP(address)
   return version !== 0 && (bits === undefined || (Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128)))
+}
+
+function frameAncestors (env: Env): string[] | undefined {
+  const sources = text(env, 'FRAME_ANCESTORS')?.split(',').map(source => source.trim())
+  if (sources?.every(isFrameAncestor) === false) throw new ConfigError('FRAME_ANCESTORS must be a comma-separated list of origins such as https://www.example.com, or self')
+  return sources
 }
 
 function origins (env: Env): string[] {

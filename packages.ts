@@ -1,3 +1,8 @@
+import { createRequire } from 'node:module'
+
+/** Returns the version of this package. */
+export const versionOf = (): string => (createRequire(import.meta.url)('fastify-sse-chat/package.json') as { version: string }).version
+
 /** A package that an option requires cannot be loaded. The message is one line. */
 export class PackageError extends Error {
   override name = 'PackageError'

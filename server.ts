@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import type { FastifyInstance } from 'fastify'
 import { ConfigError, readConfig, type Config } from './config.js'
+import { StorageError } from './files/storage.js'
 import { PackageError } from './packages.js'
 import { isBelowNpmStart, onParentGone } from './parent.js'
 import { DatabaseError } from './store/database.js'
-import { leaveLostTerminal } from './terminal.js'
+import { leaveLostTerminal, readableLog } from './terminal.js'
 import { elapsedMs } from './time.js'
 
 /** Time from the first signal to the exit, and the part of it that requests in flight may take, in milliseconds. */
@@ -82,9 +83,10 @@ interface Started { app: FastifyInstance, metrics: FastifyInstance | undefined }
 
 async function start (config: Config): Promise<Started> {
   // Loaded after the configuration has been checked, so that an invalid value is reported at once.
-  const { buildServer, buildMetricsServer } = await import('./standalone.js')
-  const app = await buildServer(config)
-  return { app, metrics: config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app) }
+  const [{ buildServer, buildMetricsServer }, { loggerOptions }] = await Promise.all([import('./standalone.js'), import('./plugins/logging.js')])
+  const options = process.stdout.isTTY ? { logger: { level: config.logLevel, ...loggerOptions, stream: await readableLog() } } : {}
+  const app = await buildServer(config, options)
+  return { app, metrics: config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app, options) }
 }
 
 /** Closes what a start has opened, once it has come to an end. One that waits for its database has opened nothing that has to be closed. */
@@ -108,15 +110,16 @@ async function drain (app: FastifyInstance, inFlight: () => number, reason: stri
 function welcome ({ chat: { page, accounts } }: Config, address: string, metrics: string | undefined): string {
   return [
     '',
-    `  fastify-sse-chat listens on ${address}`,
-    '',
-    ...(page === true ? [`  Chat in the browser:  ${address}/`] : []),
     ...(accounts === true
       ? [`  Create an account:    curl -X POST ${address}/api/auth/register -H 'Content-Type: application/json' -d '{"userId":"alice","password":"correct horse"}'`]
       : []),
     `  Open your stream:     curl -N ${address}/api/sse -H 'Authorization: Bearer <token>'`,
     `  API document:         ${address}/api/openapi.json`,
     ...(metrics === undefined ? [] : [`  Metrics:              ${metrics}/metrics`]),
+    '',
+    // Last, where a person looks.
+    `  fastify-sse-chat listens on ${address}`,
+    ...(page === true ? [`  Chat in the browser:  ${address}/`] : []),
     '', ''
   ].join('\n')
 }
@@ -131,6 +134,7 @@ function exitWith (error: unknown): never {
 /** Expected failures are reported in one line. */
 function reasonOf (error: unknown): string {
   if (error instanceof ConfigError || error instanceof DatabaseError || error instanceof PackageError) return error.message
+  if (error instanceof StorageError) return `FILES_DIR must be ${error.message}`
   const { code, message } = error as NodeJS.ErrnoException
   const port = portError(error, 'PORT')
   if (port !== undefined) return port.message

@@ -81,8 +81,10 @@ export async function buildServer (config: Config, options: ServerOptions = {}):
     await app.register(cors, {
       origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      allowedHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', 'Cache-Control'],
-      exposedHeaders: ['Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
+      // React-native-sse sends X-Requested-With
+      allowedHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', 'Cache-Control', 'Range', 'If-Range', 'If-None-Match', 'X-Requested-With'],
+      exposedHeaders: ['Retry-After', 'ETag', 'Accept-Ranges', 'Content-Range', 'Content-Disposition',
+        'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
       maxAge: 86_400
     })
   }

@@ -1,6 +1,13 @@
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
+import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
+
+/** A stream that writes log lines for people. */
+export async function readableLog (): Promise<Writable> {
+  const { default: pretty } = await import('pino-pretty')
+  return pretty({ translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', singleLine: true, sync: true })
+}
 
 const terminals = [0, 1, 2].filter(fd => isatty(fd))
 
