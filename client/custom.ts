@@ -1,6 +1,8 @@
 import type * as conversations from '../schemas/conversations.js'
 import type { ChatEvents as Events, EventType } from '../schemas/events.js'
+import type * as growing from '../schemas/growing.js'
 import type * as messages from '../schemas/messages.js'
+import type * as search from '../schemas/search.js'
 import type * as users from '../schemas/users.js'
 
 /**
@@ -24,7 +26,10 @@ export type Message<T extends CustomTypes = CustomTypes> = Carrying<messages.Mes
 export type OwnMessage<T extends CustomTypes = CustomTypes> = Carrying<messages.OwnMessage, T, 'message'>
 export type SendMessageBody<T extends CustomTypes = CustomTypes> = Setting<messages.SendMessageBody, T, 'message'>
 export type EditMessageBody<T extends CustomTypes = CustomTypes> = Setting<messages.EditMessageBody, T, 'message'>
+export type FinishMessageBody<T extends CustomTypes = CustomTypes> = Setting<growing.FinishBody, T, 'message'>
 export type MessagePage<T extends CustomTypes = CustomTypes> = With<messages.MessagePage, { messages: OwnMessage<T>[] }>
+export type SearchPage<T extends CustomTypes = CustomTypes> =
+  With<search.SearchPage, { results: With<search.SearchResult, { message: OwnMessage<T> }>[] }>
 export type MentionPage<T extends CustomTypes = CustomTypes> = With<messages.MentionPage, { messages: OwnMessage<T>[] }>
 
 export type Conversation<T extends CustomTypes = CustomTypes> = With<conversations.Conversation, {
@@ -44,6 +49,8 @@ export type ChangesPage<T extends CustomTypes = CustomTypes> = With<conversation
 
 /** A user with their metadata. */
 export type UserProfile<T extends CustomTypes = CustomTypes> = Carrying<users.UserProfile, T, 'user'>
+/** The caller, with what is unread in all their conversations. */
+export type OwnProfile<T extends CustomTypes = CustomTypes> = Carrying<users.OwnProfile, T, 'user'>
 export type ProfileBody<T extends CustomTypes = CustomTypes> = Setting<users.ProfileBody, T, 'user'>
 
 /** The data of each event, by the event's name. */

@@ -77,6 +77,10 @@ export interface StreamCallbacks<T extends CustomTypes = CustomTypes> extends Ev
   onMessageUpdated? (message: ChatEvents<T>['messageUpdated']): void
   /** Called with what remains of the message: `text` is empty and `deletedAt` is set. */
   onMessageDeleted? (message: ChatEvents<T>['messageDeleted']): void
+  /** A growing message has grown. Cut off what you have of `text`, which begins at `offset`; beyond what you have, fetch the message. */
+  onMessageAppended? (event: ChatEvents<T>['messageAppended']): void
+  /** Somebody asks the user to finish a growing message of theirs. */
+  onMessageStop? (event: ChatEvents<T>['messageStop']): void
   /** Somebody reacted to a message or took that back. `reactions` is the whole list as it is now. */
   onReaction? (event: ChatEvents<T>['reaction']): void
   onConversationCreated? (event: ChatEvents<T>['conversationCreated']): void
@@ -87,6 +91,8 @@ export interface StreamCallbacks<T extends CustomTypes = CustomTypes> extends Ev
   onParticipantUpdated? (event: ChatEvents<T>['participantUpdated']): void
   /** Somebody has another name, picture or metadata. */
   onUserUpdated? (event: ChatEvents<T>['userUpdated']): void
+  /** The user blocked somebody, or no longer does, on any device. */
+  onBlocked? (event: ChatEvents<T>['blocked']): void
   /** The stream could not resume exactly where it was: fetch the history again. New events follow. */
   onReset? (event: ChatEvents<T>['reset']): void
   /** The stream is open. */

@@ -1,10 +1,15 @@
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
-import { openConversation, type ConversationSnapshot, type LiveConversation } from './live/conversation.js'
-import { openConversationList, type ConversationListSnapshot, type LiveConversationList } from './live/conversation-list.js'
+import { openConversation } from './live/conversation.js'
+import { openConversationList } from './live/conversation-list.js'
 import type { Timer } from './base/platform.js'
 import type { CustomTypes } from './custom.js'
 import type { ChatSession, SessionSnapshot } from './live/session.js'
+import type {
+  ConversationFilter, ConversationLine, ConversationListSnapshot, ConversationOptions, ConversationSnapshot, LiveConversation, LiveConversationList
+} from './live/snapshots.js'
 import type { Store } from './live/store.js'
+
+export { ChatList, ChatWindow, type ChatElementProps } from './react-elements.js'
 
 interface Shared<L> {
   live: L
@@ -71,18 +76,24 @@ function useStore<T> (store: Store<T>): T {
 
 /** The live state of a conversation while the component is mounted, with `live` for its methods. */
 export function useConversation<T extends CustomTypes> (
-  session: ChatSession<T>, conversationId: string
-): ConversationSnapshot<T> & { live: LiveConversation<T> } {
-  const live = useShared(session, `conversation ${conversationId}`, () => openConversation(session, conversationId))
+  session: ChatSession<T>, conversationId: string, options: ConversationOptions & { changes: true }
+): ConversationSnapshot<T, ConversationLine<T>> & { live: LiveConversation<T, ConversationLine<T>> }
+export function useConversation<T extends CustomTypes> (
+  session: ChatSession<T>, conversationId: string, options?: ConversationOptions & { changes?: false }
+): ConversationSnapshot<T> & { live: LiveConversation<T> }
+export function useConversation (session: ChatSession, conversationId: string, { changes = false }: ConversationOptions = {}): unknown {
+  const live = useShared<LiveConversation<CustomTypes, ConversationLine>>(session, `conversation ${conversationId} ${changes}`, () =>
+    changes ? openConversation(session, conversationId, { changes }) : openConversation(session, conversationId))
   const snapshot = useStore(live)
   return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
 }
 
-/** The live list of the user's conversations while the component is mounted, with `live` for its methods. */
+/** The live list of the user's conversations while the component is mounted, with `live` for its methods. Default: without archived ones. */
 export function useConversationList<T extends CustomTypes> (
-  session: ChatSession<T>
+  session: ChatSession<T>, filter: ConversationFilter = {}
 ): ConversationListSnapshot<T> & { live: LiveConversationList<T> } {
-  const live = useShared(session, 'list', () => openConversationList(session))
+  const { archived = 'false', favourite = false, unread = false } = filter
+  const live = useShared(session, `list ${archived} ${favourite} ${unread}`, () => openConversationList(session, filter))
   const snapshot = useStore(live)
   return useMemo(() => ({ ...snapshot, live }), [snapshot, live])
 }

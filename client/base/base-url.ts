@@ -26,8 +26,10 @@ export function baseUrlOf (options: { baseUrl?: string | undefined }): string {
   return url
 }
 
+export type Query = Record<string, string | number | boolean | null | undefined>
+
 /** A query string such as `?a=1&b=2`. Parameters that are null or undefined are left out; the result is empty if all are. */
-export function queryOf (parameters: Record<string, string | number | boolean | null | undefined>): string {
+export function queryOf (parameters: Query): string {
   // Written by hand because React Native's own URLSearchParams is incomplete.
   const pairs = Object.entries(parameters)
     .filter(([, value]) => value !== undefined && value !== null)

@@ -13,11 +13,13 @@ export type ClientErrorCode =
   | 'BAD_EVENT' // An event whose data is not a JSON object
   | 'STREAM_ENDED' // The server closed the stream
   | 'REMOVED' // The user is no longer a participant
+  | 'STOPPED' // Somebody wants no more of a growing message
   | 'GAVE_UP' // `maxAttempts` reconnects in a row failed; the last error is the `cause`
 
 export interface ChatErrorOptions {
   statusCode?: number
   retryAfterMs?: number | null
+  length?: number | null
   cause?: unknown
 }
 
@@ -30,12 +32,15 @@ export class ChatError extends Error {
   readonly statusCode: number
   /** How long the server asks the client to wait, in milliseconds. Null if it does not say. */
   readonly retryAfterMs: number | null
+  /** With `OFFSET_MISMATCH`, how long the text of the growing message is. Otherwise null. */
+  readonly length: number | null
 
   constructor (code: ChatError['code'], message: string, options: ChatErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.statusCode = options.statusCode ?? 0
     this.retryAfterMs = options.retryAfterMs ?? null
+    this.length = options.length ?? null
   }
 }
 
@@ -52,10 +57,11 @@ function retryAfterOf ({ headers }: FetchResponse): number | null {
 /** Makes an error of a response other than 2xx. Reads the body. */
 export async function errorOf (response: FetchResponse, signal?: AbortSignal): Promise<ChatError> {
   const { status: statusCode } = response
-  const body = await jsonOf(response, signal).catch(() => null) as { code?: unknown, message?: unknown } | null
+  const body = await jsonOf(response, signal).catch(() => null) as { code?: unknown, message?: unknown, length?: unknown } | null
   const code = typeof body?.code === 'string' ? body.code : 'HTTP_ERROR'
   const message = typeof body?.message === 'string' ? body.message : `The server answered ${statusCode}`
-  return new ChatError(code, message, { statusCode, retryAfterMs: retryAfterOf(response) })
+  const length = typeof body?.length === 'number' ? body.length : null
+  return new ChatError(code, message, { statusCode, retryAfterMs: retryAfterOf(response), length })
 }
 
 /** Wraps anything that was thrown before there was a response in a `ChatError`. */

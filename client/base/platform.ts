@@ -11,6 +11,35 @@ export interface FetchInit {
   cache?: 'no-store'
 }
 
+/** What a form can hold: a `Blob`, a `File`, or React Native's description of a file. */
+export interface FormPart {
+  readonly name?: string | undefined
+  readonly size?: number | undefined
+  readonly type?: string | undefined
+  readonly uri?: string | undefined
+}
+
+interface FormDataLike {
+  append (name: string, value: unknown, filename?: string): void
+}
+
+/** `XMLHttpRequest`, as far as uploads need it. */
+export interface XhrLike {
+  readonly upload: { onprogress: ((event: { loaded: number, total: number }) => void) | null }
+  onload: (() => void) | null
+  onerror: (() => void) | null
+  onloadend: (() => void) | null
+  readonly status: number
+  readonly responseText: string
+  open (method: string, url: string): void
+  setRequestHeader (name: string, value: string): void
+  getResponseHeader (name: string): string | null
+  send (body: unknown): void
+  abort (): void
+}
+
+export type XhrConstructor = new () => XhrLike
+
 export interface BodyReader {
   read (): Promise<{ done: boolean, value?: Uint8Array | undefined }>
   cancel? (): unknown
@@ -81,6 +110,8 @@ export type BroadcastChannelConstructor = new (name: string) => BroadcastChannel
 
 interface Platform extends Partial<EventTargetLike> {
   fetch?: FetchLike
+  XMLHttpRequest?: XhrConstructor
+  FormData?: new () => FormDataLike
   location?: { origin?: string }
   navigator?: { product?: string, locks?: LockManagerLike }
   document?: EventTargetLike & { visibilityState?: string }

@@ -4,8 +4,10 @@ import { baseUrlOf } from './base-url.js'
 import { ChatError, errorOf, isForeign, networkError } from './errors.js'
 import { exchange, jsonOf } from './exchange.js'
 import type { ServiceOptions } from '../options.js'
-import { LONGEST_TIMEOUT_MS, platform } from './platform.js'
+import type { createReach } from './reach.js'
+import { LONGEST_TIMEOUT_MS, platform, type FormPart } from './platform.js'
 import { resolveToken } from './token.js'
+import { xhrFetch } from './xhr.js'
 
 export interface CallOptions {
   /** Aborting rejects the call with the signal's reason. */
@@ -32,6 +34,8 @@ export interface Call extends CallOptions {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   body?: unknown
+  /** A file that is sent as a form, instead of `body`, for as long as it takes. */
+  form?: { file: FormPart, name: string, onProgress?: ((sent: number) => void) | undefined }
   /** Whether repeating the call has no further effect. Default: true for GET, PUT and DELETE. */
   idempotent?: boolean
   /** Whether a 404 after an attempt without an answer says that this attempt succeeded: what it removed cannot be found. */
@@ -53,18 +57,22 @@ const unanswered = (error: ChatError) => {
 }
 
 /** Makes the function that makes all calls: with a token, a time limit for each attempt, and retries. */
-export function createRequest (options: RequestOptions): Request {
+export function createRequest (options: RequestOptions, reach?: ReturnType<typeof createReach>): Request {
   const { token: source, maxRetries = 4, retryBaseMs = 500, retryCapMs = 30_000, timeoutMs = 30_000 } = options
   const baseUrl = baseUrlOf(options)
 
   async function attempt (call: Call, fresh: boolean): Promise<unknown> {
     throwIfAborted(call.signal)
-    const fetch = options.fetch ?? platform.fetch
+    const { form } = call
+    const onProgress = form?.onProgress ?? (() => {})
+    // The global fetch cannot say how much it has sent.
+    const xhr = form === undefined || options.fetch !== undefined ? undefined : platform.XMLHttpRequest
+    const fetch = xhr === undefined ? options.fetch ?? platform.fetch : xhrFetch(xhr, onProgress)
     if (fetch === undefined) throw new ChatError('NETWORK', 'There is no fetch here: hand one in')
     const abort = new AbortController()
     const { signal } = abort
     const stop = onAbort(call.signal, () => { abort.abort(call.signal?.reason) })
-    const limitMs = Math.min(call.timeoutMs ?? Infinity, timeoutMs)
+    const limitMs = form === undefined ? Math.min(call.timeoutMs ?? Infinity, timeoutMs) : LONGEST_TIMEOUT_MS
     const timer = setTimeout(() => abort.abort(new ChatError('TIMEOUT', `No answer within ${limitMs} ms`)), Math.min(limitMs, LONGEST_TIMEOUT_MS))
     try {
       // A token function that hangs must not block the caller or the next attempt.
@@ -74,11 +82,12 @@ export function createRequest (options: RequestOptions): Request {
       const response = await exchange((url, init) => fetch(url, init), `${baseUrl}${call.path}`, {
         method: call.method,
         headers,
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(form !== undefined ? { body: formOf(form) } : call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
         signal
       })
       if (response.status === 204) return undefined
       if (response.status < 200 || response.status > 299) throw await errorOf(response, signal)
+      onProgress(1)
       return await jsonOf(response, signal)
     } catch (error) {
       if (error instanceof ChatError) throw error
@@ -95,10 +104,13 @@ export function createRequest (options: RequestOptions): Request {
     let unsure = false
     for (let retries = 0; ;) {
       try {
-        return await attempt(call, refused) as T
+        const answer = await attempt(call, refused) as T
+        reach?.set(true)
+        return answer
       } catch (thrown) {
         throwIfAborted(call.signal)
         const error = networkError(thrown)
+        reach?.set(!unanswered(error))
         if (error.statusCode === 401 && !refused && typeof source === 'function') {
           refused = true
           continue
@@ -113,6 +125,17 @@ export function createRequest (options: RequestOptions): Request {
       }
     }
   }
+}
+
+/** A form, typed as what `fetch` takes in any case. */
+function formOf ({ file, name }: NonNullable<Call['form']>): string {
+  const { FormData } = platform
+  if (FormData === undefined) throw new ChatError('NETWORK', 'There is no FormData here')
+  const form = new FormData()
+  // React Native's description of a file has its name.
+  if (file.uri === undefined) form.append('file', file, name)
+  else form.append('file', { ...file, name })
+  return form as unknown as string
 }
 
 /** @throws the signal's reason */

@@ -5,38 +5,14 @@ import type { StreamEvent } from '../options.js'
 import { needsNothing, type Fleeting } from './events.js'
 import type { ChatSession } from './session.js'
 import { createFetch, createHeard } from './fetching.js'
-import { fold, isMentioned, ownOf } from './fold.js'
+import { fold, hasGap, isMentioned, isOfMessages, ownOf } from './fold.js'
 import { laterMessage, reduce, statusAt } from './marks.js'
 import { createOrder } from './order.js'
-import { createStore, type Store } from './store.js'
-import { createTypists, type Typist } from './typists.js'
+import { isMuted, readUpTo, type StateEvent } from './own-states.js'
+import type { ConversationFilter, ConversationListSnapshot, ListedConversation, LiveConversationList } from './snapshots.js'
+import { createStore } from './store.js'
+import { createTypistsByConversation } from './typists.js'
 import { MENTIONS_COUNTED } from './unread.js'
-
-/** A conversation, with the users who are typing in it. */
-export type ListedConversation<T extends CustomTypes = CustomTypes> = Conversation<T> & { typing: readonly Typist[] }
-
-export interface ConversationListSnapshot<T extends CustomTypes = CustomTypes> {
-  status: 'loading' | 'ready' | 'failed'
-  error: Error | null
-  /** The loaded conversations, latest activity first, each with its last message and unread count. */
-  conversations: readonly ListedConversation<T>[]
-  /** Whether there are more; see `loadMore`. */
-  hasMore: boolean
-  /** The unread messages of all loaded conversations. */
-  unreadCount: number
-  /** Those that mention the user or everybody. Of one conversation, 100 means 100 or more. */
-  unreadMentionCount: number
-}
-
-/** The live list of the user's conversations. */
-export interface LiveConversationList<T extends CustomTypes = CustomTypes> extends Store<ConversationListSnapshot<T>> {
-  /** Fetches the next page. @throws ChatError */
-  loadMore (): Promise<void>
-  /** Fetches the list again, beginning with the first page. Never rejects: an error is in the snapshot. */
-  reload (): Promise<void>
-  /** Stops following the list. */
-  close (): void
-}
 
 const PAGE_SIZE = 50
 const TYPING_LAPSE_MS = 6000
@@ -50,18 +26,18 @@ const MAX_GONE = 1000
 export const conversationTitle = ({ title, participants }: Pick<Conversation, 'title' | 'participants'>, userId: string | null): string =>
   title || participants.filter((participant) => participant.userId !== userId).map(({ displayName }) => displayName).join(', ')
 
-/** Follows the list through the session's stream. Close it when it is no longer shown. */
-export function openConversationList<T extends CustomTypes> (session: ChatSession<T>): LiveConversationList<T>
-export function openConversationList (session: ChatSession): LiveConversationList {
-  const { client, receipts, people } = session
+/** Follows the list through the session's stream. By default, it has no archived conversations. Close it when it is no longer shown. */
+export function openConversationList<T extends CustomTypes> (session: ChatSession<T>, filter?: ConversationFilter): LiveConversationList<T>
+export function openConversationList (session: ChatSession, filter: ConversationFilter = {}): LiveConversationList {
+  const { client, receipts, people, ownStates } = session
   const abort = new AbortController()
   const { signal } = abort
-  const me = () => session.getSnapshot().userId
+  const viewer = session.getSnapshot
+  const me = () => viewer().userId
   const isMe = (userId: string) => userId === me()
 
   const conversations = new Map<string, Conversation>()
   const order = createOrder()
-  const typists = new Map<string, ReturnType<typeof createTypists>>()
   const shown = new WeakMap<Conversation, ListedConversation>()
   let status: ConversationListSnapshot['status'] = 'loading'
   let error: Error | null = null
@@ -69,14 +45,14 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   let typingLapseMs = TYPING_LAPSE_MS
   let userVersion = -1 // Number of changes of the user's private state that the list knows of
 
-  const nobody: readonly Typist[] = []
   const store = createStore<ConversationListSnapshot>(() => {
-    const sorted = order.sort(conversations.values())
+    const sorted = order.sort(conversations.values()).map(ownStates.show).filter(fits)
+    const sum = (count: (conversation: Conversation) => number) => sorted.reduce((total, conversation) => total + count(conversation), 0)
     return {
       status,
       error,
       conversations: sorted.map((conversation) => {
-        const typing = typists.get(conversation.id)?.view() ?? nobody
+        const typing = typists.view(conversation.id)
         const named = people.nameAll(conversation)
         let view = shown.get(named)
         if (view?.typing !== typing) {
@@ -86,10 +62,19 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         return view
       }),
       hasMore: nextCursor !== null,
-      unreadCount: sorted.reduce((sum, { unreadCount }) => sum + unreadCount, 0),
-      unreadMentionCount: sorted.reduce((sum, { unreadMentionCount }) => sum + unreadMentionCount, 0)
+      unreadCount: sum(({ me, unreadCount }) => isMuted(me) ? 0 : unreadCount),
+      unreadMentionCount: sum(({ me, unreadMentionCount }) => me.notify === 'none' && isMuted(me) ? 0 : unreadMentionCount)
     }
   })
+
+  const typists = createTypistsByConversation(store.changed, people)
+
+  /** Whether a conversation is in this list. Others may be loaded, too: they come back when they change. */
+  function fits ({ me, unreadCount }: Pick<Conversation, 'me' | 'unreadCount'>): boolean {
+    const { archived = 'false', favourite, unread } = filter
+    return (archived === 'all' || String(me.archived) === archived) && (favourite !== true || me.favourite) &&
+      (unread !== true || unreadCount > 0 || me.unreadFrom !== null)
+  }
 
   // Fetching from the server
 
@@ -138,7 +123,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     anew = false
     const sinceNames = people.mark()
     try {
-      const page = await client.listConversations({ limit: PAGE_SIZE }, { signal })
+      const page = await client.listConversations({ ...filter, limit: PAGE_SIZE }, { signal })
       if (all) {
         conversations.clear()
         order.clear()
@@ -216,7 +201,7 @@ export function openConversationList (session: ChatSession): LiveConversationLis
       lastMessage: ownOf(message),
       updatedAt: message.createdAt > conversation.updatedAt ? message.createdAt : conversation.updatedAt,
       unreadCount: conversation.unreadCount + (counts ? 1 : 0),
-      unreadMentionCount: Math.min(conversation.unreadMentionCount + (counts && isMentioned(message, me()) ? 1 : 0), MENTIONS_COUNTED)
+      unreadMentionCount: Math.min(conversation.unreadMentionCount + (counts && isMentioned(message, viewer()) ? 1 : 0), MENTIONS_COUNTED)
     }
   })
 
@@ -228,9 +213,9 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   })
 
   /** Whether a message may be one that the user has not read. */
-  function mayBeUnread ({ unreadCount, participants }: Conversation, { senderId, seq }: ChatEvents['message']): boolean {
+  function mayBeUnread ({ unreadCount, participants, me: { unreadFrom } }: Conversation, { senderId, seq }: ChatEvents['message']): boolean {
     const mine = participants.find(({ userId }) => isMe(userId))
-    return unreadCount > 0 && !isMe(senderId) && (mine === undefined || seq > mine.readSeq)
+    return unreadCount > 0 && !isMe(senderId) && (mine === undefined || seq > readUpTo(mine.readSeq, unreadFrom))
   }
 
   /** A message that is deleted while unread no longer counts as unread. The server knows whether the count included it. */
@@ -250,8 +235,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     const conversation = conversations.get(conversationId)
     if (conversation === undefined || !mayBeUnread(conversation, message)) return
     const last = conversation.lastMessage
-    const mentioned = isMentioned(message, me())
-    if (last?.id === id ? isMentioned(last, me()) !== mentioned : mentioned || conversation.unreadMentionCount > 0) refresh(conversationId)
+    const mentioned = isMentioned(message, viewer())
+    if (last?.id === id ? isMentioned(last, viewer()) !== mentioned : mentioned || conversation.unreadMentionCount > 0) refresh(conversationId)
   }
 
   function moveMark ({ conversationId, messageId, status, userId }: ChatEvents['statusUpdate']): void {
@@ -275,6 +260,24 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     }))
   }
 
+  /** Takes the user's own state. One that is older than what is known came late, from another node. */
+  function takeState (event: StateEvent): void {
+    if (event[1].userVersion < userVersion) return
+    if (!idle()) heard.add(event)
+    handle(event)
+  }
+
+  /** A conversation that is not loaded may belong to the list now. Of others, the service knows what is unread. */
+  function noteState (data: ChatEvents['conversationState']): void {
+    if (repeating) return
+    const conversation = conversations.get(data.conversationId)
+    if (conversation === undefined) {
+      if (fits({ me: data, unreadCount: data.unreadCount })) void reload()
+    } else if (conversation.unreadCount !== data.unreadCount || conversation.unreadMentionCount !== data.unreadMentionCount) {
+      refresh(data.conversationId)
+    }
+  }
+
   /** Applies an event. Applying it again has no effect. */
   function handle (event: StreamEvent): void {
     const [type, data] = event
@@ -286,15 +289,13 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     const id = data.conversationId
     const last = conversations.get(id)?.lastMessage
     update(id, (conversation) => reduce(conversation, event, (messageId) => messageId === last?.id ? last.seq : undefined))
+    if (isOfMessages(type)) {
+      if (type === 'message') noteActivity(id)
+      changeLast(event, id)
+      if (type === 'message') addMessage(data)
+      return
+    }
     switch (type) {
-      case 'message':
-        noteActivity(id)
-        changeLast(event, id)
-        addMessage(data)
-        break
-      case 'messageUpdated':
-      case 'messageDeleted':
-      case 'reaction': changeLast(event, id); break
       case 'statusUpdate': moveMark(data); break
       case 'conversationCreated':
       case 'participantJoined': noteActivity(id); break
@@ -302,22 +303,10 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         if (isMe(data.userId)) forget(id)
         else if (conversations.has(id)) noteActivity(id)
         break
-      case 'conversationDeleted': forget(id); userVersion++; break
+      case 'conversationDeleted': forget(id); break
+      case 'conversationState': noteState(data); break
       default: needsNothing<'participantUpdated' | 'conversationUpdated' | Fleeting>(type)
     }
-  }
-
-  /** The users who are typing in a conversation. A conversation in which nobody types is removed. */
-  function typistsOf (id: string) {
-    let known = typists.get(id)
-    if (known === undefined) {
-      known = createTypists(() => {
-        if (typists.get(id)?.size === 0) typists.delete(id)
-        store.changed()
-      }, people)
-      typists.set(id, known)
-    }
-    return known
   }
 
   function hear (...event: StreamEvent): void {
@@ -336,15 +325,25 @@ export function openConversationList (session: ChatSession): LiveConversationLis
         else refresh(data.conversationId)
         break
       case 'typing':
-        if (!isMe(data.userId) && (data.isTyping || typists.has(data.conversationId))) typistsOf(data.conversationId).hear(data, typingLapseMs)
+        if (!isMe(data.userId)) typists.hear(data, typingLapseMs)
         break
-      case 'disconnect':
+      case 'blocked': // Mentions by this user count again, or no longer do: only the service knows how many there are
+        userVersion = Math.max(userVersion, data.userVersion)
+        for (const { id, unreadCount } of conversations.values()) if (unreadCount > 0) refresh(id)
+        break
+      case 'conversationState':
+        // A change was missed, such as one of another conversation
+        if (userVersion >= 0 && data.userVersion > userVersion + 1) void reload()
+        takeState(event)
+        userVersion = Math.max(userVersion, data.userVersion)
         break
       default:
+        if (type === 'conversationDeleted') userVersion++
         if (!idle()) heard.add(event)
-        if (type === 'message') typists.get(data.conversationId)?.stop(data.senderId)
+        if (type === 'message') typists.stop(data.conversationId, data.senderId)
         if (type === 'messageDeleted') uncount(data)
         if (type === 'messageUpdated') recountMentions(data)
+        if (type === 'messageAppended' && hasGap(conversations.get(data.conversationId)?.lastMessage, data)) refresh(data.conversationId)
         handle(event)
         if (type === 'conversationCreated' || type === 'participantJoined' || type === 'participantUpdated' ||
           (type === 'participantLeft' && !isMe(data.userId))) refresh(data.conversationId)
@@ -355,14 +354,15 @@ export function openConversationList (session: ChatSession): LiveConversationLis
   const stopListening = session.listen(hear)
   const stopFollowing = session.subscribe(followSession)
   const stopNaming = people.follow(store.changed)
-  function clearTypists (): void {
-    for (const known of [...typists.values()]) known.clear()
-  }
+  const stopFollowingStates = ownStates.follow((event) => {
+    if (event !== null) takeState(event)
+    store.changed()
+  })
   function followSession (): void {
     if (session.closed) return close()
     const { status: now } = session.getSnapshot()
     if (now !== 'waiting' && now !== 'closed') return
-    clearTypists()
+    typists.clear()
     if (status === 'loading' && !page.busy) void page.ask() // The list can be shown without a stream
   }
   if (session.getSnapshot().status !== 'connecting') void page.ask()
@@ -372,7 +372,8 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     stopListening()
     stopFollowing()
     stopNaming()
-    clearTypists()
+    stopFollowingStates()
+    typists.clear()
     store.close()
   }
 
@@ -380,11 +381,12 @@ export function openConversationList (session: ChatSession): LiveConversationLis
     subscribe: store.subscribe,
     getSnapshot: store.getSnapshot,
     reload,
+    updateOwnState: (id, change) => ownStates.update(id, change, signal),
     async loadMore () {
       const cursor = nextCursor
       if (cursor === null) return
       const sinceNames = people.mark()
-      const page = await client.listConversations({ limit: PAGE_SIZE, cursor }, { signal })
+      const page = await client.listConversations({ ...filter, limit: PAGE_SIZE, cursor }, { signal })
       if (nextCursor !== cursor) return // The list was reloaded in the meantime, or this page was fetched twice
       nextCursor = page.nextCursor
       const more = page.conversations.filter(({ id }) => !conversations.has(id))

@@ -1,106 +1,41 @@
-import type { MentionInput, ReactionAnswer } from '../../schemas/messages.js'
-import { createClientId } from '../base/client-id.js'
-import { instant } from '../base/clock.js'
+import type { ReactionAnswer } from '../../schemas/messages.js'
 import { ChatError, isForeign, isTransient } from '../base/errors.js'
-import type { ChatEvents, Conversation, CustomTypes, EditMessageBody, OwnMessage, SendMessageBody } from '../custom.js'
+import type { ChatEvents, Conversation, CustomTypes, OwnMessage } from '../custom.js'
 import type { StreamEvent } from '../options.js'
+import { withChanges } from './changes.js'
 import { needsNothing, type Fleeting } from './events.js'
 import { createFetch, createHeard } from './fetching.js'
+import { hasGap, isOfMessages } from './fold.js'
 import { reduce, statusAt } from './marks.js'
 import { createOutbox } from './outbox.js'
+import type { StateEvent } from './own-states.js'
 import { createPages } from './pages.js'
 import type { ChatSession } from './session.js'
-import { createStore, type Store } from './store.js'
+import type { ConversationLine, ConversationOptions, ConversationSnapshot, LiveConversation } from './snapshots.js'
+import { createStore } from './store.js'
 import { createTimeline, type ChatMessage } from './timeline.js'
 import { createTypingSignal } from './typing-signal.js'
-import { createTypists, type Typist } from './typists.js'
+import { createTypists } from './typists.js'
 import { createUnread } from './unread.js'
-
-export interface ConversationSnapshot<T extends CustomTypes = CustomTypes> {
-  /** `loading` until there is something to show; `failed` with an `error` if it could not be loaded. */
-  status: 'loading' | 'ready' | 'failed'
-  error: Error | null
-  /** Null until it is loaded. Its participants say who is online and how far each has read. */
-  conversation: Conversation<T> | null
-  /** The loaded messages in order, followed by the user's own unsent messages. */
-  messages: readonly ChatMessage<T>[]
-  /** Whether there are older messages; see `loadOlder`. */
-  hasOlder: boolean
-  loadingOlder: boolean
-  /** Whether there are newer messages than those that are loaded, which is so after `loadAround` only; see `loadNewer`. */
-  hasNewer: boolean
-  loadingNewer: boolean
-  /** Other users who are typing. */
-  typing: readonly Typist[]
-  unreadCount: number
-  /** The unread messages that mention the user or everybody. 100 means 100 or more. */
-  unreadMentionCount: number
-  /** Whether the user has left or was removed. No new events arrive then. */
-  removed: boolean
-}
-
-/** What a message carries besides its text. */
-export interface SendOptions<T extends CustomTypes = CustomTypes> {
-  /** Default: `text`. */
-  type?: string
-  metadata?: SendMessageBody<T>['metadata']
-  /** The id of the message to reply to. If it is loaded, the quote is shown at once. */
-  replyTo?: string | null
-  /** Who is mentioned; see `mentionsOf`. */
-  mentions?: readonly MentionInput[]
-  mentionsAll?: boolean
-}
-
-/** The live state of one conversation. */
-export interface LiveConversation<T extends CustomTypes = CustomTypes> extends Store<ConversationSnapshot<T>> {
-  readonly conversationId: string
-  /**
-   * Sends a message. It is in the snapshot at once, as `sending`. While the service cannot be reached it waits, and it is
-   * never sent twice. If the service refuses it, it stays in the snapshot as `failed`.
-   *
-   * @returns the `key` of the message
-   */
-  send (text: string, options?: SendOptions<T>): string
-  /** Sends a failed message again. */
-  retry (key: string): void
-  /** Removes a failed message. */
-  discard (key: string): void
-  /** Changes the user's own message: its text, or what the change names. @throws ChatError */
-  edit (messageId: string, change: string | EditMessageBody<T>): Promise<void>
-  /**
-   * Sets the user's reaction to a message, or takes it back. It is in the snapshot at once, and no longer if the service
-   * refuses it. @throws ChatError
-   */
-  react (messageId: string, emoji: string, on: boolean): Promise<void>
-  /** Deletes the user's own message or, as a group's owner or admin, somebody else's. @throws ChatError */
-  remove (messageId: string): Promise<void>
-  /** Fetches the page before the oldest loaded message. @throws ChatError */
-  loadOlder (): Promise<void>
-  /** Fetches the page after the newest loaded message. New messages appear again once all are loaded. @throws ChatError */
-  loadNewer (): Promise<void>
-  /**
-   * Loads the messages around a `seq`, in place of those that are loaded, unless it is among them. `reload` goes back to the
-   * newest page, and so does sending. @throws ChatError
-   */
-  loadAround (seq: number): Promise<void>
-  /** Fetches the conversation and its newest page again. Never rejects: an error is in the snapshot. */
-  reload (): Promise<void>
-  /** Marks everything up to `seq` as read; by default, up to the newest message. Call it while the user looks at it. */
-  markRead (seq?: number): void
-  /** Call it with `true` on every key that is pressed in the field for a message, and with `false` when the field is left. */
-  setTyping (isTyping: boolean): void
-  /** Stops following the conversation. Unsent messages are dropped: check for messages whose `seq` is null first. */
-  close (): void
-}
 
 const PAGE_SIZE = 50
 const TICKS_SIZE = 100
 const TYPING_LAPSE_MS = 6000
 
 /** Follows a conversation through the session's stream. Close it when it is no longer shown. */
-export function openConversation<T extends CustomTypes> (session: ChatSession<T>, conversationId: string): LiveConversation<T>
-export function openConversation (session: ChatSession, conversationId: string): LiveConversation {
-  const { client, receipts, people } = session
+export function openConversation<T extends CustomTypes> (
+  session: ChatSession<T>, conversationId: string, options: ConversationOptions & { changes: true }
+): LiveConversation<T, ConversationLine<T>>
+export function openConversation<T extends CustomTypes> (
+  session: ChatSession<T>, conversationId: string, options?: ConversationOptions & { changes?: false }
+): LiveConversation<T>
+export function openConversation (session: ChatSession, conversationId: string, { changes = false }: ConversationOptions = {}): unknown {
+  const live = openMessages(session, conversationId)
+  return changes ? withChanges(session, live) : live
+}
+
+function openMessages (session: ChatSession, conversationId: string): LiveConversation {
+  const { client, receipts, people, ownStates } = session
   const abort = new AbortController()
   const { signal } = abort
   const me = () => session.getSnapshot()
@@ -111,24 +46,27 @@ export function openConversation (session: ChatSession, conversationId: string):
   let conversation: Conversation | null = null
   let removed = false
   let typingLapseMs = TYPING_LAPSE_MS
+  let userVersion = 0 // Of the newest own state that was told
 
   const store = createStore<ConversationSnapshot>(() => ({
     status,
     error,
-    conversation: conversation && people.nameAll(conversation),
+    conversation: conversation && people.nameAll(ownStates.show(conversation)),
     messages: timeline.view(),
     hasOlder: pages.hasOlder,
     loadingOlder: pages.loadingOlder,
     hasNewer: pages.hasNewer,
     loadingNewer: pages.loadingNewer,
     typing: typists.view(),
+    readSeq: conversation && unread.readSeq,
     unreadCount: unread.count(),
     unreadMentionCount: unread.mentionCount(),
     removed
   }))
   const timeline = createTimeline(conversationId, me, people)
   const pages = createPages({ client, conversationId, signal, timeline, people, changed: store.changed, lost })
-  const unread = createUnread(timeline, () => me().userId, () => pages.hasNewer)
+  const unreadFrom = () => conversation && ownStates.show(conversation).me.unreadFrom
+  const unread = createUnread(timeline, me, () => pages.hasNewer, unreadFrom)
   const typists = createTypists(store.changed, people)
   const typing = createTypingSignal((isTyping) => {
     client.setTyping(conversationId, isTyping).catch(() => {}) // The next key sends it again
@@ -139,8 +77,7 @@ export function openConversation (session: ChatSession, conversationId: string):
     signal,
     pending: timeline.pending,
     sending: answered,
-    changed: store.changed,
-    connecting: () => me().status === 'connecting' || me().status === 'waiting'
+    changed: store.changed
   })
 
   // Fetching from the server
@@ -234,6 +171,19 @@ export function openConversation (session: ChatSession, conversationId: string):
     }
   }
 
+  /** Growing messages that are fetched, because something of them was not told. */
+  const missed = new Set<string>()
+
+  async function fetchMessage (id: string): Promise<void> {
+    if (missed.has(id)) return
+    missed.add(id)
+    try {
+      const take = answered()
+      take(await client.getMessage(id, { signal }))
+    } catch {} // What is appended next, or the end, tells it again
+    missed.delete(id)
+  }
+
   // Applying the events of the stream
 
   /** Makes the newest known message the conversation's last message. */
@@ -266,15 +216,14 @@ export function openConversation (session: ChatSession, conversationId: string):
     const [type, data] = event
     const before = conversation
     if (conversation !== null) conversation = reduce(conversation, event, (id) => timeline.find(id)?.seq)
+    if (isOfMessages(type)) {
+      if (type === 'message') typists.stop(data.senderId)
+      if (type === 'messageAppended' && hasGap(timeline.find(data.messageId), data)) void fetchMessage(data.messageId)
+      timeline[again ? 'repeat' : 'hear'](event, pages.from, pages.to)
+      follow()
+      return
+    }
     switch (type) {
-      case 'message':
-      case 'messageUpdated':
-      case 'messageDeleted':
-      case 'reaction':
-        if (type === 'message') typists.stop(data.senderId)
-        timeline[again ? 'repeat' : 'hear'](event, pages.from, pages.to)
-        follow()
-        break
       case 'statusUpdate': moveMark(data, before); break
       case 'participantJoined': removed &&= !isMe(data.userId); break
       case 'participantLeft':
@@ -286,14 +235,27 @@ export function openConversation (session: ChatSession, conversationId: string):
     }
   }
 
+  /** Takes the user's own state. One that is older than what is known came late, from another node. */
+  function takeState (event: StateEvent): void {
+    const [, data] = event
+    if (data.userVersion < userVersion) return
+    userVersion = data.userVersion
+    if (fetching.busy) heard.add(event)
+    handle(event)
+    if (data.unreadCount !== unread.count() || data.unreadMentionCount !== unread.mentionCount()) void load(false)
+  }
+
   function hear (...event: StreamEvent): void {
     const [type, data] = event
     if (type === 'connected') {
       typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
+      userVersion = data.userVersion
       if (!removed) void load(!data.resumed || status !== 'ready') // A resumed stream does not repeat who is online
-      outbox.connected()
+      void outbox.flush()
     } else if (type === 'disconnect') {
       typists.clear()
+    } else if (type === 'blocked') {
+      void load(false) // Mentions by this user count again, or no longer do
     } else if (type === 'onlineStatus' || type === 'userUpdated') {
       if (fetching.busy) heard.add(event)
       handle(event)
@@ -305,6 +267,8 @@ export function openConversation (session: ChatSession, conversationId: string):
       timeline.forget()
       unread.reset()
       void load(true)
+    } else if (type === 'conversationState') {
+      takeState(event)
     } else if (type === 'typing') {
       if (!isMe(data.userId)) typists.hear(data, typingLapseMs)
     } else {
@@ -322,21 +286,26 @@ export function openConversation (session: ChatSession, conversationId: string):
   const stopListening = session.listen(hear)
   const stopFollowing = session.subscribe(followSession)
   const stopNaming = people.follow(store.changed)
-  let before = me().status
+  const stopFollowingStates = ownStates.follow((event) => {
+    if (event?.[1].conversationId === conversationId) takeState(event)
+    store.changed()
+  })
+  let before = me()
   function followSession (): void {
     if (session.closed) return close()
-    const { status: now } = me()
-    if (timeline.pending.size > 0) store.changed()
-    if (now === before) return
-    before = now
+    const { status: now, reachable, blocked } = me()
+    const was = before
+    before = me()
+    if (timeline.pending.size > 0 || blocked !== was.blocked) store.changed()
+    if (reachable && !was.reachable) void outbox.flush()
+    if (now === was.status) return
     // Without a stream, the history can be shown, but who is typing is no longer known.
     if (now === 'waiting' || now === 'closed') {
       typists.clear()
       if (status === 'loading') void load(true)
     }
-    if (now === 'closed') void outbox.flush()
   }
-  if (before !== 'connecting') void load(true)
+  if (before.status !== 'connecting') void load(true)
   for (const typist of session.typing(conversationId)) typists.hear({ ...typist, isTyping: true }, typingLapseMs)
 
   function close (): void {
@@ -345,8 +314,10 @@ export function openConversation (session: ChatSession, conversationId: string):
     stopListening()
     stopFollowing()
     stopNaming()
+    stopFollowingStates()
     typists.clear()
     typing.ended()
+    outbox.close()
     store.close()
   }
 
@@ -354,13 +325,10 @@ export function openConversation (session: ChatSession, conversationId: string):
     conversationId,
     subscribe: store.subscribe,
     getSnapshot: store.getSnapshot,
-    send (text, { type = 'text', metadata = null, replyTo: replyToId = null, mentions = [], mentionsAll = false } = {}) {
-      const clientId = createClientId()
+    send (text, options) {
       typing.ended()
       if (pages.hasNewer) void load(true)
-      const content = { text, type, metadata, replyToId, mentions, mentionsAll }
-      outbox.send({ ...content, clientId, createdAt: instant(), status: 'sending', error: null })
-      return clientId
+      return outbox.send(typeof text === 'string' ? { ...options, text } : text)
     },
     retry: outbox.retry,
     discard: outbox.discard,
@@ -387,7 +355,9 @@ export function openConversation (session: ChatSession, conversationId: string):
     loadNewer: pages.loadNewer,
     loadAround: (seq) => pages.loadAround(seq),
     reload: () => load(true),
+    updateOwnState: (change) => ownStates.update(conversationId, change, signal),
     markRead (seq = timeline.newestSeq ?? 0) {
+      if (unreadFrom() !== null) ownStates.update(conversationId, { unreadFrom: null }, signal).catch(() => {}) // Reading tries again
       if (unread.count() === 0 || seq <= unread.readSeq) return
       unread.read(seq)
       receipts.read(conversationId, seq)

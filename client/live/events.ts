@@ -8,6 +8,3 @@ export type Fleeting = Exclude<EventType, DurableEventType>
  * elsewhere, such as by `reduce`): a new durable event does not compile until each live state handles or names it.
  */
 export function needsNothing<Named extends EventType> (_type: Named): void {}
-
-/** Ends a `switch` over events that takes the names in them: an event with a name that it does not take does not compile. */
-export function hasNoName (_data: object & { sender?: never, displayName?: never }): void {}

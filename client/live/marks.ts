@@ -2,6 +2,7 @@ import type { Participant } from '../../schemas/conversations.js'
 import type { MessageStatus } from '../../schemas/messages.js'
 import type { Conversation, OwnMessage } from '../custom.js'
 import type { StreamEvent } from '../options.js'
+import { isMuted } from './own-states.js'
 
 const rank = { sent: 0, delivered: 1, read: 2 } as const satisfies Record<MessageStatus, number>
 
@@ -36,7 +37,8 @@ function change (conversation: Conversation, userId: string, change: (participan
 }
 
 /**
- * Applies an event to a conversation: how it is shown, its settings, its participants, who is online, and their watermarks. Returns
+ * Applies an event to a conversation: how it is shown, its settings, the user's own state, its participants, who is online, and their
+ * watermarks. Returns
  * the same object if nothing changes. Applying an event again has no effect. `seqOf` finds the loaded messages.
  */
 export function reduce (
@@ -48,6 +50,14 @@ export function reduce (
     case 'conversationUpdated': {
       const { title, avatar, description, metadata, settings } = data
       return { ...conversation, title, avatar, description, metadata, settings }
+    }
+    case 'message':
+      // A new message brings an unmuted conversation back out of the archive. The service tells no event for that.
+      if (!conversation.me.archived || isMuted(conversation.me) || data.seq <= (conversation.lastMessage?.seq ?? 0)) return conversation
+      return { ...conversation, me: { ...conversation.me, archived: false } }
+    case 'conversationState': {
+      const { conversationId, unreadCount, unreadMentionCount, userVersion, timestamp, ...me } = data
+      return { ...conversation, me }
     }
     case 'statusUpdate': {
       const seq = seqOf(data.messageId)

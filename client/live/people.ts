@@ -2,7 +2,7 @@ import type { Profile } from '../../schemas/users.js'
 import { createRecent } from '../base/recent.js'
 import type { Conversation, OwnMessage } from '../custom.js'
 import type { StreamEvent } from '../options.js'
-import { hasNoName } from './events.js'
+import { eventNames } from '../stream/event-names.js'
 
 /** The most people whose names are kept. Others are shown by the name that came with the message or conversation. */
 const CAPACITY = 5000
@@ -96,19 +96,9 @@ export function createPeople (): People {
       for (const participant of participants) learn(participant, since)
     },
     hear ([type, data]) {
-      switch (type) {
-        case 'message':
-        case 'messageUpdated':
-        case 'messageDeleted': learn(data.sender); break
-        case 'reaction':
-        case 'conversationUpdated':
-        case 'userUpdated':
-        case 'typing':
-        case 'participantJoined':
-        case 'participantLeft':
-        case 'participantUpdated': learn(data); break
-        default: hasNoName(data)
-      }
+      if (!eventNames.includes(type)) return // Its data may be of any shape
+      if ('sender' in data) learn(data.sender)
+      else if ('displayName' in data) learn(data)
     },
     name,
     nameMessage,

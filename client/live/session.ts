@@ -4,6 +4,8 @@ import { elapsedMs } from '../base/clock.js'
 import { createRecent } from '../base/recent.js'
 import { ChatError } from '../base/errors.js'
 import type { Reconnect, StreamEvent, StreamState, SubscribeOptions, Subscription } from '../options.js'
+import { createBlocks } from './blocks.js'
+import { createOwnStates, type OwnStates } from './own-states.js'
 import { createPeople, type People } from './people.js'
 import { createReceipts, type Receipts } from './receipts.js'
 import { subscribeShared, type SharedSubscription } from '../tabs/shared-stream.js'
@@ -32,10 +34,14 @@ export interface SessionOptions {
 export interface SessionSnapshot<T extends CustomTypes = CustomTypes> {
   /** The state of the stream. It is `closed` with an `error` if the stream ended for good; see `reconnect`. */
   status: StreamState
+  /** Whether calls are answered: the stream may be open, or seem so, while they are not. */
+  reachable: boolean
   /** The user's id, or null until it is known. */
   userId: string | null
   /** The user, or null until they are known. */
   user: UserProfile<T> | null
+  /** The ids of the users whom the user blocks; empty until they are known. Fold their messages in groups by it. */
+  blocked: ReadonlySet<string>
   /** The next reconnect while the status is `waiting`, else null. */
   reconnect: Reconnect | null
   /** Why the stream ended for good. */
@@ -49,6 +55,8 @@ export type SessionListener<T extends CustomTypes = CustomTypes> = (...event: St
 export interface ChatSession<T extends CustomTypes = CustomTypes> extends Store<SessionSnapshot<T>> {
   readonly client: ChatClient<T>
   readonly receipts: Receipts
+  /** The user's changes of their own state of conversations. */
+  readonly ownStates: OwnStates
   /** The newest names and avatars. */
   readonly people: People
   /** Calls back for every event of the stream, once and in order. @returns a function that ends it */
@@ -74,6 +82,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   const tabs = shareTabs === true ? tabPlatform() : shareTabs === false ? null : shareTabs
   const listeners = new Set<SessionListener>()
   const receipts = createReceipts(client)
+  const ownStates = createOwnStates(client)
   const people = createPeople()
   if (!markDelivered) receipts.delivered = () => {}
   const abort = new AbortController()
@@ -97,7 +106,10 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
     } catch {} // An error of the error handler has nowhere to go
   }
 
-  const store = createStore<SessionSnapshot>(() => ({ status, userId, user: user && people.name(user), reconnect, error }))
+  const store = createStore<SessionSnapshot>(() => ({
+    status, reachable: client.reach.ok, userId, user: user && people.name(user), blocked: blocks.users, reconnect, error
+  }))
+  const blocks = createBlocks(client, abort.signal, store.changed)
   people.follow(store.changed)
 
   function setStatus (next: StreamState): void {
@@ -109,6 +121,8 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   function hear (...event: StreamEvent): void {
     const [type, data] = event
     people.hear(event)
+    blocks.hear(event)
+    if (type === 'messageStop') client.stops.hear(data)
     if (type === 'reset') receipts.forget(data.conversationId)
     if (type === 'userUpdated' && user?.userId === data.userId) {
       const { displayName, avatar, metadata } = data
@@ -147,7 +161,9 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   async function introduce (): Promise<void> {
     try {
       const since = people.mark()
-      user = await client.me({ signal: abort.signal })
+      // The totals are not followed.
+      const { userVersion, unreadCount, unreadConversations, unreadMentionCount, ...profile } = await client.me({ signal: abort.signal })
+      user = profile
       userId = user.userId
       people.learn(user, since)
       store.changed()
@@ -190,12 +206,18 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
   }
 
   // A sleeping laptop soon uses up its attempts. A user who returns should find the page connecting, not given up.
+  const stopFollowing = client.reach.follow(() => {
+    if (client.reach.ok) receipts.retry()
+    store.changed()
+  })
   const stopWaking = onWake(() => { if (error instanceof ChatError && error.code === 'GAVE_UP') reopen() }, client.options.appState)
+  client.stops.add({ conversationId: null, isOpen: () => status !== 'closed' })
   void open()
 
   return {
     client,
     receipts,
+    ownStates,
     people,
     subscribe: store.subscribe,
     getSnapshot: store.getSnapshot,
@@ -217,6 +239,7 @@ export function createSession (client: ChatClient, options: SessionOptions = {})
       subscription?.unsubscribe()
       receipts.close()
       stopWaking()
+      stopFollowing()
       listeners.clear()
       status = 'closed'
       typing.clear()

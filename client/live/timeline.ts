@@ -1,8 +1,10 @@
 import type { MentionInput, MessageStatus, Quote, ReactionAnswer } from '../../schemas/messages.js'
+import type { UploadedFile } from '../../schemas/files.js'
 import type { User } from '../../schemas/users.js'
 import type { CustomTypes, OwnMessage } from '../custom.js'
+import type { FileSource } from '../files.js'
 import type { StreamEvent } from '../options.js'
-import { fold, isMentioned, ownOf, quoteOf } from './fold.js'
+import { fold, isMentioned, ownOf, quoteOf, unsent, type Viewer } from './fold.js'
 import { higherStatus, laterMessage } from './marks.js'
 import type { People } from './people.js'
 import { createWishes } from './reactions.js'
@@ -18,7 +20,21 @@ export type ChatMessage<T extends CustomTypes = CustomTypes> = Omit<OwnMessage<T
   own: boolean
   /** Why it `failed`. Otherwise null. */
   error: Error | null
+  /** The files of an unsent message. Those of a sent one are its `attachments`. */
+  uploads: readonly PendingUpload[]
 }
+
+/** A file that is uploaded for a message. */
+export interface PendingUpload {
+  source: FileSource
+  name: string
+  /** From 0 to 1. */
+  progress: number
+  /** Null until it is uploaded. */
+  file: UploadedFile | null
+}
+
+const NO_UPLOADS: readonly PendingUpload[] = []
 
 export interface Pending {
   clientId: string
@@ -29,6 +45,7 @@ export interface Pending {
   replyToId: string | null
   mentions: readonly MentionInput[]
   mentionsAll: boolean
+  uploads: readonly PendingUpload[]
   createdAt: string
   status: 'sending' | 'failed'
   error: Error | null
@@ -64,7 +81,7 @@ export interface Timeline {
   raise (from: number, to: number, statusAt: (seq: number) => MessageStatus): void
   /** Shows a reaction of the user's. @returns a function to call with the answer, or with null if the call failed */
   react (messageId: string, emoji: string, on: boolean): (answer: ReactionAnswer | null) => void
-  /** The number of other users' messages after `seq` that are not deleted, or of those that mention the user. */
+  /** The number of other users' messages after `seq` that are not deleted, or of those that count as mentions of the user. */
   countAfter (seq: number, mentioning?: boolean): number
   /** The newest message of another user. */
   newestOfOthers (): OwnMessage | undefined
@@ -72,7 +89,7 @@ export interface Timeline {
   view (): readonly ChatMessage[]
 }
 
-export function createTimeline (conversationId: string, me: () => { userId: string | null, user: User | null }, people: People): Timeline {
+export function createTimeline (conversationId: string, me: () => Viewer & { user: User | null }, people: People): Timeline {
   const byId = new Map<string, OwnMessage>()
   const pending = new Map<string, Pending>()
   const wishes = createWishes((userId) => userId === me().userId)
@@ -141,7 +158,7 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     const own = isOwn(message)
     let view = shown.get(named)
     if (view?.own !== own) {
-      view = { ...wishes.show(named), key: (own ? message.clientId : null) ?? message.id, own, error: null }
+      view = { ...wishes.show(named), key: (own ? message.clientId : null) ?? message.id, own, error: null, uploads: NO_UPLOADS }
       shown.set(named, view)
     }
     return view
@@ -160,6 +177,7 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
     const senderId = userId ?? ''
     const { displayName, avatar, isBot } = user ?? { displayName: senderId, avatar: null, isBot: false }
     const view: ChatMessage = {
+      ...unsent,
       ...content,
       id: entry.clientId,
       messageId: entry.clientId,
@@ -167,17 +185,9 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
       conversationId,
       seq: null,
       senderId,
-      editedAt: null,
-      deletedAt: null,
-      deletedBy: null,
       sender: people.name({ userId: senderId, displayName, avatar, isBot }),
       replyTo: quoteFor(entry),
-      replyCount: 0,
       mentions: entry.mentions.map(({ userId, start = null, length = null }) => people.name({ userId, displayName: userId, start, length })),
-      attachments: [],
-      reactions: [],
-      growing: false,
-      myReactions: [],
       own: true
     }
     const known = shownPending.get(entry)
@@ -231,7 +241,7 @@ export function createTimeline (conversationId: string, me: () => { userId: stri
       }
     },
     countAfter: (seq, mentioning = false) => sorted.filter((message) => message.seq > seq && message.deletedAt === null && !isOwn(message) &&
-      (!mentioning || isMentioned(message, me().userId))).length,
+      (!mentioning || isMentioned(message, me()))).length,
     newestOfOthers () {
       for (let i = sorted.length - 1; i >= 0; i--) {
         const message = sorted[i]

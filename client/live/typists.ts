@@ -57,3 +57,31 @@ export function createTypists (changed: () => void, people: People) {
     }
   }
 }
+
+const NOBODY: readonly Typist[] = []
+
+/** The users who are typing, by conversation. Conversations in which nobody types are not kept. */
+export function createTypistsByConversation (changed: () => void, people: People) {
+  const conversations = new Map<string, ReturnType<typeof createTypists>>()
+
+  function typistsOf (id: string) {
+    let known = conversations.get(id)
+    if (known === undefined) {
+      known = createTypists(() => {
+        if (conversations.get(id)?.size === 0) conversations.delete(id)
+        changed()
+      }, people)
+      conversations.set(id, known)
+    }
+    return known
+  }
+
+  return {
+    view: (id: string): readonly Typist[] => conversations.get(id)?.view() ?? NOBODY,
+    stop (id: string, userId: string): void { conversations.get(id)?.stop(userId) },
+    hear (data: ChatEvents['typing'], lapseMs: number): void {
+      if (data.isTyping || conversations.has(data.conversationId)) typistsOf(data.conversationId).hear(data, lapseMs)
+    },
+    clear (): void { for (const known of [...conversations.values()]) known.clear() }
+  }
+}
