@@ -1,13 +1,19 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Avatar } from './avatar.js'
-import { forgetDrafts } from './chat.js'
-import { useSelectedInAddress } from './hooks.js'
-import { Mark } from './icons.js'
+import { useAddress } from './address.js'
+import { useBadge } from './badge.js'
 import { Pane } from './pane.js'
 import { forget, onSignedOutElsewhere, remember, remembered, type SignedIn } from './people.js'
-import { signInBy } from './service.js'
+import { baseUrl, signInBy } from './service.js'
 import { SignIn, signInWith } from './sign-in.js'
+import { Avatar } from './ui/avatar.js'
+import { OverlayProvider } from './ui/dialog.js'
+import { forgetDrafts } from './ui/drafts.js'
+import { Mark } from './ui/icons.js'
+import { onDemand } from './ui/on-demand.js'
+import { usePageWords } from './words.js'
+
+const InYourApp = onDemand(async () => (await import('./dialogs.js')).InYourApp)
 
 /** The page: the sign-in, one user's chat, or the two chats of the trial. */
 export function App (): JSX.Element {
@@ -33,7 +39,7 @@ export function App (): JSX.Element {
     if (why === null) {
       clearAddress()
       // After the chat has closed, which stores unsent messages as drafts.
-      setTimeout(forgetDrafts, 0, people)
+      setTimeout(() => { for (const { userId } of people) forgetDrafts(userId, baseUrl) })
     }
     setNotice(why)
     setSignedIn({ people: [] })
@@ -57,45 +63,57 @@ interface Props {
 }
 
 function Alone ({ signedIn: { people: [person] }, onLeave }: Props): JSX.Element {
-  const [selected, select] = useSelectedInAddress()
+  const words = usePageWords()
+  const { selected, select, onOverlay } = useAddress()
   const [unread, setUnread] = useState(0)
-  useTitle(unread)
+  useBadge(unread)
   return (
     <main class='alone'>
-      <h1 class='for-readers'>Chat</h1>
-      <Pane person={person!} selected={selected} select={select} onUnread={setUnread} onLeave={onLeave} canSignOut={signInBy !== 'host'} />
+      <h1 class='for-readers'>{words.appName}</h1>
+      <OverlayProvider value={onOverlay}>
+        <Pane person={person!} selected={selected} select={select} onUnread={setUnread} onLeave={onLeave} canSignOut={signInBy !== 'host'} keys />
+      </OverlayProvider>
     </main>
   )
 }
 
 /** Two people side by side, or one at a time on a narrow screen. */
 function Trial ({ signedIn, onLeave }: Props): JSX.Element {
+  const words = usePageWords()
   const { people, conversationId = null } = signedIn
   const [shown, setShown] = useState(0)
+  const [codeShown, setCodeShown] = useState(false)
   const [selected, setSelected] = useState<readonly (string | null)[]>([conversationId, conversationId])
   const [unread, setUnread] = useState<readonly number[]>([0, 0])
   const put = <T,>(list: readonly T[], index: number, value: T) => list.map((other, at) => at === index ? value : other)
-  useTitle(0)
+  useBadge(0)
 
   return (
     <main class='trial'>
       <header class='trial-bar'>
         <Mark />
-        <h1>Two people <span>What one sends, the other sees.</span></h1>
-        <div class='switch' role='group' aria-label='Whose chat is shown'>
+        <h1>{words.twoPeople} <span>{words.twoPeopleHint}</span></h1>
+        <div class='switch' role='group' aria-label={words.whoseChat}>
           {people.map(({ userId, displayName }, index) => (
             <button key={userId} type='button' aria-pressed={shown === index} onClick={() => { setShown(index) }}>
-              {displayName}
-              {shown !== index && (unread[index] ?? 0) > 0 && <span class='badge'>{unread[index]}<span class='for-readers'> unread</span></span>}
+              <bdi>{displayName}</bdi>
+              {shown !== index && (unread[index] ?? 0) > 0 && (
+                <span class='badge'>{unread[index]}<span class='for-readers'> {words.unread}</span></span>
+              )}
             </button>
           ))}
         </div>
-        <button type='button' class='button is-quiet' onClick={() => { onLeave(null) }}>Leave</button>
+        <button type='button' class='button is-quiet code-button' onClick={() => { setCodeShown(true) }}>{words.inYourApp}</button>
+        <button type='button' class='button is-quiet' onClick={() => { onLeave(null) }}>{words.leave}</button>
       </header>
+      {codeShown && <InYourApp userId={people[shown]!.userId} onClose={() => { setCodeShown(false) }} />}
       <div class='trial-panes'>
         {people.map((person, index) => (
           <div key={person.userId} class={`trial-pane${shown === index ? ' is-shown' : ''}`}>
-            <p class='trial-who'><Avatar id={person.userId} name={person.displayName} small /><b>{person.displayName}</b> {person.userId}</p>
+            <p class='trial-who'>
+              <Avatar id={person.userId} name={person.displayName} small />
+              <b><bdi>{person.displayName}</bdi></b> <bdi>{person.userId}</bdi>
+            </p>
             <Pane
               person={person} selected={selected[index] ?? null} select={(id) => { setSelected((now) => put(now, index, id)) }}
               onUnread={(count) => { setUnread((now) => put(now, index, count)) }} onLeave={onLeave} canSignOut={false}
@@ -105,8 +123,4 @@ function Trial ({ signedIn, onLeave }: Props): JSX.Element {
       </div>
     </main>
   )
-}
-
-function useTitle (unread: number): void {
-  useEffect(() => { document.title = unread > 0 ? `(${unread}) Chat` : 'Chat' }, [unread])
 }

@@ -1,11 +1,11 @@
 import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
-import { createChatClient, type Session } from '../client/index.js'
-import { Mark } from './icons.js'
+import { createChatClient, type LoginAnswer } from '../client/index.js'
 import type { Person, SignedIn } from './people.js'
 import { accounts, baseUrl, hasDocs, signInBy } from './service.js'
 import { startTrial } from './trial.js'
-import { sentenceOf } from './words.js'
+import { Mark } from './ui/icons.js'
+import { usePageWords } from './words.js'
 
 interface Props {
   /** Why the user was signed out, or null. */
@@ -14,6 +14,7 @@ interface Props {
 }
 
 export function SignIn ({ notice, onSignedIn }: Props): JSX.Element {
+  const words = usePageWords()
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(notice)
 
@@ -25,7 +26,7 @@ export function SignIn ({ notice, onSignedIn }: Props): JSX.Element {
     try {
       onSignedIn(await signIn())
     } catch (error) {
-      setProblem(sentenceOf(error))
+      setProblem(words.sentenceOf(error))
       setBusy(false)
     }
   }
@@ -37,24 +38,24 @@ export function SignIn ({ notice, onSignedIn }: Props): JSX.Element {
           <Mark />
           <div>
             <h1>fastify-sse-chat</h1>
-            <p>Realtime chat: REST in, Server-Sent Events out.</p>
+            <p>{words.tagline}</p>
           </div>
         </header>
 
         {signInBy === 'accounts' && (
           <>
             <button type='button' class='button is-primary is-wide' disabled={busy} onClick={() => { void attempt(startTrial) }}>
-              Try it with two people
+              {words.tryIt}
             </button>
-            <p class='hint is-centred'>Opens Alice and Bob side by side. Nothing to fill in.</p>
-            <p class='or'><span>or as yourself</span></p>
+            <p class='hint is-centred'>{words.tryItHint}</p>
+            <p class='or'><span>{words.orAsYourself}</span></p>
             <AccountForm busy={busy} problem={problem} attempt={attempt} />
           </>
         )}
         {signInBy === 'token' && <TokenForm busy={busy} problem={problem} attempt={attempt} />}
         {signInBy === 'host' && <HostForm busy={busy} problem={problem} attempt={attempt} />}
       </div>
-      {hasDocs && <p class='sign-in-foot'><a href='api/openapi.json'>All calls, as OpenAPI</a></p>}
+      {hasDocs && <p class='sign-in-foot'><a href='api/openapi.json'>{words.allCalls}</a></p>}
     </main>
   )
 }
@@ -65,9 +66,10 @@ interface FormProps {
   attempt: (signIn: () => Promise<SignedIn>) => Promise<void>
 }
 
-const personOf = ({ token, user }: Session): Person => ({ userId: user.userId, displayName: user.displayName, token })
+const personOf = ({ token, user }: LoginAnswer): Person => ({ userId: user.userId, displayName: user.displayName, token })
 
 function AccountForm ({ busy, problem, attempt }: FormProps): JSX.Element {
+  const words = usePageWords()
   const id = useId()
   const [isNew, setIsNew] = useState(false)
   const [userId, setUserId] = useState('')
@@ -90,8 +92,8 @@ function AccountForm ({ busy, problem, attempt }: FormProps): JSX.Element {
       }}
     >
       <fieldset class='segments'>
-        <legend class='for-readers'>Account</legend>
-        {([[false, 'Sign in'], [true, 'Create account']] as const).map(([value, label]) => (
+        <legend class='for-readers'>{words.account}</legend>
+        {([[false, words.signIn], [true, words.createAccount]] as const).map(([value, label]) => (
           <label key={label}>
             <input type='radio' name={id} checked={isNew === value} onChange={() => { setIsNew(value) }} />
             <span>{label}</span>
@@ -99,16 +101,17 @@ function AccountForm ({ busy, problem, attempt }: FormProps): JSX.Element {
         ))}
       </fieldset>
       <div class='field'>
-        <label for={`${id}-user`}>User id</label>
+        <label for={`${id}-user`}>{words.userId}</label>
         <input
-          id={`${id}-user`} name='username' value={userId} required maxLength={128}
+          id={`${id}-user`} name='username' value={userId} required maxLength={128} aria-describedby={isNew ? `${id}-user-hint` : undefined}
           autocomplete='username' autocapitalize='none' spellcheck={false}
           onInput={({ currentTarget }) => { setUserId(currentTarget.value) }}
         />
+        {isNew && <p class='hint' id={`${id}-user-hint`}>{words.userIdHint}</p>}
       </div>
       {isNew && (
         <div class='field'>
-          <label for={`${id}-name`}>Your name <span class='optional'>optional</span></label>
+          <label for={`${id}-name`}>{words.yourName} <span class='optional'>{words.optional}</span></label>
           <input
             id={`${id}-name`} name='name' value={displayName} maxLength={200} autocomplete='name'
             onInput={({ currentTarget }) => { setDisplayName(currentTarget.value) }}
@@ -116,21 +119,22 @@ function AccountForm ({ busy, problem, attempt }: FormProps): JSX.Element {
         </div>
       )}
       <div class='field'>
-        <label for={`${id}-password`}>Password</label>
+        <label for={`${id}-password`}>{words.password}</label>
         <input
           id={`${id}-password`} name='password' type='password' value={password} required minLength={8} maxLength={128}
           autocomplete={isNew ? 'new-password' : 'current-password'} aria-describedby={isNew ? `${id}-hint` : undefined}
           onInput={({ currentTarget }) => { setPassword(currentTarget.value) }}
         />
-        {isNew && <p class='hint' id={`${id}-hint`}>At least 8 characters.</p>}
+        {isNew && <p class='hint' id={`${id}-hint`}>{words.passwordHint}</p>}
       </div>
       {problem !== null && <p class='problem' role='alert'>{problem}</p>}
-      <button type='submit' class='button is-wide' disabled={busy}>{isNew ? 'Create account' : 'Sign in'}</button>
+      <button type='submit' class='button is-wide' disabled={busy}>{isNew ? words.createAccount : words.signIn}</button>
     </form>
   )
 }
 
 function TokenForm ({ busy, problem, attempt }: FormProps): JSX.Element {
+  const words = usePageWords()
   const id = useId()
   const [token, setToken] = useState('')
   return (
@@ -141,20 +145,21 @@ function TokenForm ({ busy, problem, attempt }: FormProps): JSX.Element {
       }}
     >
       <div class='field'>
-        <label for={id}>Token</label>
+        <label for={id}>{words.token}</label>
         <textarea
           id={id} class='token' value={token} required rows={5} autocomplete='off' autocapitalize='none' spellcheck={false} aria-describedby={`${id}-hint`}
           onInput={({ currentTarget }) => { setToken(currentTarget.value) }}
         />
-        <p class='hint' id={`${id}-hint`}>A JWT that this service accepts. It stays in this browser.</p>
+        <p class='hint' id={`${id}-hint`}>{words.tokenHint}</p>
       </div>
       {problem !== null && <p class='problem' role='alert'>{problem}</p>}
-      <button type='submit' class='button is-primary is-wide' disabled={busy || token.trim() === ''}>Enter</button>
+      <button type='submit' class='button is-primary is-wide' disabled={busy || token.trim() === ''}>{words.enter}</button>
     </form>
   )
 }
 
 function HostForm ({ busy, problem, attempt }: FormProps): JSX.Element {
+  const words = usePageWords()
   return (
     <form
       onSubmit={(event) => {
@@ -162,9 +167,9 @@ function HostForm ({ busy, problem, attempt }: FormProps): JSX.Element {
         void attempt(() => signInWith(''))
       }}
     >
-      <p class='hint'>You have to be signed in at this site to chat here.</p>
+      <p class='hint'>{words.signInAtHost}</p>
       {problem !== null && <p class='problem' role='alert'>{problem}</p>}
-      <button type='submit' class='button is-primary is-wide' disabled={busy}>Try again</button>
+      <button type='submit' class='button is-primary is-wide' disabled={busy}>{words.tryAgain}</button>
     </form>
   )
 }

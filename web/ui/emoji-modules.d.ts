@@ -1,0 +1,4 @@
+declare module 'emoji:*' {
+  const emoji: ReadonlyArray<readonly [emoji: string, names: string]>
+  export default emoji
+}

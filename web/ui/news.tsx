@@ -1,0 +1,34 @@
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { summaryOf } from './attachments.js'
+import { useChat, useWords } from './context.js'
+
+/** Reading out a message takes about this long at most, in milliseconds. Then its text goes. */
+const READ_MS = 20_000
+
+/** Announces new messages to users of screen readers: each by itself, so that none replaces another, or repeats one. */
+export function NewsForReaders ({ selected }: { selected: string | null }): JSX.Element {
+  const { session, userId: me } = useChat()
+  const words = useWords()
+  const [news, setNews] = useState<readonly { id: string, text: string }[]>([])
+  const timers = useRef(new Set<ReturnType<typeof setTimeout>>())
+
+  useEffect(() => session.listen((...[type, data]) => {
+    if (type !== 'message' || data.senderId === me || session.getSnapshot().blocked.has(data.senderId)) return
+    const { id, conversationId, sender: { displayName } } = data
+    const said = { id, text: conversationId === selected ? words.newsHere(displayName, summaryOf(data, words)) : words.newsElsewhere(displayName) }
+    setNews((known) => known.some((one) => one.id === id) ? known : [...known, said])
+    const timer = setTimeout(() => {
+      timers.current.delete(timer)
+      setNews((known) => known.filter((one) => one !== said))
+    }, READ_MS)
+    timers.current.add(timer)
+  }), [session, selected, me, words])
+  useEffect(() => () => { for (const timer of timers.current) clearTimeout(timer) }, [])
+
+  return (
+    <div class='for-readers' role='log' aria-live='polite' aria-relevant='additions' aria-label={words.news}>
+      {news.map(({ id, text }) => <p key={id}>{text}</p>)}
+    </div>
+  )
+}
