@@ -35,7 +35,7 @@ export default [
   },
   {
     // One style of comments and lines.
-    files: ['*.{js,ts}', '{bench,chat,client,examples,hub,plugins,routes,schemas,scripts,store,test,web}/**/*.{js,ts,tsx}'],
+    files: ['*.{js,ts}', '{bench,chat,client,examples,files,hub,plugins,routes,schemas,scripts,store,test,web}/**/*.{js,ts,tsx}'],
     rules: {
       'capitalized-comments': ['error', 'always', { ignoreInlineComments: true, ignoreConsecutiveComments: true, ignorePattern: 'npm |nginx|nchan' }],
       '@stylistic/max-len': ['error', maxLength]
@@ -48,7 +48,7 @@ export default [
   },
   {
     // Durations are measured with a monotonic clock, and nodes share the database's clock: see time.ts.
-    files: ['*.ts', '{chat,hub,plugins,routes,schemas,store}/**/*.ts'],
+    files: ['*.ts', '{chat,files,hub,plugins,routes,schemas,store}/**/*.ts'],
     ignores: ['time.ts'],
     rules: {
       'no-restricted-syntax': ['error',

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { buildPage } from './page.js'
+import { buildPage, reportWeights } from './page.js'
 import { providers, root } from './prisma.js'
 
 /** @param {string[]} args */
@@ -14,7 +14,7 @@ function run (...args) {
 }
 
 const dist = join(root, 'dist')
-// Beside its place, so that a build that fails leaves the last one working; as deep, so that the source maps are right.
+// Beside its place, so that a build that fails leaves the last one working.
 const building = join(root, 'dist.building')
 
 try {
@@ -27,10 +27,11 @@ try {
     const migrations = join('prisma', provider, 'migrations')
     cpSync(join(root, migrations), join(building, migrations), { recursive: true })
   }
-  await buildPage(join(building, 'web'))
+  const weights = await buildPage(join(building, 'web'))
 
   rmSync(dist, { recursive: true, force: true })
   renameSync(building, dist)
+  reportWeights(weights)
 } catch (error) {
   rmSync(building, { recursive: true, force: true })
   // What ran has said already what is wrong.

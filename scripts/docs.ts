@@ -1,5 +1,5 @@
 // `npm run docs`: writes docs/reference.md, the client's list of events, and the table of events in README.md, from the
-// catalogues that the server runs by. With --check it only tells whether they are up to date.
+// catalogues that the server runs by; and the tour of /api/llms.txt from README.md. With --check it only tells whether they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { TSchema } from 'typebox'
@@ -68,6 +68,20 @@ ${Object.keys(eventMeanings).map(name => `  '${name}'`).join(',\n')}
 ]
 `
 
+/** The README's tour, as the server shows it in plain text: its links lead to files that are not there. */
+function tourText (): string {
+  const section = readFileSync(new URL('README.md', root), 'utf8').split(/^## /m).find(part => part.startsWith('A tour with curl\n'))
+  if (section === undefined) throw new Error('README.md lacks the section "A tour with curl"')
+  return section.slice(section.indexOf('\n')).trim().replaceAll(/\[([^[\]]*)\]\([^()]*\)/g, '$1')
+}
+
+const escaped = (text: string): string => text.replaceAll(/[\\`]|\$(?=\{)/g, '\\$&')
+
+const tour = `/** The README's tour with curl. Written by \`npm run docs\` from README.md. */
+export const tour = \`${escaped(tourText())}
+\`
+`
+
 /** The file with another text between the two markers of that name. */
 function withPart (path: string, name: string, part: string): string {
   const [start, end] = [`<!-- ${name}: written by npm run docs -->`, `<!-- end of ${name} -->`]
@@ -77,7 +91,12 @@ function withPart (path: string, name: string, part: string): string {
   return `${before.slice(0, from)}${start}\n${part}\n${before.slice(to)}`
 }
 
-const files = { 'docs/reference.md': reference, 'client/stream/event-names.ts': eventNames, 'README.md': withPart('README.md', 'events', overview) }
+const files = {
+  'docs/reference.md': reference,
+  'client/stream/event-names.ts': eventNames,
+  'plugins/openapi/tour.ts': tour,
+  'README.md': withPart('README.md', 'events', overview)
+}
 
 for (const [path, text] of Object.entries(files)) {
   const file = new URL(path, root)

@@ -1,8 +1,9 @@
-// Builds the page: bundles web/ into a folder, every file but index.html under a name that depends on its content.
-// Run as a script, it builds into dist/web, for a server that runs from source.
+// Builds the page and the custom elements: bundles web/ into a folder, every file but index.html and chat.js under a name that
+// depends on its content. Run as a script, it builds into dist/web, for a server that runs from source, and says what each weighs.
 
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build, context } from 'esbuild'
@@ -16,15 +17,81 @@ const template = join(web, 'index.html')
  * @type {Record<string, string>}
  */
 const entryPoints = { 'page.js': 'main.tsx', 'page.css': 'style/index.css', 'icon.svg': 'icon.svg' }
+/** What the elements may weigh: chat.js with all that it loads at once, gzipped. */
+export const LIMIT_KB = 60
+
+/**
+ * Makes `emoji:en` of emojibase's data: each emoji with its name and what it is found by, in the usual order.
+ * @type {import('esbuild').Plugin}
+ */
+const emoji = {
+  name: 'emoji',
+  setup ({ onResolve, onLoad }) {
+    onResolve({ filter: /^emoji:/ }, ({ path }) => ({ path: path.slice('emoji:'.length), namespace: 'emoji' }))
+    onLoad({ filter: /./, namespace: 'emoji' }, async ({ path: language }) => {
+      const file = createRequire(import.meta.url).resolve(`emojibase-data/${language}/compact.json`)
+      /** @type {{ unicode: string, label: string, tags?: string[], order?: number }[]} */
+      const all = JSON.parse(await readFile(file, 'utf8'))
+      const known = all.filter(({ order }) => order !== undefined).sort((a, b) => (a.order ?? 0) - (b.order ?? 0))
+      return { loader: 'json', contents: JSON.stringify(known.map(({ unicode, label, tags = [] }) => [unicode, `${label}|${tags.join(' ')}`.toLowerCase()])) }
+    })
+  }
+}
+
+const rem = /(?<![\w.-])(-?(?:\d+(?:\.\d+)?|\.\d+))rem\b/g
+
+/**
+ * Makes a text of a style sheet and all that it imports, for the elements. Their sizes must not depend on the root element of the
+ * page around them, so `rem` becomes a variable, or 16 pixels in conditions, where variables have no meaning.
+ * @type {import('esbuild').Plugin}
+ */
+const style = {
+  name: 'style',
+  setup ({ onResolve, onLoad }) {
+    onResolve({ filter: /^style:/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice('style:'.length)), namespace: 'style' }))
+    onLoad({ filter: /./, namespace: 'style' }, async ({ path }) => {
+      const { outputFiles: [file], metafile } = await build({
+        absWorkingDir: web, entryPoints: [path], bundle: true, minify: true, write: false, metafile: true, outdir: web, logLevel: 'error'
+      })
+      const css = String(file?.text)
+        .replaceAll(/@(?:media|container)[^{]*\{/g, (condition) => condition.replaceAll(rem, (_, size) => `${Number(size) * 16}px`))
+        .replaceAll(rem, 'calc($1*var(--chat-rem))')
+      return { loader: 'text', contents: css, watchFiles: Object.keys(metafile.inputs).map((name) => join(web, name)) }
+    })
+  }
+}
+
+/**
+ * Leaves out of the client what neither the page nor the elements use: reading a stream with a given `EventSource`, and sending messages
+ * that grow.
+ * @type {import('esbuild').Plugin}
+ */
+const unused = {
+  name: 'unused',
+  setup ({ onLoad }) {
+    onLoad({ filter: /[\\/]client[\\/]stream[\\/]event-source-connection\.ts$/ }, () => ({ contents: 'export const openEventSourceConnection = undefined' }))
+    onLoad({ filter: /[\\/]client[\\/]grow\.ts$/ }, () => ({ contents: 'export const growMessage = undefined' }))
+  }
+}
+
+/**
+ * Puts the dialogs with their styles in the place of those without.
+ * @type {import('esbuild').Plugin}
+ */
+const styledDialogs = {
+  name: 'styled-dialogs',
+  setup ({ onResolve }) {
+    onResolve({ filter: /[/]dialogs[.]js$/ }, ({ resolveDir }) => resolveDir === join(web, 'element') ? undefined : { path: join(web, 'element', 'dialogs.ts') })
+  }
+}
 
 /** @param {string} directory */
-const optionsFor = directory => /** @type {const} */ ({
+const common = directory => /** @type {const} */ ({
   absWorkingDir: web,
-  entryPoints: Object.values(entryPoints),
-  entryNames: '[name]-[hash]',
   outdir: directory,
-  loader: { '.svg': 'copy' },
+  plugins: [emoji, style, unused],
   bundle: true,
+  splitting: true,
   minify: true,
   write: false,
   metafile: true,
@@ -35,12 +102,33 @@ const optionsFor = directory => /** @type {const} */ ({
 })
 
 /**
- * Builds the page into a folder, and removes from it what an earlier build left.
+ * The page, and the elements. What the elements load on demand lies in a folder of its own, since a server may serve them alone.
  * @param {string} directory
- * @returns the size of each file in bytes, gzipped
+ * @returns {import('esbuild').BuildOptions[]}
+ */
+const bundles = directory => [
+  {
+    ...common(directory),
+    entryPoints: Object.values(entryPoints),
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    loader: { '.svg': 'copy' }
+  },
+  {
+    ...common(directory),
+    plugins: [...common(directory).plugins, styledDialogs],
+    entryPoints: [{ in: 'element/index.ts', out: 'chat' }],
+    chunkNames: 'chat/[name]-[hash]'
+  }
+]
+
+/**
+ * Builds the page and the elements into a folder, and removes from it what an earlier build left.
+ * @param {string} directory
+ * @returns the size of each file, and of what the page and the elements load at once, in bytes, gzipped
  */
 export async function buildPage (directory) {
-  return await writePage(directory, await build(optionsFor(directory)))
+  return await writePage(directory, await Promise.all(bundles(directory).map(async options => await build(options))))
 }
 
 /**
@@ -52,53 +140,103 @@ export async function watchPage (directory) {
   /** @type {() => void} */
   let built = () => {}
   const first = new Promise(resolve => { built = () => resolve(undefined) })
-  const watcher = await context({
-    ...optionsFor(directory),
-    plugins: [{
+  /** @type {import('esbuild').BuildResult[]} */
+  const results = []
+  let failed = false
+  const watchers = await Promise.all(bundles(directory).map(async (options, index) => await context({
+    ...options,
+    plugins: [...options.plugins ?? [], {
       name: 'page',
       setup ({ onEnd, onLoad }) {
         // The template is not an input of the bundle, so it is watched along with an entry point.
         onLoad({ filter: /[\\/]web[\\/]main\.tsx$/ }, async ({ path }) => ({ contents: await readFile(path, 'utf8'), loader: 'tsx', watchFiles: [template] }))
-        onEnd(async ({ errors, outputFiles = [], metafile }) => {
-          if (errors.length === 0 && metafile !== undefined) await writePage(directory, { outputFiles, metafile })
+        onEnd(async (result) => {
+          if (result.errors.length === 0) results[index] = result
+          else failed = true
+          if (results[0] !== undefined && results[1] !== undefined) await writePage(directory, results)
+          else if (!failed) return
           built()
         })
       }
     }]
-  })
-  await watcher.watch()
+  })))
+  await Promise.all(watchers.map(async watcher => await watcher.watch()))
   await first
-  return async () => { await watcher.dispose() }
+  return async () => { await Promise.all(watchers.map(async watcher => await watcher.dispose())) }
+}
+
+/**
+ * The files that a script loads at once, itself first.
+ * @param {import('esbuild').Metafile} metafile
+ * @param {string} script
+ * @returns {string[]}
+ */
+function closure ({ outputs }, script) {
+  const found = new Set([script])
+  for (const path of found) {
+    for (const imported of outputs[path]?.imports ?? []) if (imported.kind === 'import-statement') found.add(imported.path)
+  }
+  return [...found]
 }
 
 /**
  * @param {string} directory
- * @param {{ outputFiles: import('esbuild').OutputFile[], metafile: import('esbuild').Metafile }} result
- * @returns the size of each file in bytes, gzipped
+ * @param {import('esbuild').BuildResult[]} results those of `bundles`
+ * @returns the size of each file, and of what the page and the elements load at once, in bytes, gzipped
  */
-async function writePage (directory, { outputFiles, metafile }) {
+async function writePage (directory, results) {
+  const [page] = results
+  if (page?.metafile === undefined) throw new Error('web/ was not built')
+  const { metafile } = page
+  /** Paths in metafiles are relative to web/, those of a page to its folder. @param {string} path */
+  const nameOf = path => relative(directory, join(web, path)).split(sep).join('/')
   let html = await readFile(template, 'utf8')
   for (const [name, source] of Object.entries(entryPoints)) {
     const extension = name.slice(name.indexOf('.'))
     const [output] = Object.entries(metafile.outputs).find(([path, { inputs }]) => source in inputs && path.endsWith(extension)) ?? []
     if (output === undefined) throw new Error(`web/${source} was not built`)
-    html = html.replaceAll(`"${name}"`, `"${basename(output)}"`)
+    html = html.replaceAll(`"${name}"`, `"${nameOf(output)}"`)
+    if (extension !== '.js') continue
+    // The browser need not read one script to learn of the next.
+    const links = closure(metafile, output).slice(1).map((path) => `    <link rel="modulepreload" href="${nameOf(path)}">\n`)
+    html = html.replace('  </head>', `${links.join('')}  </head>`)
   }
 
-  const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]))
+  const files = new Map(results.flatMap(({ outputFiles = [] }) => outputFiles)
+    .map(({ path, contents }) => [relative(directory, path).split(sep).join('/'), contents]))
   files.set('index.html', Buffer.from(html))
+  files.set('chat.d.ts', await readFile(join(web, 'chat.d.ts')))
   // Files are moved into place, so that a server that reads meanwhile never sees half of one.
   const fresh = `${directory}.${process.pid}`
-  await Promise.all([directory, fresh].map((path) => mkdir(path, { recursive: true })))
   for (const [name, contents] of files) {
+    await Promise.all([directory, fresh].map((path) => mkdir(dirname(join(path, name)), { recursive: true })))
     await writeFile(join(fresh, name), contents)
     await rename(join(fresh, name), join(directory, name))
   }
   await rm(fresh, { recursive: true })
-  for (const name of await readdir(directory)) if (!files.has(name)) await rm(join(directory, name), { recursive: true })
-  return Object.fromEntries([...files].map(([name, contents]) => [name, gzipSync(contents).length]))
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && !files.has(relative(directory, path).split(sep).join('/'))) await rm(path)
+  }
+  const sizes = Object.fromEntries([...files].map(([name, contents]) => [name, gzipSync(contents, { level: 9 }).length]))
+  const atOnce = (/** @type {import('esbuild').BuildResult | undefined} */ result, /** @type {RegExp} */ script) => result?.metafile === undefined
+    ? 0
+    : closure(result.metafile, Object.keys(result.metafile.outputs).find((path) => script.test(nameOf(path))) ?? '')
+      .reduce((sum, path) => sum + (sizes[nameOf(path)] ?? 0), 0)
+  return { sizes, page: atOnce(page, /^main-/), elements: atOnce(results[1], /^chat\.js$/) }
+}
+
+/**
+ * Says what the page and the elements weigh. What is loaded on demand does not count.
+ * @param {{ page: number, elements: number }} weights in bytes
+ */
+export function reportWeights ({ page, elements }) {
+  const kb = (/** @type {number} */ bytes) => `${(bytes / 1024).toFixed(1)} KB`
+  console.log(`Gzipped, without what is loaded on demand: the page's scripts ${kb(page)}, the elements (chat.js) ${kb(elements)} of ${LIMIT_KB}`)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  console.log(await buildPage(join(root, 'dist', 'web')))
+  const built = await buildPage(join(root, 'dist', 'web'))
+  console.log(built.sizes)
+  reportWeights(built)
 }

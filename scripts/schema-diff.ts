@@ -96,6 +96,8 @@ function postgresScratch (connectionString: string | undefined): Scratch {
     const adapter = await factory.connect()
     adapters.push(adapter)
     withCharColumns(adapter)
+    // Its own splits at each semicolon, even within a function's body. Without parameters, several statements are one query.
+    adapter.executeScript = async (sql) => { await adapter.executeRaw({ sql, args: [], argTypes: [] }) }
     return adapter
   }
   return {
@@ -119,12 +121,14 @@ function withCharColumns (adapter: SqlDriverAdapter): void {
   const text = 25
   const columns = new WeakMap<SqlQuery, number[]>()
   // Private in its types only: that is where the columns' types are, before they are judged.
-  const inner = adapter as unknown as { performIO: (query: SqlQuery) => Promise<{ fields: Array<{ dataTypeID: number }> }> }
+  const inner = adapter as unknown as { performIO: (query: SqlQuery) => Promise<{ fields?: Array<{ dataTypeID: number }> }> }
   const performIO = inner.performIO.bind(adapter)
   inner.performIO = async (query) => {
     const result = await performIO(query)
-    columns.set(query, result.fields.flatMap((field, index) => field.dataTypeID === char ? [index] : []))
-    for (const field of result.fields) if (field.dataTypeID === char) field.dataTypeID = text
+    // Several statements have no fields.
+    const { fields = [] } = result
+    columns.set(query, fields.flatMap((field, index) => field.dataTypeID === char ? [index] : []))
+    for (const field of fields) if (field.dataTypeID === char) field.dataTypeID = text
     return result
   }
   const queryRaw = adapter.queryRaw.bind(adapter)

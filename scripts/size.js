@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const LIMIT_KB = 6
-const LIMIT_ALL_KB = 20
+const LIMIT_ALL_KB = 24
 
 /** @param {string} source */
 async function gzippedKb (source) {

@@ -3,26 +3,43 @@
 // test and to each server that a test starts. They take longer than most of the tests.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import t from 'tap'
 import { root } from './prisma.js'
 
-/** More than there are cores, since half of the tests wait most of their time. */
-const JOBS = 4
+/** More than there are cores, since half of the tests wait part of their time. */
+const JOBS = 3
 /** For one file, against hanging: on a machine that others use, one may take minutes. */
-const TIMEOUT_S = 300
+const TIMEOUT_S = 600
 /** Time for the tests to clean up after an interruption, in milliseconds. */
 const INTERRUPT_MS = 3000
 /** Beginnings of the names of files that take long. They start first, so that none of them runs on alone at the end. */
-const LONGEST = ['cluster/nodes', 'databases/', 'clock/', 'browser/', 'chaos/', 'server', 'client', 'package', 'faults/', 'fuzz/', 'isolation/']
+const LONGEST = [
+  // Those with many connections to PostgreSQL apart from each other: by default it has a hundred.
+  'databases/postgres-2', 'databases/sqlite-1', 'databases/sqlite-2', 'client', 'cluster/nodes-postgres', 'clock/', 'package',
+  'databases/', 'convergence/', 'cluster/nodes-redis', 'server', 'chaos/', 'cluster/', 'faults/',
+  'fuzz/', 'isolation/'
+]
+
+/** How many of the dearest files the summary names, without `--times`. */
+const DEAREST = 10
+
+const { values: { times: allTimes }, positionals: named } = parseArgs({
+  options: { times: { type: 'boolean', default: false } },
+  allowPositionals: true
+})
 
 /** Each run has its own, so that two of them do not disturb each other. */
 const compiled = join(root, '.tap', `compiled-${process.pid}`)
 const tap = createRequire(import.meta.url).resolve('tap/package.json').replace(/package\.json$/, 'dist/esm/run.mjs')
+/** Where each test leaves how much CPU it took, in a file that is named by its process. */
+const times = join(compiled, 'times')
+const meter = new URL('cpu-time.js', import.meta.url).href
 
 /** What tests load. The page and the examples are built or run as users do it. */
 function sources () {
@@ -61,22 +78,27 @@ async function compile () {
     plugins: [urlOfTheSource],
     logLevel: 'error'
   })
-  await bundleServer()
+  await bundle()
 }
 
 /**
- * The server with its dependencies, in few files: tests start it more than a hundred times, with 0.55 s of CPU instead of 0.95.
- * Left out is what finds files of its own beside it.
+ * The tests, and the server that they start more than a hundred times, with their dependencies, in few files: a process loads them with
+ * 0.4 s less of CPU. Left out are tools, and what finds files of its own beside it.
  */
-async function bundleServer () {
+async function bundle () {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   await build({
     absWorkingDir: root,
-    entryPoints: ['server.ts'],
+    entryPoints: ['server.ts', ...sources().filter(file => file.endsWith('.test.ts'))],
     outdir: join(compiled, 'bundle'),
+    outbase: root,
     bundle: true,
     splitting: true,
+    sourcemap: 'inline',
+    sourcesContent: false,
     // As packages: they have binaries, files of their own, or (ioredis) exports that a bundle loses
-    external: ['@node-rs/argon2', '@prisma/client', '@prisma/schema-engine-wasm', 'better-sqlite3', 'ioredis', 'pg-native', 'pino'],
+    external: ['@fastify/swagger-ui', '@node-rs/argon2', '@prisma/client', '@prisma/schema-engine-wasm', 'better-sqlite3', 'ioredis', 'pg-native',
+      'pino', ...Object.keys(devDependencies)],
     platform: 'node',
     format: 'esm',
     target: 'node20',
@@ -93,16 +115,40 @@ function testFiles () {
     const index = LONGEST.findIndex(start => file.startsWith(`test/${start}`))
     return index === -1 ? LONGEST.length : index
   }
-  const names = execFileSync(process.execPath, [tap, 'list', ...process.argv.slice(2)], { cwd: root, encoding: 'utf8' })
+  const names = execFileSync(process.execPath, [tap, 'list', ...named], { cwd: root, encoding: 'utf8' })
   return names.trim().split('\n').sort((a, b) => place(a) - place(b))
+}
+
+/** CPU seconds by file. */
+/** @type {Map<string, number>} */
+const taken = new Map()
+
+/** The dearest files, or all of them; and what the run took. On standard error: standard output is TAP. */
+function showTimes () {
+  if (taken.size === 0) return
+  const dearest = [...taken].sort(([, a], [, b]) => b - a).slice(0, allTimes ? Infinity : DEAREST)
+  const total = [...taken.values()].reduce((sum, seconds) => sum + seconds, 0)
+  const line = (/** @type {number} */ seconds, /** @type {string} */ what) => `${seconds.toFixed(1).padStart(7)} ${what}\n`
+  process.stderr.write([
+    `\nCPU seconds of the tests, with the processes that they start${allTimes ? '' : ' (all files: --times)'}\n`,
+    ...dearest.map(([file, seconds]) => line(seconds, file)),
+    line(total, `${taken.size} of ${files.length} files, in ${performance.now() / 1000 | 0} s; one that was killed has no time`)
+  ].join(''))
 }
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set()
-t.on('spawn', test => test.once('process', (/** @type {import('node:child_process').ChildProcess} */ child) => {
-  running.add(child)
-  child.once('exit', () => { running.delete(child) })
-}))
+/** @param {import('tap').Test} parent */
+function watch (parent) {
+  parent.on('spawn', test => test.once('process', (/** @type {import('node:child_process').ChildProcess} */ child) => {
+    running.add(child)
+    child.once('exit', () => {
+      running.delete(child)
+      try { taken.set(test.name, Number(readFileSync(join(times, String(child.pid)), 'utf8'))) } catch {} // It was killed
+    })
+  }))
+}
+watch(t)
 // A run that is interrupted leaves nothing behind.
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, () => {
@@ -113,10 +159,12 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     }, INTERRUPT_MS)
   })
 }
+process.once('exit', showTimes) // The reporter has ended by then
 process.once('exit', () => { rmSync(compiled, { recursive: true, force: true }) })
 
 const files = testFiles()
 await compile()
+mkdirSync(times)
 
 // A terminal gets a summary; everything else gets TAP.
 if (process.stdout.isTTY) {
@@ -126,16 +174,32 @@ if (process.stdout.isTTY) {
 }
 t.setTimeout(0)
 t.jobs = JOBS
-t.plan(files.length)
-for (const file of files) {
+// A browser has some ten processes, and starves what runs beside it: there is one at a time.
+const inBrowser = files.filter(file => file.startsWith('test/browser/'))
+const others = files.filter(file => !inBrowser.includes(file))
+t.plan(others.length + (inBrowser.length > 0 ? 1 : 0))
+if (inBrowser.length > 0) {
+  t.test('test/browser', { buffered: true, timeout: 0 }, async browsers => {
+    browsers.setTimeout(0)
+    watch(browsers)
+    for (const file of inBrowser) await run(browsers, file)
+  })
+}
+for (const file of others) run(t, file)
+
+/**
+ * @param {import('tap').Test} parent
+ * @param {string} file
+ */
+async function run (parent, file) {
   // `env` takes away the loaders that tap gives to what it starts.
-  const command = ['-u', 'NODE_OPTIONS', process.execPath, '--enable-source-maps', join(compiled, file.replace(/\.ts$/, '.js'))]
-  t.spawn('env', command, {
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, '--enable-source-maps', `--import=${meter}`, join(compiled, 'bundle', file.replace(/\.ts$/, '.js'))]
+  await parent.spawn('env', command, {
     name: file,
     cwd: root,
     buffered: true,
     timeout: TIMEOUT_S * 1000,
-    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S), TEST_COMPILED: pathToFileURL(`${compiled}/`).href },
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S), TEST_COMPILED: pathToFileURL(`${compiled}/`).href, TEST_TIMES: times },
     at: null,
     stack: ''
   })
