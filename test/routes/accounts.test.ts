@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { Writable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { test } from 'tap'
+import { cheapPasswords, verifiedHashes } from '../cheap-passwords.js'
 import { baseUrl, build, buildListening, call, travel, type Answer } from '../helper.js'
 
 type Path = 'register' | 'login'
@@ -42,6 +43,7 @@ function gate (app: FastifyInstance): { open: () => void } {
 }
 
 test('many guesses at once are no more guesses', async (t) => {
+  cheapPasswords(t)
   const app = await build(t, { chat: { accounts: true } })
   const log = async (password: string) => await call(app, 'POST', '/api/auth/login', { payload: { userId: 'alice', password } })
   await call(app, 'POST', '/api/auth/register', { payload: { userId: 'alice', password: 'correct horse' } })
@@ -60,6 +62,7 @@ test('without accounts there is no register and no login', async (t) => {
 })
 
 test('guesses are counted by id, from wherever they come', async t => {
+  cheapPasswords(t)
   const app = await build(t, { chat: { accounts: true } })
   for (const userId of ['alice', 'bob']) await ask(app, 'register', { userId, password: 'correct horse' })
   for (let guess = 0; guess < 50; guess++) {
@@ -75,6 +78,7 @@ test('guesses are counted by id, from wherever they come', async t => {
 })
 
 test('guesses are counted by address: an IPv6 address by its /64, a mapped one as IPv4', async t => {
+  cheapPasswords(t)
   const app = await build(t, { chat: { accounts: true } })
   await ask(app, 'register', { userId: 'alice', password: 'correct horse' })
   const guess = async (number: number, address: string) => (await ask(app, 'login', { userId: `nobody ${number}`, password: 'wrong horse' }, address)).status
@@ -88,6 +92,7 @@ test('guesses are counted by address: an IPv6 address by its /64, a mapped one a
 })
 
 test('10 failures for one id and the addresses of one /64', async t => {
+  cheapPasswords(t)
   const app = await build(t, { chat: { accounts: true } })
   const guess = async (number: number, address: string) => (await ask(app, 'login', { userId: 'alice', password: `wrong horse ${number}` }, address)).status
   for (let number = 0; number < 10; number++) t.equal(await guess(number, `2001:db8:0:1::${number}`), 401)
@@ -124,6 +129,7 @@ test('one address has its turn, however many logins another one sends; the queue
 })
 
 test('who has gone is dropped from the queue, and was no guess', async t => {
+  cheapPasswords(t)
   const app = await buildListening(t, { chat: { accounts: true } })
   await ask(app, 'register', { userId: 'alice', password: 'correct horse' }, '127.0.0.1')
   let arrived = 0
@@ -159,6 +165,18 @@ test('passwords are compared after NFKC', async t => {
   t.equal((await ask(app, 'login', { userId: 'bob', password: 'cafe and tea' })).status, 401)
 })
 
+test('hashing costs what it should, of an unknown user, too', async t => {
+  const verified = verifiedHashes(t)
+  const app = await build(t, { chat: { accounts: true } })
+  await ask(app, 'register', { userId: 'alice', password: 'correct horse' })
+  t.equal((await ask(app, 'login', { userId: 'alice', password: 'correct horse' })).status, 200)
+  t.equal((await ask(app, 'login', { userId: 'nobody', password: 'correct horse' })).status, 401)
+  // OWASP's recommendation: 19 MiB, two passes, one lane.
+  t.match(verified, [/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/])
+  t.equal(new Set(verified).size, 2)
+  t.equal(new Set(verified.map(hash => hash.length)).size, 1)
+})
+
 test('hashes of earlier versions stay good', async t => {
   const app = await build(t, { chat: { accounts: true } })
   // Made by the package argon2 0.45, which orders the parameters in this way.
@@ -176,6 +194,7 @@ test('hashes of earlier versions stay good', async t => {
 })
 
 test('no password shows in the log, an answer or the metrics', async t => {
+  cheapPasswords(t)
   let log = ''
   const app = await build(t, { chat: { accounts: true }, log: new Writable({ write (line, _encoding, done) { log += String(line); done() } }) })
   const secrets = ['correct-horse-1', 'wrong-horse-2', 'short-3', 'broken-4']

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { directConversationId } from '../../chat/conversations.js'
+import { directConversationId } from '../../chat/ids.js'
 import type { Conversation, ConversationPage } from '../../schemas/conversations.js'
 import type { StreamEvent } from '../event-reader.js'
 import { build, buildListening, user, users, type User } from '../helper.js'

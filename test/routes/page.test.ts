@@ -6,14 +6,17 @@ import { gunzipSync } from 'node:zlib'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import pageRoutes, { type PageOptions } from '../../routes/page.js'
-import { buildPage } from '../../scripts/page.js'
+import { buildPage, LIMIT_KB } from '../../scripts/page.js'
 import { build } from '../helper.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'chat-page-'))
 t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
 const directory = join(folder, 'web')
-await buildPage(directory)
-const assets = (await readdir(directory)).filter((name) => name !== 'index.html')
+const { elements: weight } = await buildPage(directory)
+const files = (await readdir(directory, { recursive: true })).filter((name) => /[.](js|css|svg)$/.test(name))
+const isOfElements = (name: string) => name.startsWith('chat')
+const assets = files.filter((name) => !isOfElements(name))
+const elements = files.filter(isOfElements)
 
 async function serve (t: Test, options: Partial<PageOptions> = {}, prefix = ''): Promise<FastifyInstance> {
   const app = Fastify()
@@ -35,7 +38,10 @@ t.test('the page and its files', async (t) => {
     t.ok(policy.split('; ').includes(rule), rule)
   }
   t.notMatch(page.body, /<script(?![^>]* src=)|<style|\bstyle=|\bon[a-z]+=|(src|href)="(\/|https?:)/i, 'nothing inline, nothing from elsewhere, only relative addresses')
-  t.strictSame([...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]).sort(), [...assets].sort(), 'it names every file')
+  const named = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!)
+  for (const name of named) t.ok(assets.includes(name), `${name} is a file`)
+  const scripts = await Promise.all(assets.filter((name) => name.endsWith('.js')).map(async (name) => (await app.inject({ url: `/${name}` })).body))
+  for (const name of assets) t.ok(named.includes(name) || scripts.some((script) => script.includes(name)), `${name} is named by the page or by a script of it`)
 
   for (const name of assets) {
     const file = await app.inject(`/${name}`)
@@ -44,6 +50,37 @@ t.test('the page and its files', async (t) => {
     t.match(file.headers['content-type'], name.endsWith('.js') ? 'text/javascript' : name.endsWith('.css') ? 'text/css' : 'image/svg+xml')
   }
   t.equal((await app.inject('/../package.json')).statusCode, 404)
+})
+
+t.test('the elements are served to all origins, with the page or alone', async (t) => {
+  t.ok(elements.includes('chat.js'))
+  t.ok(weight <= LIMIT_KB * 1024, `${weight} bytes without what is loaded on demand`)
+  for (const page of [true, false]) {
+    const app = await serve(t, { page }, '/team')
+    for (const name of elements) {
+      const file = await app.inject(`/team/${name}`)
+      t.equal(file.statusCode, 200, name)
+      t.match(file.headers, {
+        'access-control-allow-origin': '*',
+        'cross-origin-resource-policy': 'cross-origin',
+        'x-content-type-options': 'nosniff',
+        'cache-control': name === 'chat.js' ? 'no-cache' : 'public, max-age=31536000, immutable'
+      })
+      t.equal(file.headers['content-security-policy'], undefined)
+      for (const [, part] of file.body.matchAll(/["'](?:\.\/|chat\/)+([\w-]+-[A-Z0-9]{8}\.js)["']/g)) t.ok(elements.includes(`chat/${part}`), `${name} loads ${part}`)
+    }
+    t.equal((await app.inject('/team/')).statusCode, page ? 200 : 404)
+    t.equal((await app.inject(`/team/${assets[0]}`)).statusCode, page ? 200 : 404)
+    t.equal((await app.inject('/team/chat.d.ts')).statusCode, 404)
+  }
+})
+
+t.test('who may hold the page in a frame', async (t) => {
+  const app = await serve(t, { frameAncestors: ['self', 'https://*.example.com'] })
+  t.match((await app.inject('/')).headers['content-security-policy'], "frame-ancestors 'self' https://*.example.com;")
+  for (const source of ["'self'", '*', 'https://a.example; script-src *', 'javascript:', 'https://a.example/path', 'a b', '']) {
+    await t.rejects(build(t, { chat: { page: true, frameAncestors: [source] } }), { message: /frameAncestors must be/ }, source)
+  }
 })
 
 t.test('HEAD, ETag and gzip', async (t) => {
@@ -95,6 +132,8 @@ t.test('without a build the service starts, and says so', async (t) => {
 t.test('it is there when asked for', async (t) => {
   const off = await build(t)
   t.equal((await off.inject('/')).statusCode, 404)
+  const widget = await build(t, { chat: { widget: true } })
+  t.equal((await widget.inject('/')).statusCode, 404)
   const on = await build(t, { chat: { page: true } })
   t.not((await on.inject('/')).statusCode, 404)
   t.notMatch((await on.inject('/api/openapi.json')).body, '"/":', 'and no part of the documents')

@@ -1,11 +1,13 @@
 import { test, type Test } from 'tap'
 import type { Conversation } from '../../schemas/conversations.js'
 import type { MessagePage, OwnMessage as Message } from '../../schemas/messages.js'
-import type { Session, UserProfile } from '../../schemas/users.js'
+import type { LoginAnswer, UserProfile } from '../../schemas/users.js'
 import { build, buildListening, call, token, user, users, written, type BuildOptions, type User } from '../helper.js'
 
 const PICTURE = 'https://example.com/a.png'
 const accounts: BuildOptions = { chat: { accounts: true } }
+/** What only the caller sees. */
+const nothingUnread = { userVersion: 0, unreadCount: 0, unreadConversations: 0, unreadMentionCount: 0 }
 const seconds = (ms = Date.now()): number => Math.floor(ms / 1000)
 
 const me = async (who: User): Promise<UserProfile> => await who.ok('GET', '/api/chat/me')
@@ -29,12 +31,13 @@ test('a profile is changed, answered and told', async t => {
   ]
   const stranger = await mallory.stream(t)
   const before = await me(alice)
-  t.strictSame(before, { userId: 'alice', displayName: 'alice', avatar: null, isBot: false, isOnline: true, lastSeen: before.lastSeen, metadata: null })
+  const shown = { userId: 'alice', displayName: 'alice', avatar: null, isBot: false, isOnline: true, lastSeen: before.lastSeen, metadata: null }
+  t.strictSame(before, { ...shown, ...nothingUnread })
   const metadata = { b: 1, a: { 2: 'two', 1: 'one' } }
   const changed = await change(alice, { displayName: 'Alice A.', avatar: PICTURE, metadata, surplus: 1 })
   t.strictSame(changed, { ...before, displayName: 'Alice A.', avatar: PICTURE, metadata })
   t.strictSame(await me(alice), changed)
-  t.strictSame(await profile(bob, 'alice'), changed)
+  t.strictSame(await profile(bob, 'alice'), { ...shown, displayName: 'Alice A.', avatar: PICTURE, metadata }, 'others see no totals')
   for (const stream of streams) {
     const { data: { timestamp, ...data }, id } = await stream.next('userUpdated')
     t.strictSame(data, { userId: 'alice', displayName: 'Alice A.', avatar: PICTURE, metadata })
@@ -123,12 +126,12 @@ test('a token overwrites a change only if it was issued in a later second', asyn
 test('an account keeps the name that was chosen', async t => {
   const { app } = await scene(t)
   const credentials = { userId: 'dora', password: 'correct horse' }
-  const { body } = await call<Session>(app, 'POST', '/api/auth/register', { payload: { ...credentials, displayName: 'Dora' } })
+  const { body } = await call<LoginAnswer>(app, 'POST', '/api/auth/register', { payload: { ...credentials, displayName: 'Dora' } })
   const dora = user(app, 'dora')
   dora.token = body.token
   t.equal((await change(dora, { displayName: 'Dora D.' })).displayName, 'Dora D.')
   t.equal((await me(dora)).displayName, 'Dora D.', 'the token of before does not overwrite it')
-  const { body: session } = await call<Session>(app, 'POST', '/api/auth/login', { payload: credentials })
+  const { body: session } = await call<LoginAnswer>(app, 'POST', '/api/auth/login', { payload: credentials })
   t.equal(session.user.displayName, 'Dora D.')
   dora.token = session.token
   t.equal((await me(dora)).displayName, 'Dora D.', 'nor does that of a login')

@@ -1,3 +1,0 @@
-import { runSuites } from '../one-process.js'
-
-await runSuites('routes', 'chat')
