@@ -45,14 +45,14 @@ export async function profile (t: Test, browser: Browser, baseURL: string, optio
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** The accessibility problems that axe finds in the page, one line for each. */
-export async function findings (page: Page): Promise<string[]> {
+/** The accessibility problems that axe finds in the page, or in an element of it, one line for each. */
+export async function findings (page: Page, within?: string): Promise<string[]> {
   // Half-way through a fade, every colour has too little contrast.
   await page.evaluate(`Promise.allSettled(document.getAnimations()
     .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity)
     .map(({ finished }) => finished))`)
   await page.evaluate(axe)
-  const { violations } = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })') as {
+  const { violations } = await page.evaluate(`axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, { resultTypes: ["violations"] })`) as {
     violations: { id: string, impact: string, nodes: { html: string, failureSummary: string }[] }[]
   }
   return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html, failureSummary }) => `${html} (${failureSummary.replace(/\s+/g, ' ')})`).join('; ').slice(0, 600)}`)

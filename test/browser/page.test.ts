@@ -1,9 +1,10 @@
-import type { Browser, Locator, Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import t from 'tap'
 import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
 import { baseUrl, buildListening, token } from '../helper.js'
 import { findings, launch, noBrowser, profile, type Tab } from './browser.js'
+import { bubble, createCast, field, log, textsOf, typeUntil, write, type Account } from './cast.js'
 
 // The page in a real browser, against a real server in its own process.
 
@@ -13,67 +14,10 @@ let browser: Browser
 let server: Awaited<ReturnType<typeof serverProcess>>
 const PASSWORD = 'correct horse battery'
 
-interface Account { userId: string, displayName: string, token: string }
-
-async function call<T> (account: Account, method: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`${server.baseUrl}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${account.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) })
-  })
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-  return await response.json() as T
-}
-
+const { call, arrive, converse, send, enter } = createCast(() => server.baseUrl)
 let count = 0
-/** A user who is known to the server. */
-async function arrive (displayName: string): Promise<Account> {
-  const userId = `${displayName.toLowerCase()}-${++count}`
-  const account = { userId, displayName, token: token({ sub: userId, name: displayName }) }
-  await call(account, 'GET', '/api/chat/me')
-  return account
-}
 
-async function converse (a: Account, b: Account): Promise<string> {
-  return (await call<{ id: string }>(a, 'POST', '/api/chat/conversations', { type: 'direct', userId: b.userId })).id
-}
-
-const send = async (from: Account, conversationId: string, text: string) => await call(from, 'POST', '/api/chat/messages', { conversationId, text })
-
-/** Opens the page for a user who is already signed in, at a conversation or at the list. */
-async function enter (tab: Tab, { userId, displayName, token }: Account, conversationId?: string): Promise<Page> {
-  const { page } = tab
-  const signedIn = JSON.stringify({ people: [{ userId, displayName, token }] })
-  await page.addInitScript(`localStorage.setItem('fastify-sse-chat /', ${JSON.stringify(signedIn)})`)
-  await page.goto(conversationId === undefined ? '/' : `/#/${encodeURIComponent(conversationId)}`)
-  if (conversationId !== undefined) await field(page).waitFor()
-  return page
-}
-
-const field = (place: Page | Locator) => place.getByRole('textbox', { name: /^Message to ./ })
-const log = (place: Page | Locator) => place.getByRole('log')
-const bubble = (place: Page | Locator, text: string) => place.locator('.message').filter({ hasText: text })
-
-/** Types until the page shows it: on a busy machine, typing may lapse before anybody looks. */
-async function typeUntil (place: Page | Locator, shown: Locator): Promise<void> {
-  for (let tries = 10; ; tries--) {
-    await field(place).pressSequentially('x')
-    const isShown = await shown.waitFor({ timeout: 2000 }).then(() => true, (error: unknown) => {
-      if (tries === 0) throw error
-      return false
-    })
-    if (isShown) return
-  }
-}
-
-async function write (place: Page | Locator, text: string): Promise<void> {
-  await field(place).fill(text)
-  await field(place).press('Enter')
-}
-
-const textsOf = async (place: Page | Locator) => await log(place).locator('.text').allTextContents()
-
-t.setTimeout(180_000)
+t.setTimeout(500_000)
 
 t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
   await buildPage(new URL('../../dist/web', import.meta.url).pathname)
@@ -82,6 +26,8 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
   t.test('one click opens two people side by side', async (t) => {
     const open = await profile(t, browser, server.baseUrl)
     const { page, problems } = await open()
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    const clipboard = async () => await page.evaluate('navigator.clipboard.readText()') as string
     await page.goto('/')
     t.strictSame(await findings(page), [], 'axe finds nothing')
     await page.getByRole('button', { name: 'Try it with two people' }).click()
@@ -106,6 +52,38 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await event.getByText(/^id \S+$/).waitFor()
     t.match(await event.locator('.entry-data').textContent(), /"text":"Over the wire"/)
     t.strictSame(await findings(page), [], 'axe finds nothing')
+
+    const wire = alice.getByRole('complementary', { name: 'On the wire' })
+    await write(alice, 'A call')
+    const sent = wire.locator('.is-call').filter({ hasText: '"text":"A call"' })
+    await sent.locator('summary').click()
+    t.match(await sent.locator('.entry-answer').textContent(), /^201\s[^]*"status": "sent"/)
+    await sent.getByRole('button', { name: 'Copy as curl' }).click()
+    await sent.getByText('Copied').waitFor()
+    t.match(await clipboard(), new RegExp(`^curl -X POST '${server.baseUrl}/api/chat/messages' [^]*-H 'Authorization: Bearer [^']+' [^]*-d '\\{.*"text":"A call"`))
+    await wire.getByRole('button', { name: 'Cut the line' }).click()
+    await alice.locator('.banner').waitFor()
+    await write(bob, 'While it was cut')
+    await bubble(bob, 'While it was cut').getByText('Sent', { exact: true }).waitFor()
+    await wire.getByRole('button', { name: 'Mend the line' }).click()
+    await bubble(alice, 'While it was cut').waitFor()
+    await wire.locator('.is-message').filter({ hasText: 'While it was cut' }).getByText('replayed').waitFor()
+    await wire.locator('.is-call').filter({ hasText: /Last-Event-ID: \S+/ }).first().waitFor()
+    await write(bob, 'And after')
+    await wire.locator('.is-message').filter({ hasText: 'And after' }).waitFor()
+    t.equal(await wire.locator('.is-message').filter({ hasText: 'And after' }).getByText('replayed').count(), 0)
+
+    await page.getByRole('button', { name: 'Use this in your app' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Use this in your app' })
+    for (const kind of ['Plugin', 'Client', 'Widget']) {
+      await dialog.getByText(kind, { exact: true }).click()
+      await dialog.getByRole('button', { name: 'Copy' }).click()
+      await dialog.getByText('Copied').waitFor()
+      t.match(await clipboard(), kind === 'Plugin' ? 'app.register(chat' : server.baseUrl, kind)
+      t.match(await clipboard(), /alice-\w+/, 'and this user')
+    }
+    t.strictSame(await findings(page), [], 'axe finds nothing')
+    await page.keyboard.press('Escape')
 
     await page.reload()
     await bubble(alice, 'Over the wire').waitFor()
@@ -142,7 +120,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await tabTo(/^New conversation$/)
     await keyboard.press('Enter')
     await page.getByRole('dialog').waitFor()
-    await tabTo(/^User id/)
+    await tabTo(/^Name or user id/)
     await keyboard.type('nobody at all')
     await keyboard.press('Enter')
     await page.getByRole('alert').getByText('Nobody here has the id').waitFor()
@@ -151,7 +129,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
     t.equal(await focused(), 'New conversation', 'the focus is back where it was')
     await keyboard.press('Enter')
-    await tabTo(/^User id/)
+    await tabTo(/^Name or user id/)
     await keyboard.type(bob.userId)
     await keyboard.press('Enter')
 
@@ -173,12 +151,17 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await keyboard.press('Shift+Tab')
     t.match(await focused(), /^Messages with/)
     await keyboard.press('ArrowUp')
-    await tabTo(/^Delete$/)
+    await keyboard.press('Enter')
+    await page.getByRole('menu').waitFor()
+    await keyboard.press('End')
+    t.equal(await focused(), 'Delete')
     await keyboard.press('Enter')
     await page.getByRole('dialog', { name: 'Delete this message?' }).waitFor()
+    t.equal(await focused(), 'Cancel', 'what does no harm has the focus')
     await tabTo(/^Delete$/)
     await keyboard.press('Enter')
     await log(page).getByText('Message deleted').waitFor()
+    t.match(await focused(), /^You, /, 'the focus is on what remains of it')
     t.strictSame(await textsOf(page), ['Message deleted'])
     t.strictSame(problems, [])
   })
@@ -231,7 +214,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await making.getByLabel('Name of the group').fill('Rowing')
     await making.getByLabel('People').fill(bob.userId)
     await making.getByLabel('People').press('Enter')
-    await making.getByLabel('People').fill(`${carol.userId}, `)
+    await making.getByLabel('People').fill(carol.userId)
     t.strictSame(await findings(a), [], 'axe finds nothing in the dialog')
     await making.getByRole('button', { name: 'Make the group' }).click()
 
@@ -240,13 +223,14 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await bubble(b, 'Hello all').getByText('Alice', { exact: true }).waitFor()
 
     await a.getByRole('button', { name: 'Who is in this group' }).click()
-    const members = a.getByRole('dialog')
+    const members = a.getByRole('dialog').first()
     const member = (name: string) => members.getByRole('listitem').filter({ hasText: name })
     await member('Bob').getByRole('button').click()
     await a.getByRole('menuitem', { name: 'Make admin' }).click()
     await member('Bob').getByText('admin', { exact: true }).waitFor()
     await member('Carol').getByRole('button').click()
     await a.getByRole('menuitem', { name: 'Remove from the group' }).click()
+    await a.getByRole('dialog', { name: 'Remove Carol from the group?' }).getByRole('button', { name: 'Remove', exact: true }).click()
     await member('Carol').waitFor({ state: 'detached' })
     await members.getByLabel('Add people').fill(dave.userId) // No Enter: the button includes the text that is not a chip yet
     await members.getByRole('button', { name: 'Add', exact: true }).click()
@@ -266,7 +250,11 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     await b.getByText('No conversations yet.').waitFor()
     await a.getByText('2 people').waitFor()
     t.strictSame(await log(a).locator('.text, .note').allTextContents(),
-      ['Hello all', 'Bob is an admin now', 'Carol is no longer in the group', 'Dave joined', 'Welcome', 'Bob is no longer in the group'], 'each where it happened')
+      ['Hello all', 'Bob is an admin now', 'Carol is no longer in the group', 'Dave joined', 'Welcome', 'Bob left'], 'each where it happened')
+    await a.reload()
+    await bubble(a, 'Welcome').waitFor()
+    await log(a).getByText('Bob left').waitFor()
+    t.equal(await log(a).locator('.note').count(), 4, 'and after a reload')
     t.strictSame([...aliceTab.problems, ...bobTab.problems], [])
   })
 
@@ -307,6 +295,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const conversationId = await converse(alice, bob)
     for (let i = 1; i <= 130; i++) await send(bob, conversationId, `Message ${i}.`)
+    await call(alice, 'PUT', `/api/chat/conversations/${conversationId}/read`, { seq: 130 })
     const open = await profile(t, browser, server.baseUrl)
     const tab = await open()
     const page = await enter(tab, alice, conversationId)

@@ -1,0 +1,96 @@
+import type { Locator, Page } from 'playwright-core'
+import { token } from '../helper.js'
+import type { Tab } from './browser.js'
+
+// People who use the page, and what they do on it.
+
+export interface Account { userId: string, displayName: string, token: string }
+
+export const field = (place: Page | Locator) => place.getByRole('textbox', { name: /^Message to ./ })
+export const log = (place: Page | Locator) => place.getByRole('log', { name: /^Messages with/ })
+export const bubble = (place: Page | Locator, text: string) => place.locator('.message').filter({ hasText: text })
+export const textsOf = async (place: Page | Locator) => await log(place).locator('.text').allTextContents()
+
+export async function write (place: Page | Locator, text: string): Promise<void> {
+  await field(place).fill(text)
+  await field(place).press('Enter')
+}
+
+/** Waits until an expression is true in the page, whose policy forbids the browser's tool for that. */
+export async function until (page: Page, condition: string): Promise<void> {
+  await page.evaluate(`new Promise((resolve) => { const look = () => { if (${condition}) resolve(); else requestAnimationFrame(look) }; look() })`)
+}
+
+/** Waits for what is drawn after the next two frames. */
+export async function drawn (page: Page): Promise<void> {
+  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))')
+}
+
+export async function scrollTo (page: Page, top: number): Promise<void> {
+  await page.evaluate(`document.querySelector('.log').scrollTop = ${top}`)
+}
+
+/** Hides the page from its user, or shows it again. */
+export async function setHidden (page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate(`
+    Object.defineProperty(document, 'visibilityState', { value: '${hidden ? 'hidden' : 'visible'}', configurable: true })
+    document.dispatchEvent(new Event('visibilitychange'))`)
+  await drawn(page)
+}
+
+/** Types until the page shows it: on a busy machine, typing may lapse before anybody looks. */
+export async function typeUntil (place: Page | Locator, shown: Locator): Promise<void> {
+  for (let tries = 10; ; tries--) {
+    await field(place).pressSequentially('x')
+    const isShown = await shown.waitFor({ timeout: 2000 }).then(() => true, (error: unknown) => {
+      if (tries === 0) throw error
+      return false
+    })
+    if (isShown) return
+  }
+}
+
+/** @param serverUrl the address of the service. A restarted server keeps it */
+export function createCast (serverUrl: () => string) {
+  let count = 0
+
+  async function call<T> (account: Account, method: string, path: string, body?: unknown): Promise<T> {
+    const response = await fetch(`${serverUrl()}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${account.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    })
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+    return await response.json() as T
+  }
+
+  async function arriveAs (userId: string, displayName?: string): Promise<Account> {
+    const name = displayName === undefined ? {} : { name: displayName }
+    const account = { userId, displayName: displayName ?? userId, token: token({ sub: userId, ...name }) }
+    await call(account, 'GET', '/api/chat/me')
+    return account
+  }
+
+  return {
+    call,
+    /** A user who is known to the server. */
+    arrive: async (displayName: string): Promise<Account> =>
+      await arriveAs(`${displayName.toLowerCase().replace(/[^a-z]/g, '') || 'someone'}-${++count}`, displayName),
+    arriveAs,
+    group: async (maker: Account, title: string, ...others: Account[]): Promise<string> => (await call<{ id: string }>(maker, 'POST',
+      '/api/chat/conversations', { type: 'group', title, participantIds: others.map(({ userId }) => userId) })).id,
+    converse: async (a: Account, b: Account): Promise<string> =>
+      (await call<{ id: string }>(a, 'POST', '/api/chat/conversations', { type: 'direct', userId: b.userId })).id,
+    send: async (from: Account, conversationId: string, text: string, more: object = {}) =>
+      await call<{ id: string, seq: number }>(from, 'POST', '/api/chat/messages', { conversationId, text, ...more }),
+    /** Opens the page for a user who is already signed in, at a conversation or at the list. */
+    async enter (tab: Tab, { userId, displayName, token }: Account, conversationId?: string): Promise<Page> {
+      const { page } = tab
+      const signedIn = JSON.stringify({ people: [{ userId, displayName, token }] })
+      await page.addInitScript(`localStorage.setItem('fastify-sse-chat /', ${JSON.stringify(signedIn)})`)
+      await page.goto(conversationId === undefined ? '/' : `/#/${encodeURIComponent(conversationId)}`)
+      if (conversationId !== undefined) await field(page).waitFor()
+      return page
+    }
+  }
+}
