@@ -1,3 +1,3 @@
-import { runSuites } from './one-process.js'
+import { runSuites, suitesOf } from './one-process.js'
 
-await runSuites('client')
+await runSuites({ client: suitesOf('client') })

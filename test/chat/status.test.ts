@@ -60,7 +60,7 @@ async function compareWithModel (t: Test, seed: string, chat: Record<string, str
   for (const person of people) await person.arrive()
   const [maker] = people as [User]
   const id = await maker.group([])
-  const log = chatLog(new Queries(chatDatabase), chatDatabase.identity)
+  const log = chatLog(new Queries(chatDatabase), chatDatabase)
   const model = new Model()
   model.join(maker.id)
   let owner = maker.id

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { Users } from '../../chat/users.js'
+import { Queries } from '../../store/queries.js'
 import { Writer } from '../../store/writer.js'
 import { openEvents } from '../event-reader.js'
 import { baseUrl, build, buildListening, call, travel, user } from '../helper.js'
@@ -60,9 +61,9 @@ test('what a token confirms, an older one does not change', async t => {
   const app = await build(t)
   const named = (name: string, age: number) => user(app, 'alice', { name, iat: seconds() - age })
   await named('Ann', 300).arrive()
-  const other = new Users(new Writer(app.chatDatabase, () => {}))
+  const other = new Users(new Queries(app.chatDatabase), new Writer(app.chatDatabase, () => {}))
   const caller = (displayName: string, age: number) => ({ userId: 'alice', displayName, avatar: null, issuedAt: (seconds() - age) * 1000, expiresAt: null })
   await other.ensure(caller('Ann', 100))
-  await new Users(new Writer(app.chatDatabase, () => {})).ensure(caller('Older', 200))
+  await new Users(new Queries(app.chatDatabase), new Writer(app.chatDatabase, () => {})).ensure(caller('Older', 200))
   t.match(await app.chat.user('alice'), { displayName: 'Ann' })
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createSession, mentionsOf, openConversation, type ChatMessage, type LiveConversation } from '../../client/index.js'
+import { createSession, mentionsOf, openConversation, openConversationList, type ChatMessage, type LiveConversation } from '../../client/index.js'
 import { clientOf, pair as pairOf, texts, until } from './people.js'
 import { serverProcess } from './server-process.js'
 
@@ -22,7 +22,7 @@ const reactionsOf = (chat: LiveConversation, id: string) => {
 }
 
 /** What a fetch would show, without what live state adds. */
-const fetched = ({ key, own, error, ...message }: ChatMessage) => message
+const fetched = ({ key, own, error, uploads, ...message }: ChatMessage) => message
 
 t.test('metadata, replies and their quotes', async (t) => {
   const { ann, ben, id, clients } = await pair(t)
@@ -149,6 +149,40 @@ t.test('title, settings and moderators', async (t) => {
   t.strictSame(changes.map(({ type, afterSeq }) => [type, afterSeq]), [['conversationCreated', 0], ['conversationUpdated', 1]])
   t.equal(hasMore, false)
   t.match((await clients[1].listChanges(id, { after: 1, limit: 1 })).changes, [{ data: { title: 'New', changed: ['title', 'metadata', 'settings'] } }])
+})
+
+t.test('what a user sets for themselves shows on all their devices', async (t) => {
+  const { names, id, ann, ben } = await pair(t)
+  const other = { session: createSession(clientOf(baseUrl, names[0])) }
+  const list = openConversationList(other.session)
+  const chat = openConversation(other.session, id)
+  t.teardown(() => { list.close(); chat.close(); other.session.close() })
+  await Promise.all([list, chat].map((store) => until(store, () => store.getSnapshot().status === 'ready')))
+  const me = (live: LiveConversation) => live.getSnapshot().conversation?.me
+  const muting = ann.chat.updateOwnState({ mutedUntil: 'forever', favourite: true })
+  t.match(me(ann.chat), { mutedUntil: 'forever', favourite: true }, 'at once')
+  await muting
+  await until(chat, () => me(chat)?.favourite === true)
+  await until(list, () => list.getSnapshot().conversations[0]?.me.mutedUntil === 'forever')
+  t.equal(me(ben.chat)?.favourite, false)
+
+  await sent(ben.chat, 'unread')
+  await until(chat, () => chat.getSnapshot().unreadCount === 1)
+  chat.markRead()
+  await until(ann.chat, () => ann.chat.getSnapshot().unreadCount === 0)
+  await list.updateOwnState(id, { unreadFrom: 1 })
+  await until(ann.chat, () => ann.chat.getSnapshot().unreadCount === 1)
+  ann.chat.markRead()
+  await until(chat, () => chat.getSnapshot().unreadCount === 0 && me(chat)?.unreadFrom === null)
+
+  await ann.chat.updateOwnState({ mutedUntil: null, archived: true })
+  await until(list, () => list.getSnapshot().conversations.length === 0)
+  await sent(ben.chat, 'back')
+  await until(list, () => list.getSnapshot().conversations.length === 1)
+  await until(ann.list, () => ann.list.getSnapshot().conversations[0]?.me.archived === false)
+  t.equal(me(chat)?.archived, false)
+  await t.rejects(ann.chat.updateOwnState({ unreadFrom: 99 }), { code: 'VALIDATION_FAILED' })
+  t.match(me(ann.chat), { unreadFrom: null, favourite: true })
 })
 
 t.test('both write all kinds of things while the server is killed: live state ends as a fetch', async (t) => {

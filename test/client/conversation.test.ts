@@ -190,18 +190,18 @@ test('messages are sent in the order they were written in', async (t) => {
   t.strictSame(live.getSnapshot().messages.map(({ text, status }) => [text, status]), [['a', 'sent'], ['c', 'sent'], ['b', 'failed']])
 })
 
-test('a failed message is kept, and sent again with the same clientId', async (t) => {
+test('a refused message is kept, and sent again with the same clientId', async (t) => {
   let fails = true
   const { live, ready, callsOf } = setUp(t, {
     sendMessage: async ({ clientId }) => {
-      if (fails) throw new ChatError('UNAVAILABLE', 'no', { statusCode: 503 })
+      if (fails) throw new ChatError('FORBIDDEN', 'no', { statusCode: 403 })
       return message(1, { ...mine, clientId: clientId ?? null })
     }
   })
   await ready()
   const key = live.send('a')
   await settle()
-  t.match(live.getSnapshot().messages, [{ key, status: 'failed', error: { code: 'UNAVAILABLE' } }])
+  t.match(live.getSnapshot().messages, [{ key, status: 'failed', error: { code: 'FORBIDDEN' } }])
   live.retry('another')
   fails = false
   live.retry(key)
@@ -224,10 +224,10 @@ test('a failed message is kept, and sent again with the same clientId', async (t
 test('without a connection messages wait for the next one', async (t) => {
   let fails = true
   let seq = 0
-  const { live, ready, setStatus, connect } = setUp(t, {
+  const { live, ready, setStatus, setReachable, connect } = setUp(t, {
     sendMessage: async ({ clientId, text }) => {
       if (fails) throw unreachable()
-      return message(++seq, { ...mine, text, clientId: clientId ?? null })
+      return message(++seq, { ...mine, text: text ?? '', clientId: clientId ?? null })
     }
   })
   await ready()
@@ -247,7 +247,12 @@ test('without a connection messages wait for the next one', async (t) => {
   await settle()
   setStatus('closed')
   await settle()
-  t.match(live.getSnapshot().messages[2], { text: 'c', status: 'failed', error: { code: 'NETWORK' } })
+  t.match(live.getSnapshot().messages[2], { text: 'c', status: 'sending' }, 'only what is refused has failed')
+  fails = false
+  setReachable(false)
+  setReachable(true)
+  await settle()
+  t.match(live.getSnapshot().messages[2], { text: 'c', status: 'sent' })
 })
 
 test('a send that failed while the connection came back is tried again', async (t) => {

@@ -14,9 +14,10 @@ import { serverProcess } from './server-process.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const examples = join(root, 'examples')
+const KEY = `csk_${'k'.repeat(40)}`
 
 t.test('against the server', async (t) => {
-  const { baseUrl } = await serverProcess(t)
+  const { baseUrl } = await serverProcess(t, { SERVICE_KEYS: `bots:${KEY}` })
   const folder = mkdtempSync(join(tmpdir(), 'chat-examples-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const alice = clientOf(baseUrl, 'alice')
@@ -28,9 +29,11 @@ t.test('against the server', async (t) => {
   const chat = openConversation(session, id)
   t.teardown(() => { chat.close(); session.close() })
 
-  async function startBot () {
-    const child = spawn(process.execPath, ['--import=tsx', join(examples, 'bot.ts')], {
-      env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), CHAT_URL: baseUrl, CHAT_TOKEN: token({ sub: 'bot' }), STATE: state },
+  async function startBot (name = 'bot') {
+    const child = spawn(process.execPath, ['--import=tsx', join(examples, `${name}.ts`)], {
+      env: {
+        PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), CHAT_URL: baseUrl, CHAT_TOKEN: token({ sub: name }), CHAT_KEY: KEY, STATE: state, WORD_MS: '10'
+      },
       stdio: ['ignore', 'pipe', 'inherit']
     })
     const stop = async () => {
@@ -57,6 +60,29 @@ t.test('against the server', async (t) => {
     await until(chat, () => texts(chat).length === 5)
     t.strictSame(texts(chat), ['ping', 'pong', 'ping', 'and you?', 'pong'])
     await stopAgain()
+  })
+
+  await t.test('the assistant\'s answers grow, and can be stopped', async (t) => {
+    await clientOf(baseUrl, 'assistant').me()
+    const { id } = await alice.createConversation({ type: 'direct', userId: 'assistant' })
+    const chat = openConversation(session, id)
+    t.teardown(() => { chat.close() })
+    const stop = await startBot('assistant')
+    const lengths = new Set<number>()
+    const last = () => chat.getSnapshot().messages.at(-1)
+    chat.subscribe(() => { if (last()?.growing === true) lengths.add(last()?.text.length ?? 0) })
+    chat.send('one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty')
+    await until(chat, () => last()?.own === false && last()?.growing === false)
+    t.ok(last()?.text.startsWith('You said: one two'))
+    t.equal(last()?.replyTo?.text, chat.getSnapshot().messages[0]?.text)
+    t.ok(lengths.size > 1, `seen with ${[...lengths].join(', ')} characters`)
+    chat.send('count')
+    await until(chat, () => last()?.own === false && last()?.growing === true && (last()?.text.length ?? 0) > 5)
+    await alice.stopMessage(last()?.id ?? '')
+    await until(chat, () => last()?.growing === false)
+    t.match(last(), { metadata: null, deletedAt: null })
+    t.ok((last()?.text.length ?? 0) < 3000, 'it did not come to the end')
+    await stop()
   })
 
   await t.test('the page shows what is written and sends what is typed', async (t) => {

@@ -44,12 +44,31 @@ export function createFakeLocks (): LockManagerLike & { held: () => number, queu
   }
 }
 
-/** A tab's view of the locks and the channel. A frozen tab neither sends nor receives. */
-export function createFakeTab (locks: LockManagerLike): TabPlatform & { frozen: boolean, channels: number } {
+export interface FakeTab extends TabPlatform {
+  /** A frozen tab neither sends nor receives. */
+  frozen: boolean
+  channels: number
+  /** Resolves when the tab was frozen as a message arrived that contains this text, such as the id of an event. */
+  misses: (text: string) => Promise<void>
+}
+
+/** A tab's view of the locks and the channel. */
+export function createFakeTab (locks: LockManagerLike): FakeTab {
+  const missed: string[] = []
+  const awaited = new Map<string, () => void>()
+  const miss = (data: unknown) => {
+    const message = JSON.stringify(data)
+    missed.push(message)
+    for (const [text, resolve] of awaited) if (message.includes(text)) resolve()
+  }
   const tab = {
     locks,
     frozen: false,
     channels: 0,
+    misses: (text: string) => new Promise<void>((resolve) => {
+      if (missed.some((message) => message.includes(text))) resolve()
+      else awaited.set(text, resolve)
+    }),
     BroadcastChannel: class implements BroadcastChannelLike {
       readonly #channel: BroadcastChannel
 
@@ -59,7 +78,11 @@ export function createFakeTab (locks: LockManagerLike): TabPlatform & { frozen: 
       }
 
       addEventListener (_type: 'message', listener: (event: { data: unknown }) => void): void {
-        this.#channel.onmessage = (event) => { if (!tab.frozen) listener(event as { data: unknown }) }
+        this.#channel.onmessage = (event) => {
+          const { data } = event as { data: unknown }
+          if (tab.frozen) miss(data)
+          else listener({ data })
+        }
       }
 
       postMessage (message: unknown): void { if (!tab.frozen) this.#channel.postMessage(message) }

@@ -89,13 +89,13 @@ class Service {
   }
 }
 
-const shownOf = (timeline: ReturnType<typeof createTimeline>): unknown[] => timeline.view().map(({ key, own, error, ...message }) => message)
+const shownOf = (timeline: ReturnType<typeof createTimeline>): unknown[] => timeline.view().map(({ key, own, error, uploads, ...message }) => message)
 
 test('a snapshot and the events from before it on end where the service has', async (t) => {
   for (let seed = 0; seed < 400; seed++) {
     const random = randomOf(seed)
     const service = new Service()
-    const timeline = createTimeline('c', () => ({ userId: 'alice', user: null }), createPeople())
+    const timeline = createTimeline('c', () => ({ userId: 'alice', user: null, blocked: new Set() }), createPeople())
     const run = (writes: number) => { while (writes-- > 0) service.write(random) }
     run(1 + random(20))
     const cursor = service.log.length

@@ -175,7 +175,7 @@ test('a tab that has slept through a reset takes the lower numbers, too', async 
   stream?.raw(frame('reset', { conversationId: null, reason: 'diverged' }, 'p1'))
   for (let seq = 1; seq <= 1100; seq++) stream?.event('message', messageEvent(seq), `q${seq}`)
   await leader.recorder.until('onMessage', 1101)
-  await new Promise((resolve) => setTimeout(resolve, 20)) // Until the channel has delivered the message, to nobody
+  await sleeper.tab.misses('"q1100"')
   sleeper.tab.frozen = false
   stream?.event('message', messageEvent(1101), 'q1101')
   await sleeper.recorder.until('onReset')

@@ -34,6 +34,11 @@ async function render (element: ReactNode): Promise<ReactTestRenderer> {
   return renderer as ReactTestRenderer
 }
 
+/** Resolves when no live state is open any more. It is closed a moment after the last component that shows it. */
+async function closed (stub: ReturnType<typeof createStubSession>): Promise<void> {
+  while (stub.listeners() > 0) await new Promise(setImmediate)
+}
+
 test('components follow the live states, and share them', async (t) => {
   const stub = createStubSession(answers)
   stub.connect()
@@ -64,7 +69,7 @@ test('components follow the live states, and share them', async (t) => {
   t.match(renderer.toJSON(), { children: ['waiting', ' ', 'text 1'] })
   await act(async () => {
     renderer.unmount()
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await closed(stub)
   })
   t.equal(stub.listeners(), 0, 'what nobody shows is closed')
   t.ok(timestamp)
@@ -79,7 +84,10 @@ test('a component sends, reacts and shows unread mentions', async (t) => {
     const { messages, unreadMentionCount, live } = useConversation(session, 'c')
     return createElement('chat', { live }, `${unreadMentionCount} `, messages.map(({ text, replyTo, myReactions }) => `${text} ${replyTo?.text ?? ''} ${myReactions.join()}`).join(', '))
   }
-  const Count = () => createElement('list', null, useConversationList(session).unreadMentionCount)
+  const Count = () => {
+    const archived = useConversationList(session, { archived: 'true' }).conversations.length
+    return createElement('list', null, `${useConversationList(session).unreadMentionCount} ${archived}`)
+  }
   const renderer = await render(createElement(Message))
   const list = await render(createElement(Count))
   const { live } = (renderer.toJSON() as unknown as { props: { live: LiveConversation } }).props
@@ -90,11 +98,11 @@ test('a component sends, reacts and shows unread mentions', async (t) => {
     await settle()
   })
   t.match(renderer.toJSON(), { children: ['1 ', 'text 1  👍, text 2  , yes text 1 '] })
-  t.match(list.toJSON(), { children: ['1'] })
+  t.match(list.toJSON(), { children: ['1 0'] })
   await act(async () => {
     renderer.unmount()
     list.unmount()
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await closed(stub)
   })
 })
 
@@ -108,13 +116,13 @@ test('what was closed while hidden is opened again', async (t) => {
   t.match(renderer.toJSON(), { children: ['Friends'] })
   await act(async () => {
     renderer.unmount()
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await closed(stub)
   })
   t.equal(stub.listeners(), 0)
   renderer = await render(createElement(List, { session }))
   t.match(renderer.toJSON(), { children: ['Friends'] })
   await act(async () => {
     renderer.unmount()
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await closed(stub)
   })
 })

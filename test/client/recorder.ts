@@ -4,7 +4,7 @@ type Entry = [name: string, ...args: unknown[]]
 
 const names = [
   'onMessage', 'onStatusUpdate', 'onTyping', 'onOnlineStatus', 'onMessageUpdated', 'onMessageDeleted', 'onConversationCreated', 'onConversationUpdated',
-  'onParticipantJoined', 'onParticipantLeft', 'onParticipantUpdated', 'onReaction', 'onUserUpdated', 'onReset', 'onConnect', 'onDisconnect', 'onReconnecting',
+  'onParticipantJoined', 'onParticipantLeft', 'onParticipantUpdated', 'onReaction', 'onUserUpdated', 'onBlocked', 'onReset', 'onConnect', 'onDisconnect', 'onReconnecting',
   'onError', 'onEvent', 'onLastEventId'
 ] as const satisfies (keyof StreamCallbacks)[]
 type Name = typeof names[number]

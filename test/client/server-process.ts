@@ -4,9 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { serverCommand } from '../chaos/server-process.js'
+import { quickServerCommand } from '../chaos/server-process.js'
 import { SECRET } from '../helper.js'
-import { compiledServer } from '../programs.js'
 
 async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -24,7 +23,7 @@ export async function serverProcess (t: { teardown (callback: () => unknown): vo
   let child: ChildProcess | undefined
 
   async function start (): Promise<void> {
-    child = spawn(process.execPath, compiledServer ?? serverCommand(), {
+    child = spawn(process.execPath, quickServerCommand(), {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { PATH: process.env.PATH, PORT: String(port), DATABASE_URL: `file:${join(folder, 'chat.db')}`, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', PAGE: 'off', ...environment }
     })

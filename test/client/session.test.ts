@@ -1,8 +1,9 @@
 import { test } from 'tap'
 import { createChatClient, createSession, openConversation, openConversationList, type ChatSession, type SessionOptions } from '../../client/index.js'
+import { createPeople } from '../../client/live/people.js'
 import { createReceipts } from '../../client/live/receipts.js'
 import { subjectOf } from '../../client/tabs/subject.js'
-import type { StreamState } from '../../client/options.js'
+import type { StreamEvent, StreamState } from '../../client/options.js'
 import { createFakeLocks, createFakeTab } from './fake-tabs.js'
 import { message, messageEvent, profile, timestamp } from './made.js'
 import { quick } from './recorder.js'
@@ -47,14 +48,14 @@ async function setUp (t: Teardown, stream: (exchange: Exchange, number: number) 
 test('a session follows all conversations, and knows whose it is', async (t) => {
   const { open, paths } = await setUp(t, (exchange) => exchange.open({ conversationId: null }).event('message', messageEvent(1), 'e1').event('message', messageEvent(2), 'e2'))
   const session = open()
-  t.strictSame(session.getSnapshot(), { status: 'connecting', userId: null, user: null, reconnect: null, error: null })
+  t.strictSame(session.getSnapshot(), { status: 'connecting', userId: null, user: null, blocked: new Set(), reachable: true, reconnect: null, error: null })
   const heard: unknown[] = []
   const stop = session.listen((...[type, , id]) => {
     heard.push([type, id])
     if (id === 'e1') stop()
   })
   await until(session, () => session.getSnapshot().user !== null)
-  t.strictSame(session.getSnapshot(), { status: 'connected', userId: 'alice', user: me, reconnect: null, error: null })
+  t.strictSame(session.getSnapshot(), { status: 'connected', userId: 'alice', user: me, blocked: new Set(), reachable: true, reconnect: null, error: null })
   t.equal(paths('/api/sse')[0]?.request.url, '/api/sse?echo=true')
   t.strictSame(heard, [['connected', 'start'], ['message', 'e1']])
   session.close()
@@ -148,10 +149,11 @@ test('a wait for the next reconnect can be ended', async (t) => {
     up = true
     session.reconnect()
     await status(session, 'connected')
-    const { length } = server.exchanges
+    const streams = () => server.exchanges.filter(({ url }) => url.pathname === '/api/sse').length
+    const before = streams()
     session.reconnect()
     await settle()
-    t.equal(server.exchanges.length, length, 'an open stream stays')
+    t.equal(streams(), before, 'an open stream stays')
     session.close()
   }
 })
@@ -249,6 +251,15 @@ test('the user\'s name stands on what they send, as soon as it is known', async 
   await until(session, () => session.getSnapshot().user !== null)
   conversation.send('Hi')
   t.match(conversation.getSnapshot().messages, [{ senderId: 'alice', sender: { displayName: 'Alice' } }])
+})
+
+test('names are learned from every event of the catalogue that has one, and from no other', async (t) => {
+  const people = createPeople()
+  people.hear(['message', messageEvent(1, { sender: profile('bob', { displayName: 'Rob' }) }), null])
+  people.hear(['typing', { userId: 'carol', displayName: 'Carol C.', isTyping: true, conversationId: 'c', timestamp }, null])
+  for (const data of [null, 1, { sender: null }, { userId: 'bob', displayName: 'Eve' }]) people.hear(['newer', data, null] as unknown as StreamEvent)
+  t.equal(people.name(profile('bob')).displayName, 'Rob')
+  t.equal(people.name(profile('carol')).displayName, 'Carol C.')
 })
 
 test('the subject of a token', async (t) => {

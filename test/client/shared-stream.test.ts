@@ -160,7 +160,7 @@ test('a follower that was asleep is told what it missed', async (t) => {
   follower.tab.frozen = true
   server.publish(5)
   await leader.recorder.until('onMessage', 7)
-  await new Promise((resolve) => setTimeout(resolve, 20)) // Until the channel has delivered the message, to nobody
+  await follower.tab.misses('"e7"')
   follower.tab.frozen = false
   server.publish(1)
   await follower.recorder.until('onMessage', 8)
@@ -178,7 +178,7 @@ test('a follower that missed words of a former leader gets them from the next on
   tabs[2].tab.frozen = true
   server.publish(3)
   await tabs[1].recorder.until('onMessage', 5)
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await tabs[2].tab.misses('"e5"')
   tabs[2].tab.frozen = false
   tabs[0].subscription.unsubscribe()
   await tabs[2].recorder.until('onMessage', 5)

@@ -1,5 +1,6 @@
 import { openConversation, openConversationList, type ChatClient } from '../../client/index.js'
 import type { StreamEvent, StreamState } from '../../client/options.js'
+import { createOwnStates } from '../../client/live/own-states.js'
 import { createPeople } from '../../client/live/people.js'
 import type { ChatSession, SessionListener, SessionSnapshot } from '../../client/live/session.js'
 import type { ChatEvents, EventType } from '../../schemas/events.js'
@@ -17,12 +18,13 @@ export function createStubSession (answers: Partial<ChatClient>) {
   })
   const listeners = new Set<SessionListener>()
   const followers = new Set<() => void>()
-  let snapshot: SessionSnapshot = { status: 'connecting', userId: null, user: null, reconnect: null, error: null }
+  let snapshot: SessionSnapshot = { status: 'connecting', reachable: true, userId: null, user: null, blocked: new Set(), reconnect: null, error: null }
 
   const people = createPeople()
   const session: ChatSession = {
     client,
     people,
+    ownStates: createOwnStates(client),
     receipts: {
       delivered: ({ id }) => { calls.push(['delivered', id]) },
       read: (...args) => { calls.push(['read', ...args]) },
@@ -54,6 +56,11 @@ export function createStubSession (answers: Partial<ChatClient>) {
     for (const follower of [...followers]) follower()
   }
 
+  const setReachable = (reachable: boolean) => {
+    snapshot = { ...snapshot, reachable }
+    for (const follower of [...followers]) follower()
+  }
+
   return {
     session,
     client,
@@ -62,6 +69,11 @@ export function createStubSession (answers: Partial<ChatClient>) {
     listeners: () => listeners.size + followers.size,
     emit,
     setStatus,
+    setReachable,
+    setBlocked (...userIds: string[]) {
+      snapshot = { ...snapshot, blocked: new Set(userIds) }
+      for (const follower of [...followers]) follower()
+    },
     connect (data: Partial<ChatEvents['connected']> = {}) {
       setStatus('connected')
       emit('connected', connected({ conversationId: null, ...data }))

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import { test, type Test } from 'tap'
 import type { Emission } from '../../hub/emission.js'
+import { hiddenFrom } from '../../hub/hidden.js'
 import { Hub, type HubOptions } from '../../hub/hub.js'
 import type { Stream } from '../../hub/stream.js'
 import { eventually } from './eventually.js'
@@ -37,6 +38,18 @@ test('an event goes to the followers of its topics, in order, each once', async 
   t.strictSame(numbers(both).toSorted(), [1, 2, 3, 4])
   t.strictSame(numbers(a).filter(n => n !== 4), [1, 3], 'those of one topic in order')
   t.equal(none.text, '')
+})
+
+test('an event of a user goes to those of their streams that follow a topic, and to nobody else', async (t) => {
+  const hub = start(t)
+  const [within, both, outside, other] = [new MemorySink(), new MemorySink(), new MemorySink(), new MemorySink()]
+  hub.subscribe(within, { userId: 'ann', topics: ['a'] })
+  hub.subscribe(both, { userId: 'ann', topics: ['a', 'b'] })
+  hub.subscribe(outside, { userId: 'ann', topics: ['b'] })
+  hub.subscribe(other, { userId: 'ben', topics: ['a'] })
+  hub.emit({ ...note(1), users: ['ann'], within: 'a' }, { ...note(2), users: ['ann'] }, note(3, 'a', 'b'))
+  await eventually(() => [within, both, outside, other].every(sink => numbers(sink).includes(3)))
+  t.strictSame([within, both, outside, other].map(sink => numbers(sink).sort()), [[1, 2, 3], [1, 2, 3], [2, 3], [3]])
 })
 
 test('an event is one line of data, whatever is in it', async (t) => {
@@ -77,6 +90,23 @@ test('who is spared an event', async (t) => {
   hub.emit({ ...note(1, 'a'), except: 'me' }, { ...note(2, 'a'), except: 'me', neverToThem: true }, note(3, 'a'))
   await eventually(() => numbers(own).length === 1 && numbers(other).length === 3)
   t.strictSame([numbers(own), numbers(echo), numbers(other)], [[3], [1, 3], [1, 2, 3]])
+})
+
+test('users from whom an event is hidden, and the only one whom it is for', async (t) => {
+  const hub = start(t)
+  const open = (userId: string, ...topics: string[]): MemorySink => {
+    const sink = new MemorySink()
+    const follows = topics.map(topic => ({ topic, head: 0 }))
+    hub.start({ id: crypto.randomUUID(), userId, sink, all: topics.length > 1, echo: true, expiresAt: null, follows })
+    return sink
+  }
+  const [both, mine, yours, apart] = [open('me', 'a', 'b'), open('me', 'a'), open('you', 'a', 'b'), open('me', 'c')]
+  const many = Array.from({ length: 1000 }, (_, index) => `user ${index}`)
+  hub.emit({ ...note(1, 'a'), hidden: hiddenFrom(['me']) }, { ...note(2, 'a', 'b'), hidden: hiddenFrom([...many, 'me']) })
+  hub.emit({ ...note(3, 'a'), only: 'me' }, { ...note(4, 'a', 'b'), only: 'me' }, { ...note(5, 'a', 'b'), hidden: hiddenFrom(many) }, { ...note(6, 'c'), users: ['you'] })
+  await eventually(() => numbers(yours).length === 4 && numbers(both).length === 3 && numbers(apart).length === 1)
+  t.strictSame([both, mine, yours, apart].map(sink => numbers(sink).toSorted()), [[3, 4, 5], [3, 4, 5], [1, 2, 5, 6], [6]])
+  t.equal(hiddenFrom(many).length, 6000, 'a thousand users fit into a message of any bus')
 })
 
 test('a large audience is served in slices, and nobody is forgotten', async (t) => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { MemoryNetwork, type MemoryBus } from '../../hub/buses/memory.js'
 import type { Emission } from '../../hub/emission.js'
+import { hiddenFrom } from '../../hub/hidden.js'
 import { Hub } from '../../hub/hub.js'
 import type { Stream } from '../../hub/stream.js'
 import { eventually } from './eventually.js'
@@ -88,6 +89,19 @@ t.test('an event reaches the followers on all nodes, at once', async t => {
   await eventually(() => sinks.slice(0, 3).every(sink => numbers(sink).length === 1))
   t.ok(performance.now() - before < 500)
   t.same(numbers(sinks[3]!), [])
+})
+
+t.test('an event is hidden from users on all nodes, or for one of them only', async t => {
+  const [a, b] = await nodes(t)
+  const [me, you] = [b.followAll('me', ['x', 'y']).sink, b.followAll('you', ['x', 'y']).sink]
+  const [mine, yours] = [b.follow('x', 'me'), b.follow('x', 'you')]
+  await sleep(100)
+  const hint = (n: number, routing: Partial<Emission<Events>>): Emission<Events> => ({ type: 'hint', data: { n }, topics: ['x'], ...routing } as Emission<Events>)
+  a.hub.emit(hint(1, { hidden: hiddenFrom(['me']) }), hint(2, { only: 'me' }), hint(3, { topics: ['x', 'y'], hidden: hiddenFrom(['you', 'me']) }),
+    hint(4, { topics: ['x', 'y'], only: 'you' }), hint(5, {}))
+  await eventually(() => [me, mine].every(sink => numbers(sink, 'hint').length === 2) && [you, yours].every(sink => numbers(sink, 'hint').length === 3))
+  for (const sink of [me, mine]) t.same(numbers(sink, 'hint').toSorted(), [2, 5])
+  for (const sink of [you, yours]) t.same(numbers(sink, 'hint').toSorted(), [1, 4, 5])
 })
 
 for (const [name, faults] of Object.entries({

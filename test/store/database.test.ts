@@ -15,8 +15,11 @@ import { Queries } from '../../store/queries.js'
 import type { Param } from '../../store/sql.js'
 import * as tables from '../../store/tables.js'
 import { countTickets, deleteExpiredTickets } from '../../store/tickets.js'
+import { countUnread } from '../../store/own-states.js'
+import { findCandidates, makeIndex } from '../../store/search.js'
 import { load } from '../../store/unit-load.js'
 import { writeChecks } from '../../store/write-check.js'
+import { eventually } from '../hub/eventually.js'
 import { requirePostgres, skipWithoutPostgres } from '../postgres.js'
 
 /** How long another process holds its lock, in milliseconds. */
@@ -60,12 +63,17 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   await queries.messagesAround(conversation, 'ann', 5, 50)
   await queries.message('m1', 'ann')
   await queries.place('m1', 'ann')
-  await queries.replies({ num: 1, seq: 1, conversationId: 'group_1' }, 'ann', { limit: 50 })
-  await queries.reactions({ num: 1, seq: 1, conversationId: 'group_1' }, { emoji: undefined, limit: 50, behind: undefined })
+  const place = { num: 1, seq: 1, senderId: 'ann', conversationId: 'group_1' }
+  await queries.replies(place, 'ann', { limit: 50 })
+  await queries.reactions(place, { emoji: undefined, limit: 50, behind: undefined })
+  await queries.receptions(place)
+  await queries.profiles(['ann'])
   await queries.mentions('ann', undefined, 50)
   await queries.shareConversation('ann', 'ben')
   await queries.conversation('group_1', 'ann')
-  await queries.conversations('ann', undefined, 50)
+  await queries.conversations('ann', { archived: false, favourite: true, unread: true }, undefined, 50)
+  await queries.conversations('ann', { archived: undefined, favourite: false, unread: false }, undefined, 50)
+  await queries.ownProfile('ann')
   await queries.seqsAt([{ num: 1, position: 1 }])
   await queries.changedSince(1)
   await queries.joinedSince(1)
@@ -92,9 +100,11 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
   keys.crowd('group_1', 'ann')
   keys.messageWithCrowd('a message', 'ann')
   keys.direct('conv_ann_ben')
+  keys.ownState('group_1', 'ann')
   await database.transaction(async sql => {
     const explained = explaining({ ...database, read: sql }, plans)
-    await load(explained, explained.read, keys, 1)
+    await load(explained.dialect, explained.read, keys, 1)
+    await countUnread(explained.read, database.dialect, [{ of: { num: 1, userId: 'ann', messageSeq: 9, readFrom: 1, joinedSeq: 0 }, into: { unreadCount: 0, unreadMentionCount: 0 } }])
   })
   const [, locking] = [...plans].find(([sql]) => sql.includes('FOR NO KEY UPDATE')) ?? []
   t.match(locking, /Index Cond: \(\(user_id = .* AND \(conversation = |Index Cond: \(\(conversation = .* AND \(user_id = /, 'a participation is one entry')
@@ -103,6 +113,25 @@ await t.test('PostgreSQL: whatever is read is looked up by an index, and a page 
     t.notMatch(plan, 'Seq Scan', sql)
     if (sql.includes('ORDER BY e.seq LIMIT ?')) t.notMatch(plan, 'Sort', sql)
   }
+})
+
+await t.test('PostgreSQL: the search index is read by its words, which takes a bitmap scan', { skip: await skipWithoutPostgres() }, async t => {
+  const schema = `test_${randomBytes(6).toString('hex')}`
+  const database = await openDatabase({ url: await requirePostgres(), schema })
+  t.teardown(async () => {
+    await database.read.execute(`DROP SCHEMA ${schema} CASCADE`)
+    await database.close()
+  })
+  for (let start = 0; start < 2; start++) await database.transaction(async sql => { await makeIndex(sql, 'postgresql') })
+  await database.read.execute(`INSERT INTO chat_search (conversation, seq, tokens)
+    SELECT c, s, array_to_tsvector(ARRAY[c || '·word' || s]) FROM generate_series(1, 20) c, generate_series(1, 100) s`)
+  const scans = async (): Promise<number> => Number((await database.read.query<{ idx_scan: unknown }>(
+    'SELECT idx_scan FROM pg_stat_user_indexes WHERE schemaname = ? AND indexrelname = \'chat_search_tokens_idx\'', schema))[0]?.idx_scan)
+  const before = await scans()
+  const asked = [{ conversation: 3, upTo: 50 }, { conversation: 4, upTo: 100 }]
+  t.strictSame(await findCandidates(database, asked, ['word9'], 1), [{ conversation: 3, seq: 9 }, { conversation: 4, seq: 99 }])
+  // A session tells its figures a second later.
+  await eventually(async () => await scans() === before + asked.length)
 })
 
 await t.test('SQLite: deleted messages are counted by an index of their own, and former participants found by key', async t => {
@@ -114,7 +143,7 @@ await t.test('SQLite: deleted messages are counted by an index of their own, and
   })
   const plans = new Map<string, string>()
   const explained = explaining(database, plans)
-  await new Queries(explained).conversations('ann', undefined, 50)
+  await new Queries(explained).conversations('ann', { archived: false, favourite: false, unread: false }, undefined, 50)
   await findMarks(explained.read, database.dialect, 'former_participants', [{ conversation: 1, low: 1, high: 50 }])
   const [list, former] = [...plans.values()]
   t.match(list, 'SEARCH d USING INDEX chat_messages_deleted_idx (conversation=? AND seq>?)')

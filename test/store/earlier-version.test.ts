@@ -7,8 +7,8 @@ import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import { PrismaPg } from '@prisma/adapter-pg'
 import t, { type Test } from 'tap'
 import type { ChatAppOptions } from '../../app.js'
-import type { ChangesPage, Conversation } from '../../schemas/conversations.js'
-import type { MentionPage, MessagePage, OwnMessage as Message, ReactionAnswer, ReactionPage } from '../../schemas/messages.js'
+import type { ChangesPage, Conversation, ConversationPage } from '../../schemas/conversations.js'
+import type { MentionPage, MessagePage, OwnMessage as Message, ReactionAnswer, ReactionPage, ReceiptPage } from '../../schemas/messages.js'
 import { migrate } from '../../store/migrate.js'
 import { buildListening, user, users, type User } from '../helper.js'
 import { onPostgres, onSqlite, type Run } from '../log-end.js'
@@ -131,6 +131,42 @@ async function goesOn (t: Test, options: Partial<ChatAppOptions>, run: Run): Pro
     t.match(await bob.call('PATCH', ROOM, { title: 'x' }), { status: 403 })
     t.match((await cid.ok<ChangesPage>('GET', `${ROOM}/changes`)).changes, [{ type: 'conversationUpdated', data: { title: 'New', changed: ['title', 'settings'] }, afterSeq: 5 }])
     t.match(await cid.ok('PATCH', '/api/chat/me', { metadata: { c: 3 } }), { metadata: { c: 3 } })
+    t.match(await ann.ok('PUT', '/api/chat/blocks/bob'), { changed: true })
+    t.equal((await ann.conversation('group_old')).unreadMentionCount, 0)
+    t.match(await ann.ok('GET', '/api/chat/blocks'), { users: [{ userId: 'bob' }] })
+    t.match(await ann.ok('DELETE', '/api/chat/blocks/bob'), { changed: true })
+  })
+
+  await t.test('of marks from before, nobody knows when they were set', async t => {
+    const receipts = async (id: string): Promise<unknown> => {
+      const { read, delivered, pending } = await ann.ok<ReceiptPage>('GET', `/api/chat/messages/${id}/receipts`)
+      const entries = (list: ReceiptPage['read']): unknown => list.map(({ user, at }) => [user.userId, at === null])
+      return [entries(read), entries(delivered), pending.map(({ userId }) => userId)]
+    }
+    t.strictSame(await receipts('m2'), [[['cid', true]], [], ['bob']])
+    await bob.ok('PUT', '/api/chat/messages/m2/status', { status: 'read' })
+    await cid.ok('PUT', '/api/chat/messages/m4/status', { status: 'read' })
+    t.strictSame(await receipts('m1'), [[['bob', true], ['cid', true]], [], []], 'not the time of a later mark')
+    t.strictSame(await receipts('m2'), [[['cid', true], ['bob', false]], [], []])
+    // A node of the earlier version moves marks without a time.
+    await run('UPDATE chat_participants SET delivered_seq = 2, read_seq = 2 WHERE user_id = \'cid\'', 'DELETE FROM chat_marks')
+    await run('UPDATE chat_participants SET delivered_seq = 3, read_seq = 3 WHERE user_id = \'cid\'')
+    await cid.ok('PUT', '/api/chat/messages/m4/status', { status: 'read' })
+    t.strictSame(await receipts('m2'), [[['bob', true], ['cid', true]], [], []])
+  })
+
+  await t.test('own state, which nobody had', async t => {
+    const me = { mutedUntil: null, archived: false, favourite: false, notify: 'all', unreadFrom: null, draft: null }
+    t.strictSame((await cid.conversation('group_old')).me, me)
+    t.match(await cid.ok('GET', '/api/chat/me'), { userVersion: 0 })
+    const { unreadCount } = await cid.conversation('group_old')
+    t.strictSame(await cid.ok('PATCH', `${ROOM}/me`, { favourite: true }),
+      { conversationId: 'group_old', ...me, favourite: true, unreadCount, unreadMentionCount: 0, userVersion: 1 })
+    t.match(await cid.ok('PATCH', `${ROOM}/me`, { archived: true }), { archived: true, userVersion: 2 })
+    t.match(await cid.ok<ConversationPage>('GET', '/api/chat/conversations'), { conversations: [] })
+    // A node of the earlier version moves marks, and leaves what it does not know.
+    await run('UPDATE chat_participants SET role = \'member\', delivered_seq = 4, read_seq = 4, typing_until = NULL WHERE user_id = \'cid\'')
+    t.match((await cid.conversation('group_old')).me, { archived: true, favourite: true })
   })
 
   await t.test('a node of the earlier version beside it', async t => {

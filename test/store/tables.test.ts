@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import SqliteConnection from 'better-sqlite3'
 import t from 'tap'
 import { openDatabase } from '../../store/open-database.js'
-import { columnOf, type Table } from '../../store/table.js'
+import { fieldsOfNewMessages } from '../../store/rows.js'
+import { blank, columnOf, fieldsBut, type Table } from '../../store/table.js'
 import * as tables from '../../store/tables.js'
 
 /** What store/tables.ts says of the tables is what the migrations have made. */
@@ -16,6 +17,10 @@ t.test('every table is described: its key, and the tables that it refers to', as
   t.teardown(() => { connection.close() })
   const names = connection.prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'chat_%' ORDER BY name").all()
   t.strictSame(described.map(({ name }) => name).sort(), names.map(({ name }) => name))
+  const defaults = connection.pragma('table_info(chat_messages)') as Array<{ name: string, dflt_value: string | null }>
+  for (const [field, value] of Object.entries(blank(tables.messages, fieldsBut(tables.messages, fieldsOfNewMessages)))) {
+    t.equal(defaults.find(column => column.name === columnOf(field))?.dflt_value ?? null, value === null ? null : String(value), `the default of ${field}`)
+  }
   for (const { name, columns, key, references = [] } of described) {
     const found = connection.pragma(`table_info(${name})`) as Array<{ name: string, pk: number }>
     t.strictSame(Object.keys(columns).map(columnOf).sort(), found.map(column => column.name).sort(), `the columns of ${name}`)
