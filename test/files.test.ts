@@ -1,0 +1,3 @@
+import { runSuites, suitesOf } from './one-process.js'
+
+await runSuites({ files: suitesOf('files') })
