@@ -12,7 +12,7 @@ await t.test('defaults', async t => {
     logLevel: 'info',
     trustProxy: false,
     corsOrigins: [],
-    chat: { databaseUrl: 'file:./data/chat.db', jwt: { secret: JWT_SECRET }, accounts: true, page: true, health: true, metrics: true }
+    chat: { databaseUrl: 'file:./data/chat.db', jwt: { secret: JWT_SECRET }, accounts: true, page: true, health: true, metrics: true, files: { dir: './data/files' } }
   })
   t.match(readConfig({ JWT_SECRET: `  ${JWT_SECRET}\n`, PORT: '', REDIS_URL: ' ' }), { port: 3000 }, 'an empty variable is as good as none')
 })
@@ -25,6 +25,8 @@ await t.test('values', async t => {
     METRICS_PORT: '9100',
     DATABASE_URL: 'postgres://u:p@h/d',
     REDIS_URL: 'rediss://h',
+    ADMIN_CLAIM: 'https://example.com/operator',
+    SERVICE_KEYS: `orders:csk_${'a'.repeat(28)}, crm:sha256:${'0f'.repeat(32)}`,
     CORS_ORIGIN: 'https://a.example, http://b.example:8080',
     ACCOUNTS: 'off',
     HEARTBEAT_MS: '100',
@@ -33,11 +35,26 @@ await t.test('values', async t => {
     MAX_CONVERSATIONS_PER_USER: '500',
     MAX_GROUPS_PER_DAY: '20',
     MAX_STREAMS: '10',
+    FILES: 'local',
+    FILES_DIR: '/srv/files',
+    MAX_FILE_BYTES: '1000',
+    FILE_TYPES: 'image/*, Application/PDF',
     STREAM_BUFFER_BYTES: '65536',
     EVENT_RETENTION_DAYS: '30',
+    RECEIPT_DAYS: '14',
+    MAX_TEXT_LENGTH: '16000',
+    WEBHOOK_ALLOW_PRIVATE: 'on',
+    DIRECTORY: 'all',
+    SEARCH: 'off',
+    BEFORE_HOOK_URL: 'https://example.com/before',
+    BEFORE_HOOK_SECRET: `whsec_${'A'.repeat(32)}`,
+    HOOK_TIMEOUT_MS: '500',
+    HOOK_FAILURE: 'allow',
     RATE_LIMIT_PER_MINUTE: '600',
     TRUST_PROXY: '10.0.0.0/8, ::1',
     PAGE: 'OFF',
+    WIDGET: 'on',
+    FRAME_ANCESTORS: 'self, https://*.example.com',
     LOG_LEVEL: 'warn',
     NODE_ENV: 'production'
   }), {
@@ -48,17 +65,33 @@ await t.test('values', async t => {
     trustProxy: '10.0.0.0/8, ::1',
     chat: {
       databaseUrl: 'postgres://u:p@h/d',
+      adminClaim: 'https://example.com/operator',
+      serviceKeys: `orders:csk_${'a'.repeat(28)}, crm:sha256:${'0f'.repeat(32)}`,
       accounts: false,
       metrics: 'apart',
       page: false,
+      widget: true,
+      frameAncestors: ['self', 'https://*.example.com'],
       heartbeatMs: 100,
       staleAfterMs: 2000,
       maxStreamsPerUser: 3,
       maxConversationsPerUser: 500,
       maxGroupsPerDay: 20,
       maxStreams: 10,
+      files: { dir: '/srv/files' },
+      maxFileBytes: 1000,
+      fileTypes: ['image/*', 'application/pdf'],
       streamBufferBytes: 65_536,
       eventRetentionDays: 30,
+      receiptDays: 14,
+      maxTextLength: 16_000,
+      webhookAllowPrivate: true,
+      directory: 'all',
+      search: false,
+      beforeHookUrl: 'https://example.com/before',
+      beforeHookSecret: `whsec_${'A'.repeat(32)}`,
+      hookTimeoutMs: 500,
+      hookFailure: 'allow',
       rateLimitPerMinute: 600
     }
   })
@@ -91,6 +124,12 @@ await t.test('a bad value is named, and not shown', async t => {
     ['JWT_PUBLIC_KEY', 'no key', weak, generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ type: 'spki', format: 'pem' }).toString()],
     ['JWT_JWKS_URL', 'nowhere', 'ftp://x/keys', 'https://name:pass-word@id.example/keys'],
     ['CORS_ORIGIN', 'other.org', 'https://a.example/path', 'https://a.example, b'],
+    ['SERVICE_KEYS', 'csk_alone-without-a-name-that-says-whose', 'orders:short', `orders:csk_${'a'.repeat(27)}`, `orders:csk_${'a'.repeat(28)},`, 'crm:sha256:0f', `a b:csk_${'a'.repeat(28)}`],
+    ['FRAME_ANCESTORS', '*', "'self'", 'https://a.example; script-src *', 'https://a.example/path', 'a.example'],
+    ['BEFORE_HOOK_URL', 'nowhere', 'ftp://x/', 'https://name:pass-word@example.com/'],
+    ['BEFORE_HOOK_SECRET', 'whsec_c2hvcnQ=', 'x'.repeat(40)],
+    ['HOOK_TIMEOUT_MS', '0'],
+    ['HOOK_FAILURE', 'ignore'],
     ['ACCOUNTS', 'maybe'],
     ['HEARTBEAT_MS', '99', 'soon', '99999999999'],
     ['STALE_AFTER_MS', '99', '-1'],
@@ -98,8 +137,15 @@ await t.test('a bad value is named, and not shown', async t => {
     ['MAX_CONVERSATIONS_PER_USER', '0'],
     ['MAX_GROUPS_PER_DAY', '-1'],
     ['MAX_STREAMS', 'many'],
+    ['FILES', 'on', 'bucket'],
+    ['MAX_FILE_BYTES', '0', '25 MB', '99999999999'],
+    ['FILE_TYPES', 'pictures', 'image/*,,text/plain', 'image/png;q=1'],
     ['STREAM_BUFFER_BYTES', '1023', '1e6'],
     ['EVENT_RETENTION_DAYS', '0', '-1', 'long'],
+    ['RECEIPT_DAYS', '0', '-1', 'off'],
+    ['MAX_TEXT_LENGTH', '0', '16001', 'long'],
+    ['DIRECTORY', 'on', 'everybody'],
+    ['WEBHOOK_ALLOW_PRIVATE', 'maybe', 'localhost'],
     ['RATE_LIMIT_PER_MINUTE', '0', '1.5'],
     ['TRUST_PROXY', 'perhaps!', '999.1.1.1', '10.0.0.0/33', '::1/129', '10.0.0.0/0', '1:2', '10.0.0.1,', '1', 'loopback, somewhere'],
     ['LOG_LEVEL', 'loud'],
@@ -118,6 +164,9 @@ await t.test('a bad value is named, and not shown', async t => {
       }
     }
   }
+  t.equal(readConfig({ JWT_SECRET, FILES: 'off' }).chat.files, false)
+  t.throws(() => readConfig({ JWT_SECRET, BEFORE_HOOK_URL: 'https://example.com/' }), /^BEFORE_HOOK_SECRET must be set/)
+  t.throws(() => readConfig({ JWT_SECRET, BEFORE_HOOK_SECRET: `whsec_${'A'.repeat(32)}` }), /^BEFORE_HOOK_URL must be set/)
   t.throws(() => readConfig({ NODE_ENV: 'production' }), /^JWT_SECRET must be set in production/)
   t.throws(() => readConfig({ JWT_PUBLIC_KEY: pem, ACCOUNTS: 'on' }), /^ACCOUNTS must be off/)
   t.throws(() => readConfig({ JWT_PUBLIC_KEY: pem, JWT_JWKS_URL: 'https://id.example/keys' }), /must be unset/)

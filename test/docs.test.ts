@@ -20,15 +20,15 @@ function codeOf (markdown: string, heading: string): string {
 
 const has = (command: string): boolean => spawnSync(command, ['--version']).status === 0
 
-await t.test('the README\'s tour with curl', { skip: has('curl') && has('bash') ? false : 'there is no curl or no bash' }, async t => {
+await t.test('the tour with curl, of the README and of /api/llms.txt', { skip: has('curl') && has('bash') ? false : 'there is no curl or no bash' }, async t => {
   const app = await build(t, { chat: { accounts: true } })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
   const folder = mkdtempSync(join(tmpdir(), 'chat-tour-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
 
-  const tour = codeOf(read('README.md'), 'A tour with curl')
-    .replaceAll('localhost:3000', `127.0.0.1:${port}`)
+  // Written from the README.
+  const tour = codeOf(await (await fetch(`http://127.0.0.1:${port}/api/llms.txt`)).text(), 'A tour with curl')
     // The output of the background curl goes to a file. The next step waits until the stream is connected.
     .replace(/ &$/m, ' > stream & until grep -q connected stream; do sleep 0.05; done')
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `${tour}
@@ -66,7 +66,7 @@ await t.test('links between the documents lead somewhere', async t => {
 })
 
 await t.test('every file that a document names exists', async t => {
-  const name = /`((?:bench|chat|client|deploy|docs|examples|hub|plugins|prisma|routes|schemas|scripts|store|test|web)\/[\w./-]+)`/g
+  const name = /`((?:bench|chat|client|deploy|docs|examples|files|hub|plugins|prisma|routes|schemas|scripts|store|test|web)\/[\w./-]+)`/g
   const rootFile = /`([\w-]+\.(?:ts|js))`/g
   for (const file of documents) {
     for (const [, path] of read(file).matchAll(name)) if (!path!.includes('node_modules')) t.ok(existsSync(new URL(path!, root)), `${file}: ${path}`)

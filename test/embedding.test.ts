@@ -181,7 +181,7 @@ await t.test('an option that can\'t be is named before anything is opened', asyn
     ['accounts', { jwt, accounts: 'on' }], ['page', { jwt, page: 1 }], ['health', { jwt, health: 'yes' }], ['metrics', { jwt, metrics: {} }], ['docs', { jwt, docs: 'no' }],
     ['heartbeatMs', { jwt, heartbeatMs: 99 }], ['heartbeatMs', { jwt, heartbeatMs: '30000' }], ['staleAfterMs', { jwt, staleAfterMs: NaN }], ['staleAfterMs', { jwt, staleAfterMs: Infinity }],
     ['maxStreamsPerUser', { jwt, maxStreamsPerUser: 0 }], ['maxStreams', { jwt, maxStreams: 1.5 }], ['streamBufferBytes', { jwt, streamBufferBytes: 10 }],
-    ['eventRetentionDays', { jwt, eventRetentionDays: 0 }], ['rateLimitPerMinute', { jwt, rateLimitPerMinute: -1 }],
+    ['eventRetentionDays', { jwt, eventRetentionDays: 0 }], ['receiptDays', { jwt, receiptDays: '90' }], ['directory', { jwt, directory: 'everybody' }], ['searchUsers', { jwt, hooks: { searchUsers: 1 } }], ['rateLimitPerMinute', { jwt, rateLimitPerMinute: -1 }],
     ['databaseUrl', { jwt, databaseUrl: 'mysql://root:pass-word@h/db' }], ['databaseUrl', { jwt, databaseUrl: 7 }], ['databaseSchema', { jwt, databaseSchema: 7 }],
     ['redisUrl', { jwt, redisUrl: 'http://pass-word@x' }], ['bus', { jwt, bus: {} }], ['prefix', { jwt, prefix: 7 }]
   ]

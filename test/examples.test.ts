@@ -7,14 +7,16 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { openEvents } from './event-reader.js'
+import { build } from './helper.js'
+import { eventually } from './hub/eventually.js'
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
 
 /** Runs an example as its first lines say, until the test ends. @returns the address that it listens on */
-async function run (t: Test, name: string): Promise<string> {
+async function run (t: Test, name: string, env: Record<string, string> = {}): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'chat-example-'))
   const child = spawn(process.execPath, ['--import=tsx', join(examples, name)], {
-    env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), PORT: '0', DATABASE_URL: `file:${join(folder, 'chat.db')}` },
+    env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), PORT: '0', DATABASE_URL: `file:${join(folder, 'chat.db')}`, ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   const exited = once(child, 'exit')
@@ -52,10 +54,35 @@ await t.test('embedding: the host\'s login is the chat\'s', async t => {
   t.match(await stream.next('message'), { data: { text: 'Your order is on its way', sender: { displayName: 'The shop' } } })
 })
 
+await t.test('order: saved with its message, or neither', async t => {
+  const address = await run(t, 'order.ts')
+  const order = async (article: string): Promise<number> => (await fetch(`${address}/orders`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ customer: 'ben', article })
+  })).status
+  t.strictSame(await Promise.all(['a lamp', 'nothing', 'a chair'].map(order)), [201, 500, 201])
+  const history = await fetch(`${address}/chat/api/chat/conversations/conv_ben_shop/messages`, { headers: { 'x-user': 'ben' } })
+  t.match(await history.json(), { messages: { length: 2 } })
+})
+
 await t.test('hub: events of one\'s own, to who follows', async t => {
   const address = await run(t, 'hub.ts')
   const [seven, eight] = await Promise.all([7, 8].map(async order => await openEvents(t, `${address}/orders/${order}/events`)))
   for (const path of ['7/paid', '8/paid', '7/shipped?carrier=bike']) t.equal((await fetch(`${address}/orders/${path}`, { method: 'POST' })).status, 204)
   t.match(await seven!.take(2), [{ type: 'orderPaid', data: { orderId: '7' } }, { type: 'orderShipped', data: { orderId: '7', carrier: 'bike' } }])
   t.match(await eight!.take(1), [{ type: 'orderPaid', data: { orderId: '8' } }])
+})
+
+await t.test('webhook-receiver: takes what is signed', async t => {
+  const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+  const url = `${await run(t, 'webhook-receiver.ts', { WEBHOOK_SECRET: secret })}/chat-events`
+  const { chat } = await build(t, { chat: { webhookAllowPrivate: true } })
+  const { id } = await chat.webhooks.create({ url, events: ['*'], secret, lanes: 1 })
+  t.match(await chat.webhooks.test(id), { delivered: true, statusCode: 204 })
+  for (const userId of ['alice', 'bob']) await chat.ensureUser({ userId, displayName: null, avatar: null, issuedAt: null, expiresAt: null })
+  await chat.createConversation('alice', { type: 'direct', userId: 'bob' })
+  await eventually(async () => (await chat.webhooks.list())[0]!.lanes[0]!.behind === 0 && chat.webhooks.tries.delivered === 2)
+  t.equal(chat.webhooks.tries.refused, 0)
+  const { secret: other } = await chat.webhooks.create({ url, events: ['*'] })
+  t.not(other, secret)
+  t.match(await chat.webhooks.test((await chat.webhooks.list())[1]!.id), { delivered: false, statusCode: 401 })
 })

@@ -14,6 +14,7 @@ import { PostgresClock } from '../store/shared-clock.js'
 import { buildServer } from '../standalone.js'
 import { openEvents, type EventReader } from './event-reader.js'
 import { makePostgres, makeSqlite } from './migrated.js'
+import { assertDocumented } from './refusals.js'
 
 export const SECRET = 'a secret for tests only, 32 bytes or more'
 
@@ -52,6 +53,7 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log, reques
   t.teardown(async () => {
     await app.close()
     await store?.remove()
+    assertDocumented(app)
   })
   await app.ready()
   return app
@@ -118,7 +120,7 @@ function signatureOf (content: string, alg: string, key: string | KeyObject): Bu
 /** How much is written: events in the log, messages, and what hangs on them. It must not change where a call is refused. */
 export async function written ({ chatDatabase }: FastifyInstance): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
-  for (const table of ['events', 'messages', 'reactions', 'mentions', 'users']) {
+  for (const table of ['events', 'messages', 'reactions', 'mentions', 'attachments', 'marks', 'users']) {
     const [row] = await chatDatabase.read.query<{ count: number | bigint }>(`SELECT count(*) AS count FROM chat_${table}`)
     counts[table] = Number(row!.count)
   }

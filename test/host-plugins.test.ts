@@ -1,11 +1,17 @@
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import multipart from '@fastify/multipart'
 import rateLimit from '@fastify/rate-limit'
+import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
+import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { FastifySSEPlugin } from 'fastify-sse-v2'
+import { collectDefaultMetrics, register } from 'prom-client'
 import { test, type Test } from 'tap'
 import chat, { type ChatAppOptions } from '../index.js'
 import { openEvents } from './event-reader.js'
+import { multipart as formOf } from './files/upload.js'
 import { baseUrl, listen, SECRET, throwAwayStore, token, user } from './helper.js'
 
 /** A host app with the chat below /chat. `before` and `after` are the host's own plugins. */
@@ -60,6 +66,28 @@ for (const order of ['before', 'after'] as const) {
     t.match(await stream.next(), { type: 'connected' })
     const own = await openEvents(t, `${baseUrl(app)}/own`)
     t.match(await own.untilRaw(raw => raw.includes('of the host')), 'data: "of the host"')
+  })
+
+  test(`a host with @fastify/multipart and @fastify/static, ${order} the chat`, async (t) => {
+    const folder = t.testdir({ 'own.txt': 'of the host' })
+    const app = await host(t, {
+      chat: { files: { dir: join(folder, 'files') } },
+      [order]: async (app: FastifyInstance) => {
+        await app.register(multipart, { limits: { fileSize: 10 } })
+        await app.register(fastifyStatic, { root: folder, prefix: '/static/' })
+        app.post('/own', async request => String(await (await request.file())?.toBuffer()))
+      }
+    })
+    const body = (bytes: string) => formOf([{ name: 'x.txt', bytes }])
+    const uploaded = await app.inject({ method: 'POST', url: '/chat/api/chat/files', payload: body('more than ten bytes').payload, headers: { ...alice, ...body('').headers } })
+    t.match(uploaded.json(), { name: 'x.txt', size: 19 })
+    const { urls } = (await app.inject({ method: 'POST', url: '/chat/api/chat/files/urls', payload: { fileIds: [uploaded.json().fileId] }, headers: alice })).json()
+    const { url } = urls[uploaded.json().fileId]
+    t.match(url, /^\/chat\/api\/chat\/files\//, 'with the prefix')
+    t.equal((await app.inject(url)).payload, 'more than ten bytes')
+    t.equal((await app.inject({ method: 'POST', url: '/own', ...body('little') })).payload, 'little')
+    t.equal((await app.inject({ method: 'POST', url: '/own', ...body('more than ten bytes') })).statusCode, 413)
+    t.equal((await app.inject('/static/own.txt')).payload, 'of the host')
   })
 
   test(`a host with @fastify/swagger and @fastify/rate-limit, ${order} the chat`, async (t) => {
@@ -147,4 +175,59 @@ test('two hosts in one process are two installations', async (t) => {
   await t.rejects(two.chat.createConversation('bob', { type: 'direct', userId: 'alice' }), { code: 'UNKNOWN_USER' })
   await one.close()
   t.equal((await me(two)).statusCode, 200, 'closing one leaves the other')
+})
+
+/** An answer to a stream, read to its end. */
+const openStream = async (app: FastifyInstance): Promise<Response> => await fetch(`${baseUrl(app)}/chat/api/sse`, { headers: alice })
+
+test('what a host\'s rate limit refuses keeps its words, and a stream is told when to come back', async (t) => {
+  const app = await host(t, { before: async app => { await app.register(rateLimit, { max: 1, timeWindow: 60_000 }) } })
+  await listen(app)
+  t.equal((await me(app)).statusCode, 200)
+  t.match((await me(app)).json(), { statusCode: 429, code: 'TOO_MANY_REQUESTS', message: /^Rate limit exceeded/ })
+  const refused = await openStream(app)
+  const text = await refused.text()
+  t.equal(refused.status, 200, 'an EventSource would give up on another status')
+  t.match(text, /event: disconnect\ndata: {"reason":"unavailable","retryAfterMs":[6-9]\d{4}}/)
+})
+
+test('a host under pressure', async (t) => {
+  const options = { healthCheck: async () => false, healthCheckInterval: 60_000, retryAfter: 50 }
+  const app = await host(t, { before: async app => { await app.register(underPressure, options) } })
+  await listen(app)
+  t.match((await me(app)).json(), { statusCode: 503, code: 'UNAVAILABLE' })
+  const stream = await openStream(app)
+  t.equal(stream.status, 200)
+  t.match(await stream.text(), /event: disconnect\ndata: {"reason":"unavailable","retryAfterMs":[5-9]\d{4}}/)
+})
+
+test('a host\'s hooks that refuse, or put answers into an envelope', async (t) => {
+  const app = await host(t, {
+    before: async app => {
+      app.addHook('onRequest', async ({ headers }) => {
+        if (headers['x-csrf'] === 'bad') throw Object.assign(new Error('Invalid csrf token'), { statusCode: 403, code: 'FST_CSRF_INVALID_TOKEN' })
+      })
+      app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload }))
+      app.get('/own', async () => ({ own: true }))
+    }
+  })
+  t.strictSame((await me(app, { ...alice, 'x-csrf': 'bad' })).json(), { statusCode: 403, code: 'FORBIDDEN', error: 'Forbidden', message: 'Invalid csrf token' })
+  t.match((await me(app)).json(), { userId: 'alice' })
+  const post = async (url: string, payload: object) => await app.inject({ method: 'POST', url: `/chat/api/chat/${url}`, headers: alice, payload })
+  const group = await post('conversations', { type: 'group', participantIds: [] })
+  t.equal(group.statusCode, 201)
+  t.match((await post('messages', { conversationId: group.json().id, text: 'Hello' })).json(), { seq: 1, text: 'Hello' })
+  const gone = await app.inject({ method: 'DELETE', url: `/chat/api/chat/conversations/${group.json().id}`, headers: alice })
+  t.strictSame([gone.statusCode, gone.payload], [204, ''])
+  t.match((await app.inject({ url: '/chat/api/chat/messages/x', headers: alice })).json(), { statusCode: 404, code: 'NOT_FOUND' })
+  t.strictSame((await app.inject('/own')).json(), { data: { own: true } }, 'the host\'s own are as ever')
+})
+
+test('metrics of a host that has its own', async (t) => {
+  t.teardown(() => { register.clear() })
+  collectDefaultMetrics()
+  const app = await host(t, { chat: { metrics: true }, before: async app => { app.get('/metrics', async () => await register.metrics()) } })
+  const [own, chats] = await Promise.all(['/metrics', '/chat/metrics'].map(async url => (await app.inject(url)).payload))
+  t.notMatch(own, 'chat_streams')
+  t.match(chats, 'chat_streams 0')
 })

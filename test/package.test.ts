@@ -12,18 +12,29 @@ import { requirePostgres, skipWithoutPostgres } from './postgres.js'
 const root = new URL('../', import.meta.url)
 
 /** The beginnings of blocks in documents that are not TypeScript. Every other block must compile. */
-const OTHER_LANGUAGES = /^(npm |node |npx |curl |json=|\w+=\$\(|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z]+ --)/
+const OTHER_LANGUAGES = /^(npm |node |npx |curl |printf |json=|\w+=\$\(|token\(\) |[A-Z_]+=\S|UPDATE |SELECT |GRANT |sysctl |docker |git |apiVersion:|\{ "|\$ |GET |POST |PUT |[a-z]+ --)/
 
 /** Names that samples may use without declaring them: a sample that is a fragment takes them from the surrounding text. */
 const PRELUDE = `
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ChatAppOptions } from 'fastify-sse-chat'
+import type { ChatClient, Message } from 'fastify-sse-chat/client'
+
+interface HostTx {
+  $executeRawUnsafe (sql: string): Promise<number>
+  order: { create (args: { data: object }): Promise<{ id: number }> }
+}
 
 declare global {
+  const prisma: { $transaction<T>(work: (tx: HostTx) => Promise<T>): Promise<T> }
+  const data: object
+  const client: ChatClient
+  const message: Message
   const app: FastifyInstance
   const options: ChatAppOptions
   const conversationId: string
   const token: string
+  const secret: string
   function yourSession (request: FastifyRequest): Promise<{ id: string, name: string } | undefined>
 }
 `
@@ -90,14 +101,15 @@ export const database: Database = app.chatDatabase
 export const bus: Bus = app.chatBus
 app.get('/', async (request, reply) => {
   const sink: Sink = reply.openEventStream()
-  return [sink, (await app.chatAuth.authenticate(request)).userId, (await app.chatCallers.authenticate(request)).userId]
+  return [sink, (await app.chatAuth.authenticate(request)).userId, (await app.chatCallers.authenticate(request, reply)).userId]
 })
 await app.register(authPlugin, { secret: token })
 await app.register(databasePlugin, { url: 'file:x.db' })
 `)
 
-  const [node, bundler] = await Promise.all([check(folder, 'NodeNext', 'NodeNext'), check(folder, 'ESNext', 'bundler')])
-  for (const [resolution, complaints] of [['NodeNext', node], ['bundler', bundler]] as const) {
+  const settings = [['NodeNext', 'NodeNext'], ['node20', 'node16'], ['ESNext', 'bundler']] as const
+  const checked = await Promise.all(settings.map(async ([module, resolution]) => [module, await check(folder, module, resolution)] as const))
+  for (const [resolution, complaints] of checked) {
     t.match(complaints, /wrong\.ts\(2,/, `${resolution}: a wrong option is found`)
     t.match(complaints, /wrong\.ts\(3,/, `${resolution}: a wrong argument is found`)
     t.match(complaints, /wrong\.ts\(4,/, `${resolution}: writing with Prisma's client is found`)
@@ -109,6 +121,14 @@ await app.register(databasePlugin, { url: 'file:x.db' })
     const others = complaints.split('\n').filter(line => line !== '' && !line.startsWith(' ') && !line.startsWith('samples/wrong.ts'))
     t.strictSame(others, [], `${resolution}: nothing else is wrong`)
   }
+})
+
+await t.test('nothing stands in the package that nobody needs', async t => {
+  const files = readdirSync(join(folder, 'package'), { recursive: true, encoding: 'utf8' })
+  t.strictSame(files.filter(file => file.endsWith('.map')), [])
+  t.strictSame(files.filter(file => /(^|\/)postgresql\/.*\.d\.ts$/.test(file)), [], 'types of one of the two clients, which are the same')
+  t.equal(files.filter(file => file.endsWith('init/migration.sql')).length, 2, 'migrations once for each database')
+  t.ok(files.includes('prisma/models.prisma'))
 })
 
 await t.test('what has to be downloaded or compiled at the installation is optional', async t => {

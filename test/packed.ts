@@ -24,7 +24,9 @@ export async function installPacked (t: Test): Promise<string> {
 
   // Without the page, if it has to be built: it cannot be imported.
   if (isBuilt()) cpSync(join(root, 'dist'), join(source, 'dist'), { recursive: true })
-  else await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--sourceMap', 'false', '--inlineSources', 'false', '--outDir', join(source, 'dist')], { cwd: root })
+  else await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--outDir', join(source, 'dist')], { cwd: root })
+  // The types of the elements belong to those of the React components.
+  cpSync(join(root, 'web', 'chat.d.ts'), join(source, 'dist', 'web', 'chat.d.ts'))
   for (const provider of ['sqlite', 'postgresql']) {
     const migrations = join('prisma', provider, 'migrations')
     cpSync(join(root, migrations), join(source, 'dist', migrations), { recursive: true })

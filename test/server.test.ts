@@ -9,13 +9,13 @@ import t, { type Test } from 'tap'
 import type { Message } from '../schemas/messages.js'
 import { openEvents } from './event-reader.js'
 import { SECRET, token } from './helper.js'
-import { serverCommand } from './chaos/server-process.js'
+import { quickServerCommand } from './chaos/server-process.js'
 
 interface Run { code: number | null, stdout: string, stderr: string }
 
 /** The server as a program, in a folder of its own. */
 function launch (folder: string, env: Record<string, string>): { child: ReturnType<typeof spawn>, origin: Promise<string>, ended: Promise<Run> } {
-  const child = spawn(process.execPath, serverCommand(), { cwd: folder, env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'warn', ...env } })
+  const child = spawn(process.execPath, quickServerCommand(), { cwd: folder, env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'warn', ...env } })
   const output = { stdout: '', stderr: '' }
   let found: (origin: string) => void
   const origin = new Promise<string>(resolve => { found = resolve })

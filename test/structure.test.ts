@@ -10,10 +10,12 @@ const rooms: Record<string, string[]> = {
   schemas: [],
   hub: ['schemas'],
   store: ['schemas', 'hub'],
-  chat: ['schemas', 'hub', 'store'],
-  plugins: ['schemas', 'hub', 'store', 'chat'],
-  routes: ['schemas', 'hub', 'store', 'chat', 'plugins'],
-  client: ['schemas']
+  files: [],
+  chat: ['schemas', 'hub', 'store', 'files'],
+  plugins: ['schemas', 'hub', 'store', 'files', 'chat'],
+  routes: ['schemas', 'hub', 'store', 'files', 'chat', 'plugins'],
+  client: ['schemas'],
+  commands: ['schemas', 'store', 'plugins']
 }
 const LINES_MAX = 400
 
@@ -69,6 +71,18 @@ t.test('imports run one way', async t => {
     if (allowed === undefined) continue
     const others = imported.map(name => name.split('/')).flatMap(([other = '', ...rest]) => rest.length === 0 || other === room ? [] : [other])
     t.strictSame(others.filter(other => !allowed.includes(other)), [], file)
+  }
+})
+
+t.test('the parts of a page import nothing of the page', async t => {
+  const parts = readdirSync(join(root, 'web/ui'), { recursive: true, encoding: 'utf8' }).filter(name => /\.tsx?$/.test(name))
+  t.ok(parts.length > 20)
+  for (const name of parts) {
+    const imported = ts.preProcessFile(readFileSync(join(root, 'web/ui', name), 'utf8')).importedFiles
+      .map(({ fileName }) => fileName)
+      .filter(target => target.startsWith('.'))
+      .map(target => normalize(join('web/ui', dirname(name), target)))
+    t.strictSame(imported.filter(target => !/^(web\/ui\/|client\/index\.js$)/.test(target)), [], name)
   }
 })
 

@@ -189,9 +189,10 @@ for (const provider of ['sqlite', 'postgresql'] as const) {
         await sql.execute('UPDATE chat_conversations SET updated_at = 40, position = 2 WHERE id = \'b\'')
       })
       const queries = new Queries(database)
-      const { conversations, next } = await queries.conversations('ann', undefined, 2)
+      const ALL = { archived: undefined, favourite: false, unread: false }
+      const { conversations, next } = await queries.conversations('ann', ALL, undefined, 2)
       t.strictSame(conversations.map(({ id }) => id), ['b', 'a'])
-      t.strictSame((await queries.conversations('ann', next, 2)).conversations.map(({ id }) => id), ['c'])
+      t.strictSame((await queries.conversations('ann', ALL, next, 2)).conversations.map(({ id }) => id), ['c'])
     })
   })
 }

@@ -5,7 +5,7 @@ import { runConvergence, type ConvergenceOptions } from './run.js'
 
 // A short run of `npm run convergence` on each database.
 
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 
 async function converges (t: Test, options: ConvergenceOptions): Promise<void> {
   const report = await runConvergence(options)
@@ -15,8 +15,8 @@ async function converges (t: Test, options: ConvergenceOptions): Promise<void> {
   t.ok(report.kills > 0)
 }
 
-await t.test('one process on SQLite', async t => { await converges(t, { seed: 'npm test', operations: 200, kills: true }) })
+await t.test('one process on SQLite', async t => { await converges(t, { seed: 'npm test', operations: 140, kills: true }) })
 
 await t.test('two processes on PostgreSQL', { skip: await skipWithoutPostgres() }, async t => {
-  await converges(t, { seed: 'npm test', operations: 200, kills: true, nodes: 2, databaseUrl: await requirePostgres() })
+  await converges(t, { seed: 'npm test', operations: 140, kills: true, nodes: 2, databaseUrl: await requirePostgres() })
 })

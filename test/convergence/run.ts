@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Conversation } from '../../schemas/conversations.js'
-import type { MentionPage, MessagePage, OwnMessage, ReactionPage } from '../../schemas/messages.js'
+import type { MentionPage, MessagePage, OwnMessage, ReactionPage, ReceiptPage } from '../../schemas/messages.js'
 import { callOnce } from '../chaos/api.js'
 import { openHarnessDatabase, withSchema, type HarnessDatabase } from '../chaos/database.js'
 import { Rng } from '../chaos/rng.js'
@@ -389,8 +389,10 @@ class Run {
     const clientIds = list.flatMap(({ senderId, clientId }) => clientId === null ? [] : [`${senderId} ${clientId}`])
     this.#equal('each clientId once', new Set(clientIds).size, clientIds.length)
     this.#equal('seq', list.map(({ seq }) => seq), list.map((_, index) => index + 1))
-    for (const { id, seq, replyCount, reactions, myReactions, deletedAt } of list) {
+    for (const { id, seq, status, replyCount, reactions, myReactions, deletedAt } of list) {
       this.#equal(`message ${seq}: replyCount`, replyCount, list.filter(({ replyTo, deletedAt }) => replyTo?.id === id && deletedAt === null).length)
+      // Of some messages: it is one call for each.
+      if (seq % 10 === 0) this.#equal(`message ${seq}: status`, status, await this.#lowestStatus(userId, id) ?? status)
       if (reactions.length === 0) continue
       const { reactions: rows } = await this.#get<ReactionPage>(userId, `/api/chat/messages/${id}/reactions?limit=100`)
       const counted = (emoji: string): number => rows.filter(row => row.emoji === emoji).length
@@ -404,6 +406,12 @@ class Run {
       this.#equal(`message ${seq}: the quote`, [replyTo.text, replyTo.truncated, replyTo.deletedAt, replyTo.replyCount],
         [quoteOf(original).text, quoteOf(original).truncated, original.deletedAt, original.replyCount])
     }
+  }
+
+  /** The lowest status among those who were there and still are; undefined if nobody is. */
+  async #lowestStatus (userId: string, messageId: string): Promise<string | undefined> {
+    const { counts } = await this.#get<ReceiptPage>(userId, `/api/chat/messages/${messageId}/receipts?limit=1`)
+    return counts.pending > 0 ? 'sent' : counts.delivered > 0 ? 'delivered' : counts.read > 0 ? 'read' : undefined
   }
 
   async #mentionsOf (userId: string, room: Room): Promise<string[]> {

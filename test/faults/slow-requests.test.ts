@@ -1,9 +1,14 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
-import { baseUrl, buildListening, token, user, users, type User } from '../helper.js'
+import { readFilePart } from '../../plugins/multipart.js'
+import { timesOf } from '../../plugins/upload-time.js'
+import { buildWithFiles, multipart, onDisk } from '../files/upload.js'
+import { eventually } from './process.js'
+import { baseUrl, buildListening, listen, token, user, users, type User } from '../helper.js'
 
 const REQUEST_TIMEOUT_MS = 300
 
@@ -85,4 +90,52 @@ test('streams are not touched by it, and no second answer is written into one', 
 test('the standalone server\'s own limit is a minute', async t => {
   const app = await buildListening(t)
   t.equal(app.server.requestTimeout, 60_000)
+})
+
+const uploadOf = (length: number, authorization = 'x'): string =>
+  `POST /api/chat/files HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Type: ${multipart([]).headers['content-type']}\r\nContent-Length: ${length}\r\n\r\n`
+
+test('an upload may take longer than other requests, as long as it comes in', async t => {
+  const { app, dir } = await buildWithFiles(t, { requestTimeout: REQUEST_TIMEOUT_MS })
+  await listen(app)
+  const bearer = `Bearer ${token({ sub: 'alice' })}`
+  const { payload } = multipart([{ bytes: Buffer.alloc(70_000, 'x') }])
+  const socket = connect(Number(new URL(baseUrl(app)).port), '127.0.0.1')
+  t.teardown(() => { socket.destroy() })
+  socket.write(uploadOf(payload.length, bearer))
+  socket.write(payload.subarray(0, 66_000))
+  await eventually('it is being received', async () => onDisk(dir).length > 0)
+  const stranger = new Dripping(t, app, uploadOf(payload.length, 'Bearer none'))
+  // It began later, and is given up.
+  t.match(await new Dripping(t, app, post('/api/chat/messages', bearer)).closed(), /^HTTP\/1\.1 408 /)
+  t.match(await stranger.closed(), /^HTTP\/1\.1 401 /, 'an upload that was refused is not waited for')
+  socket.write(payload.subarray(66_000))
+  t.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 201 /)
+  // The next request on the connection has the usual time.
+  socket.write(post('/api/chat/messages', bearer))
+  t.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 408 /)
+})
+
+test('an upload may not pause for ever, nor go on for ever', async t => {
+  t.strictSame(timesOf(26_214_400), { pauseMs: 60_000, totalMs: 1_660_000 })
+  const { payload } = multipart([{ bytes: Buffer.alloc(5000) }])
+  for (const [what, times, sent] of [
+    ['no part yet', { pauseMs: 50, totalMs: 1e6 }, ''],
+    ['a pause within the file', { pauseMs: 50, totalMs: 1e6 }, payload.subarray(0, 2000)],
+    ['in all', { pauseMs: 1e6, totalMs: 50 }, payload.subarray(0, 2000)]
+  ] as const) {
+    let ended: (error: unknown) => void = () => {}
+    const end = new Promise(resolve => { ended = resolve })
+    const server = createServer((request, response) => {
+      readFilePart(request, times).then(async ({ content }) => { for await (const chunk of content) void chunk }).then(() => { ended('whole') }, ended)
+        .finally(() => { response.end() })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    socket.write(uploadOf(payload.length))
+    socket.write(sent)
+    t.match(await end, { code: 'REQUEST_TIMEOUT' }, what)
+    socket.destroy()
+    server.close()
+  }
 })

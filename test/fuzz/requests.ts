@@ -125,10 +125,11 @@ function disturb (schema: Schema, good: unknown, kind: Kind, rng: Rng): unknown 
     return whole === MISSING ? undefined : whole
   }
   const body: Record<string, unknown> = { ...good }
-  const names = Object.keys(schema.properties ?? {})
+  const properties: Record<string, Schema> = Object.assign({}, ...[schema, ...schema.oneOf ?? []].map(part => part.properties))
+  const names = Object.keys(properties)
   for (let left = rng.integer(1, 2); left > 0 && names.length > 0; left--) {
     const name = rng.pick(names)
-    const value = odd(schema.properties![name]!, body[name])
+    const value = odd(properties[name]!, body[name])
     if (value === MISSING) delete body[name]
     else body[name] = value
   }

@@ -59,7 +59,7 @@ export async function readRoutes (): Promise<Route[]> {
     }
   })
   try {
-    await app.register(chat, { databaseUrl: `file:${join(folder, 'chat.db')}`, jwt: { secret: SECRET }, accounts: true, page: true, health: true, metrics: true })
+    await app.register(chat, { databaseUrl: `file:${join(folder, 'chat.db')}`, jwt: { secret: SECRET }, accounts: true, files: { dir: join(folder, 'files') }, page: true, health: true, metrics: true })
     await app.ready()
   } finally {
     await app.close()

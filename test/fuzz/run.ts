@@ -51,7 +51,7 @@ export interface FuzzReport {
 /** This many requests share users and conversations. */
 const WORLD_REQUESTS = 300
 /** The most CPU that one request may take, in milliseconds, including garbage collection. */
-const CPU_MS = 400
+const CPU_MS = 1000
 /** The number of findings that are shrunk. Each costs some hundred requests. */
 const SHRUNK = 10
 

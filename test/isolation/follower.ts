@@ -16,7 +16,7 @@ export interface FollowerOptions {
 /** An event as it arrived. It is judged when the operation during which it arrived is over. */
 interface Arrival { event: SseEvent, data: Record<string, unknown> }
 
-const EPHEMERAL = new Set(['typing', 'onlineStatus'])
+const EPHEMERAL = new Set(['typing', 'onlineStatus', 'conversationState', 'blocked'])
 
 /** A stream, and the events that it may and must send. */
 export class Follower {
@@ -121,7 +121,7 @@ export class Follower {
     return true
   }
 
-  /** Waits for a `typing` or `onlineStatus` that is due now. */
+  /** Waits for an event that is not in the log and due now. */
   async hears (type: string, fits: Record<string, unknown>): Promise<boolean> {
     const isIt = (data: Record<string, unknown>): boolean => Object.entries(fits).every(([field, value]) => data[field] === value)
     return await this.until(
@@ -191,6 +191,16 @@ export class Follower {
     const { userId, conversationId, echo } = this.options
     const about = String(data.userId)
     const show = JSON.stringify(data)
+    if (type === 'conversationState') {
+      const id = String(data.conversationId)
+      if (this.#model.ownStates.get(String(data.mutedUntil)) !== userId) this.#problem(`somebody else's own state: ${show}`)
+      if (conversationId !== null && id !== conversationId) this.#problem(`own state of another conversation: ${show}`)
+      return
+    }
+    if (type === 'blocked') {
+      if (!this.#model.hasBlocked(userId, about)) this.#problem(`a block of somebody else: ${show}`)
+      return
+    }
     if (about === userId && (type === 'onlineStatus' || !echo)) return this.#problem(`one's own ${type}: ${show}`)
     if (type === 'typing') {
       const id = String(data.conversationId)
@@ -198,6 +208,9 @@ export class Follower {
       if (!this.#told.has(id) && !this.#model.maySee(id, userId)) this.#problem(`typing of a conversation that isn't theirs: ${show}`)
       return
     }
+    const blockedAt = this.#model.blockedAt(about, userId)
+    // What was told before may arrive later.
+    if (data.isOnline === true && blockedAt !== undefined && Date.parse(String(data.timestamp)) > blockedAt + 50) this.#problem(`status of somebody who blocks them: ${show}`)
     const sharesByStream = [...this.#told.values()].some(members => members.has(about))
     const sharesNow = conversationId === null ? this.#model.mayShare(userId, about) : this.#model.maySee(conversationId, about)
     if (!sharesByStream && !sharesNow) this.#problem(`status of somebody who shares nothing with them: ${show}`)

@@ -23,13 +23,46 @@ export class Model {
   readonly conversations = new Map<string, Conversation>()
   /** The whole log in commit order, as far as it was read. */
   readonly events: Event[] = []
+  /** Whose own state it is that has this `mutedUntil`, which nobody else uses. */
+  readonly ownStates = new Map<string, string>()
+  /** Uploaded files, with who uploaded them and the message that carries them. */
+  readonly files = new Map<string, { ownerId: string, conversation?: Conversation, message?: SentMessage }>()
   /** Memberships that change during the current operation: they may be seen as before or as after it. */
   readonly changing = new Set<string>()
+  readonly #blocks = new Map<string, number>()
+  readonly #everBlocked = new Set<string>()
   /** Members by the log, which must agree with the responses. */
   readonly #byLog = new Map<string, Set<string>>()
 
   constructor (users: readonly string[]) {
     this.users = users
+  }
+
+  /** Counts a block, or the end of one, that was answered at this instant. */
+  block (userId: string, otherId: string, blocked: boolean): void {
+    this.#everBlocked.add(JSON.stringify([userId, otherId]))
+    if (blocked) this.#blocks.set(JSON.stringify([userId, otherId]), Date.now())
+    else this.#blocks.delete(JSON.stringify([userId, otherId]))
+  }
+
+  /** Since when a user blocks another one, in epoch milliseconds. */
+  blockedAt (userId: string, otherId: string): number | undefined {
+    return this.#blocks.get(JSON.stringify([userId, otherId]))
+  }
+
+  blocks (userId: string, otherId: string): boolean {
+    return this.blockedAt(userId, otherId) !== undefined
+  }
+
+  /** Whether a user has ever blocked another one. */
+  hasBlocked (userId: string, otherId: string): boolean {
+    return this.#everBlocked.has(JSON.stringify([userId, otherId]))
+  }
+
+  /** Whether it is a direct conversation, and one blocks the other. */
+  isBlocked ({ type, members }: Conversation): boolean {
+    const [one, other] = [...members.keys()]
+    return type === 'direct' && (this.blocks(one!, other!) || this.blocks(other!, one!))
   }
 
   add (id: string, type: 'direct' | 'group', owner: string, others: readonly string[]): Conversation {

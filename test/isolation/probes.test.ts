@@ -3,7 +3,7 @@ import { readRoutes } from '../fuzz/routes.js'
 import { routesThatName } from './named.js'
 import { probes } from './probes.js'
 
-t.test('there is a probe for every route that names a conversation or a message', async t => {
+t.test('there is a probe for every route that names a conversation, a message or a file', async t => {
   const all = probes('other')
   const routes = routesThatName(await readRoutes())
   t.ok(routes.length > 10)

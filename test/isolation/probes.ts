@@ -1,26 +1,31 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { mint } from '../chaos/token.js'
 
-/** A call with an id that is not the caller's: of a conversation, a message or a stream. */
+/** A call with an id that is not the caller's: of a conversation, a message, a file or a stream. */
 export interface Probe {
-  about: 'conversation' | 'message' | 'stream'
+  about: 'conversation' | 'message' | 'file' | 'stream'
   method: string
   path: (id: string) => string
   body?: (id: string) => unknown
+  /** Default: 404. */
+  status?: number
 }
 
 const segment = encodeURIComponent
 
-/** Each way to ask about something. */
-export const probes = (other: string): Probe[] => [
+/** Each way to ask about something. `own` is a group of the caller's. */
+export const probes = (other: string, own?: string): Probe[] => [
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}` },
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/messages` },
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/messages?after=0&limit=1` },
   { about: 'conversation', method: 'PATCH', path: id => `/api/chat/conversations/${segment(id)}`, body: () => ({ title: 'mine', settings: { posting: 'nobody' } }) },
   { about: 'conversation', method: 'PATCH', path: id => `/api/chat/conversations/${segment(id)}`, body: () => ({ settings: { messageTtlSeconds: 60 } }) },
+  { about: 'conversation', method: 'PATCH', path: id => `/api/chat/conversations/${segment(id)}/me`, body: () => ({ favourite: true, archived: true }) },
+  { about: 'conversation', method: 'PATCH', path: id => `/api/chat/conversations/${segment(id)}/me`, body: () => ({ unreadFrom: 1 }) },
   { about: 'conversation', method: 'DELETE', path: id => `/api/chat/conversations/${segment(id)}` },
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/changes` },
   { about: 'conversation', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}/changes?from=1&to=2&after=0&limit=1` },
+  { about: 'conversation', method: 'GET', path: id => `/api/chat/search?q=a&conversationId=${segment(id)}` },
   { about: 'conversation', method: 'PUT', path: id => `/api/chat/conversations/${segment(id)}/read`, body: () => ({ seq: 1 }) },
   { about: 'conversation', method: 'POST', path: id => `/api/chat/conversations/${segment(id)}/participants`, body: () => ({ participantIds: [other] }) },
   { about: 'conversation', method: 'POST', path: id => `/api/chat/conversations/${segment(id)}/participants`, body: () => ({ participantIds: ['nobody at all'] }) },
@@ -36,12 +41,29 @@ export const probes = (other: string): Probe[] => [
   { about: 'message', method: 'GET', path: id => `/api/chat/messages/${segment(id)}` },
   { about: 'message', method: 'GET', path: id => `/api/chat/messages/${segment(id)}/replies` },
   { about: 'message', method: 'GET', path: id => `/api/chat/messages/${segment(id)}/reactions` },
+  { about: 'message', method: 'GET', path: id => `/api/chat/messages/${segment(id)}/receipts` },
+  { about: 'message', method: 'GET', path: id => `/api/chat/messages/${segment(id)}/receipts?limit=1` },
   { about: 'message', method: 'PUT', path: id => `/api/chat/messages/${segment(id)}/reactions/${segment('👍')}` },
   { about: 'message', method: 'DELETE', path: id => `/api/chat/messages/${segment(id)}/reactions/${segment('👍')}` },
   { about: 'message', method: 'PATCH', path: id => `/api/chat/messages/${segment(id)}`, body: () => ({ text: 'changed' }) },
+  { about: 'message', method: 'POST', path: id => `/api/chat/messages/${segment(id)}/append`, body: () => ({ offset: 0, text: 'x' }) },
+  { about: 'message', method: 'POST', path: id => `/api/chat/messages/${segment(id)}/finish`, body: () => ({ text: 'changed' }) },
+  { about: 'message', method: 'POST', path: id => `/api/chat/messages/${segment(id)}/stop` },
   { about: 'message', method: 'DELETE', path: id => `/api/chat/messages/${segment(id)}` },
   { about: 'message', method: 'PUT', path: id => `/api/chat/messages/${segment(id)}/status`, body: () => ({ status: 'read' }) },
   { about: 'message', method: 'GET', path: id => `/api/chat/conversations/${segment(id)}` },
+  { about: 'file', method: 'GET', path: id => `/api/chat/files/${segment(id)}` },
+  { about: 'file', method: 'GET', path: id => `/api/chat/files/${segment(id)}/thumbnail` },
+  { about: 'file', method: 'GET', path: id => `/api/chat/files/${segment(id)}/content?e=9999999900&v=file&s=${'A'.repeat(43)}` },
+  { about: 'file', method: 'DELETE', path: id => `/api/chat/files/${segment(id)}` },
+  { about: 'file', method: 'POST', path: () => '/api/chat/files/urls', body: id => ({ fileIds: [id] }), status: 200 },
+  {
+    about: 'file',
+    method: 'POST',
+    path: () => '/api/chat/messages',
+    body: id => ({ conversationId: own ?? 'none', text: 'mine', attachments: [{ fileId: id }] }),
+    status: own === undefined ? 404 : 422
+  },
   { about: 'stream', method: 'POST', path: id => `/api/sse/${segment(id)}/token` }
 ]
 

@@ -7,6 +7,7 @@ import { openHarnessDatabase, withSchema, type HarnessDatabase } from '../chaos/
 import { Rng } from '../chaos/rng.js'
 import { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
+import { multipart } from '../files/upload.js'
 import { Follower } from './follower.js'
 import { Model, type Conversation, type Event } from './model.js'
 import { answerTo, probes, unknownLike } from './probes.js'
@@ -29,7 +30,7 @@ export interface IsolationReport {
   /** The events of the log, and how many of them arrived on all streams together. */
   events: number
   received: number
-  /** The `typing` and `onlineStatus` events that arrived. */
+  /** The `typing`, `onlineStatus` and `blocked` events that arrived. */
   heard: number
   streams: number
   /** Pairs of responses that were compared: about something foreign, and about nothing. */
@@ -45,6 +46,7 @@ const OPEN_STREAMS = 14
 
 const OPERATIONS = {
   send: 22,
+  attach: 4,
   mark: 8,
   edit: 4,
   remove: 3,
@@ -55,8 +57,10 @@ const OPERATIONS = {
   leave: 4,
   promote: 3,
   rename: 3,
+  mute: 4,
   type: 4,
   hide: 2,
+  block: 4,
   openStream: 9,
   closeStream: 5,
   resume: 7,
@@ -103,7 +107,7 @@ class Run {
   async run (): Promise<IsolationReport> {
     const { seed, operations, nodes = 1, onProgress } = this.#options
     for (let node = 0; node < nodes; node++) {
-      const server = await ServerProcess.create({ DATABASE_URL: this.#databaseUrl, MAX_STREAMS_PER_USER: '1000' })
+      const server = await ServerProcess.create({ DATABASE_URL: this.#databaseUrl, MAX_STREAMS_PER_USER: '1000', FILES_DIR: join(this.#folder, 'files') })
       this.#servers.push(server)
       await server.start()
     }
@@ -213,12 +217,14 @@ class Run {
       case 'probe': return await this.#probe(userId)
       case 'readAll': return await this.#readAll(userId)
       case 'hide': return await this.#hide(userId)
+      case 'block': return await this.#block(userId)
     }
     const own = this.#model.of(userId)
     if (own.length === 0) return
     const conversation = this.#rng.pick(own)
     switch (operation) {
       case 'send': return await this.#send(conversation, userId)
+      case 'attach': return await this.#attach(conversation, userId)
       case 'mark': return await this.#mark(conversation, userId)
       case 'edit': return await this.#change(conversation, userId, 'PATCH')
       case 'remove': return await this.#change(conversation, userId, 'DELETE')
@@ -228,6 +234,7 @@ class Run {
       case 'leave': return await this.#leave(conversation, userId)
       case 'promote': return await this.#promote(conversation, userId)
       case 'rename': return await this.#rename(conversation, userId)
+      case 'mute': return await this.#mute(conversation, userId)
     }
   }
 
@@ -235,15 +242,17 @@ class Run {
 
   async #createGroup (userId: string): Promise<void> {
     const others = this.#model.users.filter(other => other !== userId && this.#rng.chance(0.4))
-    const answer = await this.#expect(201, userId, 'POST', '/api/chat/conversations', { type: 'group', title: `by ${userId}`, participantIds: others })
-    if (answer !== undefined) this.#model.add(String(answer.body.id), 'group', userId, others)
+    const status = this.#isBlockedBy(userId, others) ? 422 : 201
+    const answer = await this.#expect(status, userId, 'POST', '/api/chat/conversations', { type: 'group', title: `by ${userId}`, participantIds: others })
+    if (answer?.status === 201) this.#model.add(String(answer.body.id), 'group', userId, others)
   }
 
   async #createDirect (userId: string): Promise<void> {
     const other = this.#rng.pick(this.#model.users.filter(other => other !== userId))
     const known = this.#model.of(userId).find(({ type, members }) => type === 'direct' && members.has(other))
-    const answer = await this.#expect(known === undefined ? 201 : 200, userId, 'POST', '/api/chat/conversations', { type: 'direct', userId: other })
-    if (answer === undefined) return
+    const status = known !== undefined ? 200 : this.#model.blocks(userId, other) || this.#model.blocks(other, userId) ? 403 : 201
+    const answer = await this.#expect(status, userId, 'POST', '/api/chat/conversations', { type: 'direct', userId: other })
+    if (answer === undefined || status === 403) return
     if (known === undefined) this.#model.add(String(answer.body.id), 'direct', userId, [other])
     else if (known.id !== answer.body.id) this.#problem(`${known.id} is ${String(answer.body.id)} now`)
   }
@@ -255,7 +264,7 @@ class Run {
     // Users who join at the same moment are in the order of their ids.
     const joining = [...new Set([this.#rng.pick(others), this.#rng.pick(others)])].sort()
     const isAllowed = members.get(userId) !== 'member'
-    const status = type === 'direct' ? 409 : isAllowed ? 200 : 403
+    const status = type === 'direct' ? 409 : !isAllowed ? 403 : this.#isBlockedBy(userId, joining) ? 422 : 200
     const answer = await this.#expect(status, userId, 'POST', `/api/chat/conversations/${encodeURIComponent(id)}/participants`, { participantIds: joining })
     if (answer?.status === 200) for (const other of joining) this.#model.join(conversation, other)
   }
@@ -297,8 +306,33 @@ class Run {
 
   async #send (conversation: Conversation, userId: string): Promise<void> {
     const text = `${userId} says ${++this.#count.texts}`
-    const answer = await this.#expect(201, userId, 'POST', '/api/chat/messages', { conversationId: conversation.id, text })
-    if (answer !== undefined) conversation.messages.push({ id: String(answer.body.id), senderId: userId, text })
+    const status = this.#model.isBlocked(conversation) ? 403 : 201
+    const answer = await this.#expect(status, userId, 'POST', '/api/chat/messages', { conversationId: conversation.id, text })
+    if (answer?.status === 201) conversation.messages.push({ id: String(answer.body.id), senderId: userId, text })
+  }
+
+  /** Uploads a file, and sends it unless it stays free. It is read by those who take part in the conversation, and by nobody else. */
+  async #attach (conversation: Conversation, userId: string): Promise<void> {
+    const text = `${userId} attaches ${++this.#count.texts}`
+    const { payload, headers } = multipart([{ name: 'x.txt', bytes: text }])
+    const uploaded = await fetch(`http://127.0.0.1:${this.#port}/api/chat/files`, {
+      method: 'POST', headers: { ...headers, authorization: `Bearer ${mint(userId)}` }, body: payload
+    })
+    if (uploaded.status !== 201) return this.#problem(`${userId}: an upload is answered ${uploaded.status}`)
+    const { fileId } = await uploaded.json() as { fileId: string }
+    if (this.#rng.chance(0.3)) {
+      this.#model.files.set(fileId, { ownerId: userId })
+      return
+    }
+    const status = this.#model.isBlocked(conversation) ? 403 : 201
+    const answer = await this.#expect(status, userId, 'POST', '/api/chat/messages', { conversationId: conversation.id, text, attachments: [{ fileId }] })
+    if (answer?.status !== 201) return
+    const message = { id: String(answer.body.id), senderId: userId, text }
+    conversation.messages.push(message)
+    this.#model.files.set(fileId, { ownerId: userId, conversation, message })
+    const reader = this.#rng.pick(this.#model.users)
+    const read = await this.#call(reader, 'GET', `/api/chat/files/${fileId}`)
+    if (read.status !== (conversation.members.has(reader) ? 200 : 404)) this.#problem(`${reader}: the file ${fileId} is answered ${read.status}`)
   }
 
   async #mark ({ id, messages }: Conversation, userId: string): Promise<void> {
@@ -308,13 +342,15 @@ class Run {
     else await this.#expect(200, userId, 'PUT', `/api/chat/messages/${this.#rng.pick(others).id}/status`, { status: this.#rng.pick(['delivered', 'read']) })
   }
 
-  async #change ({ type, members, messages }: Conversation, userId: string, method: 'PATCH' | 'DELETE'): Promise<void> {
+  async #change (conversation: Conversation, userId: string, method: 'PATCH' | 'DELETE'): Promise<void> {
+    const { type, members, messages } = conversation
     if (messages.length === 0) return
     const message = this.#rng.pick(messages)
     const role = members.get(userId)
     const moderates = method === 'DELETE' && type === 'group' && (role === 'owner' || (role === 'admin' && members.get(message.senderId) !== 'owner'))
     const text = method === 'PATCH' ? `${userId} corrects ${++this.#count.texts}` : ''
-    const status = message.senderId !== userId && !moderates ? 403 : method === 'PATCH' && message.text === '' ? 409 : 200
+    const isRefused = (message.senderId !== userId && !moderates) || (method === 'PATCH' && this.#model.isBlocked(conversation))
+    const status = isRefused ? 403 : method === 'PATCH' && message.text === '' ? 409 : 200
     const answer = await this.#expect(status, userId, method, `/api/chat/messages/${message.id}`, method === 'PATCH' ? { text } : undefined)
     if (answer?.status === 200) message.text = text
   }
@@ -322,13 +358,28 @@ class Run {
   // ---- ephemeral events
 
   /** Participants are told that a user types, and that the user has stopped. */
-  async #type ({ id, members }: Conversation, userId: string): Promise<void> {
+  async #type (conversation: Conversation, userId: string): Promise<void> {
+    const { id, members } = conversation
+    if (this.#model.isBlocked(conversation)) {
+      await this.#expect(403, userId, 'POST', '/api/chat/typing', { conversationId: id, isTyping: true })
+      return
+    }
     const listening = this.#open.filter(({ options }) => members.has(options.userId) &&
       (options.conversationId === null || options.conversationId === id) && (options.echo || options.userId !== userId))
     for (const isTyping of [true, false]) {
       await this.#expect(200, userId, 'POST', '/api/chat/typing', { conversationId: id, isTyping })
       await this.#allHear(listening, 'typing', { conversationId: id, userId, isTyping })
     }
+  }
+
+  /** What a user sets for themselves is told to nobody else, and on no stream of another conversation. */
+  async #mute ({ id }: Conversation, userId: string): Promise<void> {
+    const mutedUntil = new Date(Date.UTC(2126, 0) + ++this.#count.texts).toISOString()
+    this.#model.ownStates.set(mutedUntil, userId)
+    await this.#expect(200, userId, 'PATCH', `/api/chat/conversations/${encodeURIComponent(id)}/me`, { mutedUntil })
+    const listening = this.#open.filter(({ options }) =>
+      options.userId === userId && (options.conversationId === null || options.conversationId === id))
+    await this.#allHear(listening, 'conversationState', { conversationId: id, mutedUntil })
   }
 
   /** Hides or shows a user who has an open stream. Everybody who shares a conversation with the user is told of the change. */
@@ -338,9 +389,31 @@ class Run {
     await this.#expect(200, userId, 'PUT', '/api/chat/status/online', { isOnline })
     if (isOnline) this.#hidden.delete(userId)
     else this.#hidden.add(userId)
-    const listening = this.#open.filter(({ options }) => options.userId !== userId &&
+    await this.#allHear(this.#watching(userId).filter(({ options }) => !this.#model.blocks(userId, options.userId)), 'onlineStatus', { userId, isOnline })
+  }
+
+  /** The open streams that follow a conversation of a user. */
+  #watching (userId: string): Follower[] {
+    return this.#open.filter(({ options }) => options.userId !== userId &&
       (options.conversationId === null ? this.#model.mayShare(options.userId, userId) : this.#model.isMember(options.conversationId, userId)))
-    await this.#allHear(listening, 'onlineStatus', { userId, isOnline })
+  }
+
+  /** Whether one of these users blocks the one who adds them to a group. */
+  #isBlockedBy (userId: string, others: readonly string[]): boolean {
+    return others.some(other => this.#model.blocks(other, userId))
+  }
+
+  /** Blocks a user, or no longer does. The other one hears that the user is offline, and then nothing more. */
+  async #block (userId: string): Promise<void> {
+    const blocked = this.#model.users.filter(other => this.#model.blocks(userId, other))
+    const isNew = blocked.length === 0 || this.#rng.chance(0.5)
+    const other = this.#rng.pick(isNew ? this.#model.users.filter(other => other !== userId && !blocked.includes(other)) : blocked)
+    await this.#expect(200, userId, isNew ? 'PUT' : 'DELETE', `/api/chat/blocks/${other}`)
+    this.#model.block(userId, other, isNew)
+    await this.#allHear(this.#open.filter(({ options }) => options.userId === userId), 'blocked', { userId: other, blocked: isNew })
+    const isShown = !this.#hidden.has(userId) && this.#open.some(({ options }) => options.userId === userId)
+    if (!isNew || !isShown) return
+    await this.#allHear(this.#watching(userId).filter(({ options }) => options.userId === other), 'onlineStatus', { userId, isOnline: false, lastSeen: null })
   }
 
   async #allHear (listening: readonly Follower[], type: string, fits: Record<string, unknown>): Promise<void> {
@@ -408,20 +481,24 @@ class Run {
 
   /** A foreign conversation is answered like one that does not exist. */
   async #probe (userId: string): Promise<void> {
-    const probe = this.#rng.pick(probes(this.#rng.pick(this.#model.users)))
+    const own = this.#model.of(userId).find(({ type }) => type === 'group')
     const foreign = this.#model.notOf(userId)
     const ids = {
       conversation: foreign.map(({ id }) => id),
       message: foreign.flatMap(({ messages }) => messages.map(({ id }) => id)),
+      file: [...this.#model.files].flatMap(([id, { ownerId, conversation, message }]) =>
+        ownerId !== userId && (conversation?.members.has(userId) !== true || message?.text === '') ? [id] : []),
       stream: this.#open.filter(({ options }) => options.userId !== userId).flatMap(({ streamId }) => streamId ?? [])
-    }[probe.about]
-    if (ids.length === 0) return
-    const id = this.#rng.pick(ids)
-    const unknown = unknownLike(id, other => this.#model.conversations.has(other))
+    }
+    const possible = probes(this.#rng.pick(this.#model.users), own?.id).filter(({ about }) => ids[about].length > 0)
+    if (possible.length === 0) return
+    const probe = this.#rng.pick(possible)
+    const id = this.#rng.pick(ids[probe.about])
+    const unknown = unknownLike(id, other => this.#model.conversations.has(other) || this.#model.files.has(other))
     const port = this.#port
     const [theirs, nothing] = [await answerTo(probe, id, userId, port), await answerTo(probe, unknown, userId, port)]
     this.#count.probes++
-    if (theirs.status !== 404) this.#problem(`${probe.method} ${probe.path(id)} is answered ${theirs.status} ${theirs.body}`)
+    if (theirs.status !== (probe.status ?? 404)) this.#problem(`${probe.method} ${probe.path(id)} is answered ${theirs.status} ${theirs.body}`)
     const [a, b] = [theirs, nothing].map(answer => JSON.stringify(answer).replaceAll(id, '<id>').replaceAll(unknown, '<id>'))
     if (a !== b) this.#problem(`${probe.method} ${probe.path(id)} is answered ${a}, and ${probe.path(unknown)} ${b}`)
   }
@@ -458,6 +535,9 @@ class Run {
   }
 
   #compareMembers (userId: string, { id, participants }: Record<string, unknown>): void {
+    for (const { userId: other, isOnline, lastSeen } of participants as Array<{ userId: string, isOnline: boolean, lastSeen: string | null }>) {
+      if (this.#model.blocks(other, userId) && (isOnline || lastSeen !== null)) this.#problem(`${userId} sees when ${other} was online, who blocks them`)
+    }
     const got = (participants as Array<{ userId: string, role: string }>).map(({ userId, role }) => `${userId} ${role}`).sort().join(', ')
     const conversation = this.#model.conversations.get(String(id))
     const due = [...conversation?.members ?? []].map(([userId, role]) => `${userId} ${role}`).sort().join(', ')

@@ -43,7 +43,7 @@ test('CORS: the origins that were named, and no other', async (t) => {
     const { statusCode, headers } = await preflight(origin)
     t.equal(statusCode, 204, 'a preflight needs no token')
     t.equal(headers['access-control-allow-origin'], origin)
-    t.match(headers['access-control-allow-headers'], /authorization.*content-type.*last-event-id/i)
+    t.match(headers['access-control-allow-headers'], /authorization.*content-type.*last-event-id.*x-requested-with/i)
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) t.match(headers['access-control-allow-methods'], method)
   }
   t.equal((await preflight('https://evil.example')).headers['access-control-allow-origin'], undefined)
