@@ -3,10 +3,10 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import chat from '../../app.js'
 import { programOf } from '../programs.js'
-import { connect } from './connect.js'
+import { connect, type HostConnection } from './connect.js'
 
 export interface KilledHostsOptions {
   /** With all migrations, and nothing else. */
@@ -18,55 +18,81 @@ export interface KilledHostsOptions {
 
 export interface KilledHostsReport { orders: number, messages: number, problems: string[] }
 
+/** After so many kills what is left is compared, and at the end. */
+const COMPARED_EVERY = 50
+
 /**
  * Kills a host around its commits, again and again, and compares what is left: each order that was committed has its message, once, in the
  * order of the commits, and no other message is there.
  */
 export async function runKilledHosts ({ databaseUrl, databaseSchema, kills, onProgress = () => {} }: KilledHostsOptions): Promise<KilledHostsReport> {
-  const app = Fastify()
-  await app.register(chat, { databaseUrl, databaseSchema, authenticate: () => undefined })
+  const place = { databaseUrl, databaseSchema }
+  const conversationId = await prepare(place)
+  const host = await connect(databaseUrl, databaseSchema)
+  try {
+    await host.run('CREATE TABLE orders (id integer PRIMARY KEY)')
+    let report: KilledHostsReport = { orders: 0, messages: 0, problems: [] }
+    for (let kill = 1; kill <= kills && report.problems.length === 0; kill++) {
+      await killOnce(place, conversationId, await newestOrder(host) + 1)
+      if (kill % COMPARED_EVERY !== 0 && kill !== kills) continue
+      report = await compare(place, host, conversationId)
+      onProgress(`${kill} kills, ${report.orders} orders, ${report.messages} messages`)
+    }
+    return report
+  } finally {
+    await host.close()
+  }
+}
+
+type Place = Pick<KilledHostsOptions, 'databaseUrl' | 'databaseSchema'>
+
+/** @returns the conversation in which the host tells of its orders */
+async function prepare (place: Place): Promise<string> {
+  const app = await open(place)
   for (const userId of ['shop', 'ann']) await app.chat.ensureUser({ userId, displayName: userId, avatar: null, issuedAt: null, expiresAt: null })
   const { conversation: { id } } = await app.chat.createConversation('shop', { type: 'direct', userId: 'ann' })
   await app.close()
-  const host = await connect(databaseUrl, databaseSchema)
-  await host.run('CREATE TABLE orders (id integer PRIMARY KEY)')
-  const orders = async (): Promise<number[]> => (await host.rows('SELECT id FROM orders ORDER BY id')).map(row => Number(row['id']))
+  return id
+}
 
-  for (let kill = 1; kill <= kills; kill++) {
-    const first = ((await orders()).at(-1) ?? 0) + 1
-    const child = spawn(process.execPath, [...programOf('test/host-transactions/host.ts'), databaseUrl, databaseSchema, id, String(first)],
-      { stdio: ['ignore', 'pipe', 'inherit'] })
-    const exited = once(child, 'exit')
-    try {
-      const lines = createInterface({ input: child.stdout })
-      for (let left = randomInt(1, 12); left > 0; left--) await once(lines, 'line')
-      await sleep(randomInt(6))
-    } finally {
-      child.kill('SIGKILL')
-      await exited
-    }
-    if (kill % 50 === 0) onProgress(`${kill} kills, ${(await orders()).length} orders`)
+async function open (place: Place): Promise<FastifyInstance> {
+  const app = Fastify()
+  await app.register(chat, { ...place, authenticate: () => undefined })
+  return app
+}
+
+const newestOrder = async (host: HostConnection): Promise<number> => Number((await host.rows('SELECT max(id) AS id FROM orders'))[0]?.['id'] ?? 0)
+
+async function killOnce ({ databaseUrl, databaseSchema }: Place, conversationId: string, firstOrder: number): Promise<void> {
+  const args = [...programOf('test/host-transactions/host.ts'), databaseUrl, databaseSchema, conversationId, String(firstOrder)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  try {
+    const lines = createInterface({ input: child.stdout })
+    for (let left = randomInt(1, 12); left > 0; left--) await once(lines, 'line')
+    await sleep(randomInt(6))
+  } finally {
+    child.kill('SIGKILL')
+    await exited
   }
+}
 
-  const problems: string[] = []
-  const expected = (await orders()).map(number => `order ${number}`)
-  const last = Fastify()
-  await last.register(chat, { databaseUrl, databaseSchema, authenticate: () => undefined })
-  await last.chat.flush()
+/** Compares all orders with all messages, once what waits is sent. */
+async function compare (place: Place, host: HostConnection, conversationId: string): Promise<KilledHostsReport> {
+  const app = await open(place)
+  await app.chat.flush()
   const sent: string[] = []
   for (let hasMore = true; hasMore;) {
-    const page = await last.chat.messages('ann', id, { after: sent.length, limit: 100 })
+    const page = await app.chat.messages('ann', conversationId, { after: sent.length, limit: 100 })
     sent.push(...page.messages.map(({ text }) => text));
     ({ hasMore } = page)
   }
-  for (let index = 0; index < Math.max(expected.length, sent.length); index++) {
-    if (expected[index] === sent[index]) continue
-    problems.push(`message ${index + 1} is "${sent[index]}" instead of "${expected[index]}"`)
-    break
-  }
+  await app.close()
+  const expected = (await host.rows('SELECT id FROM orders ORDER BY id')).map(({ id }) => `order ${Number(id)}`)
   const left = await host.rows('SELECT id, error FROM chat_pending')
+  const problems: string[] = []
+  const wrong = Array.from({ length: Math.max(expected.length, sent.length) }).findIndex((_, index) => expected[index] !== sent[index])
+  if (wrong !== -1) problems.push(`message ${wrong + 1} is "${sent[wrong]}" instead of "${expected[wrong]}"`)
   if (left.length > 0) problems.push(`${left.length} messages wait, or were refused: ${JSON.stringify(left[0])}`)
-  await last.close()
-  await host.close()
   return { orders: expected.length, messages: sent.length, problems }
 }
