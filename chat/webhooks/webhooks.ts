@@ -109,14 +109,14 @@ export class Webhooks {
     const { url, events, enabled, description } = changes
     const before = await this.#row(id)
     if (url !== undefined) await this.#assertTarget(url)
+    // Whoever enables it does not wait for the next try, and it has another three days. First, as lanes that run would be set back.
+    if (enabled === true && !before.enabled) await this.#forgive(before)
     await this.#write(id, {
       ...(url === undefined ? {} : { url }),
       ...(events === undefined ? {} : { events: JSON.stringify(events) }),
       ...(enabled === undefined ? {} : { enabled }),
       ...(description === undefined ? {} : { description })
     })
-    // Whoever enables it does not wait for the next try, and it has another three days.
-    if (enabled === true && !before.enabled) await this.#rewrite(before, state => ({ ...state, failing: undefined }))
     await this.#refresh()
     return await this.get(id)
   }
@@ -238,12 +238,13 @@ export class Webhooks {
 
   // ---- lanes
 
-  /** Changes how far all lanes are, and lets a node take them anew. */
-  async #rewrite ({ id, lanes }: WebhookRow, change: (state: ReturnType<typeof readState>) => object): Promise<void> {
+  /** Forgets that lanes have failed. */
+  async #forgive ({ id, lanes }: WebhookRow): Promise<void> {
     const rows = new Map((await this.#options.followers.rows()).map(row => [row.name, row]))
     for (let lane = 0; lane < lanes; lane++) {
-      const row = rows.get(laneName(id, lane))
-      if (row !== undefined) await this.#release(row.name, { position: row.position, state: JSON.stringify(change(readState(row.state))) })
+      const { name = '', position = 0, state = null } = rows.get(laneName(id, lane)) ?? {}
+      const { failing, ...place } = readState(state)
+      if (failing !== undefined) await this.#release(name, { position, state: JSON.stringify(place) })
     }
   }
 
