@@ -12,7 +12,10 @@ export const REFUSED_DAYS = 30
 /** The most rows that are deleted in one transaction. Writers wait no longer than that takes. */
 const STEP = 500
 const DAY_MS = 86_400_000
-/** Days that the log is kept for followers that are behind, beyond those that it is kept anyway. */
+/**
+ * Days that the log is kept for followers that are behind, beyond those that it is kept anyway. One that has then missed something, and that
+ * no node has led for as long, is not waited for any more: a host may have dropped `onEvent`, or never enable a webhook again. Its place stays.
+ */
 export const FOLLOWER_DAYS = 7
 
 /**
@@ -23,8 +26,8 @@ export const FOLLOWER_DAYS = 7
 export async function pruneEvents (writer: Writer, clock: SharedClock, days: number): Promise<number> {
   // The clock that does not step: if the other one were set a month ahead, all events would be deleted.
   const before = clock.ticks() - days * DAY_MS
-  const keptUntil = before - FOLLOWER_DAYS * DAY_MS
-  return await inSteps(async () => await writer.run(async sql => await deleteEventsBefore(sql, before, STEP, keptUntil)))
+  const kept = { until: before - FOLLOWER_DAYS * DAY_MS, ledSince: clock.ticks() - FOLLOWER_DAYS * DAY_MS }
+  return await inSteps(async () => await writer.run(async sql => await deleteEventsBefore(sql, before, STEP, kept)))
 }
 
 /**
@@ -46,7 +49,8 @@ async function inSteps (step: () => Promise<number>): Promise<number> {
 
 /** Forgets which conversations were deleted more than a day ago: no node is that far behind. Followers may be. */
 export async function forgetDeletions (writer: Writer, now: number): Promise<void> {
-  await writer.exclusiveBeside(async prisma => { await deleteDeletionsBefore(prisma, now - DAY_MS, now - (FOLLOWER_DAYS + 1) * DAY_MS) })
+  const kept = { until: now - (FOLLOWER_DAYS + 1) * DAY_MS, ledSince: now - FOLLOWER_DAYS * DAY_MS }
+  await writer.exclusiveBeside(async prisma => { await deleteDeletionsBefore(prisma, now - DAY_MS, kept) })
 }
 
 /** Forgets enqueued messages that were refused long ago. */

@@ -54,20 +54,24 @@ export async function writeFollowers (sql: Sql, dialect: Dialect, rows: Readonly
 
 /** Ends a node's leases. */
 export async function releaseFollowers (prisma: Prisma, nodeId: string): Promise<void> {
-  await prisma.follower.updateMany({ where: { nodeId }, data: { nodeId: null, leaseUntil: 0 } })
+  await prisma.follower.updateMany({ where: { nodeId }, data: { nodeId: null } })
 }
 
 /** Says how far a follower is, and ends the lease of the node that leads it. */
 export async function releaseFollower (prisma: Prisma, name: string, { position, state }: Pick<FollowerRow, 'position' | 'state'>): Promise<void> {
-  await prisma.follower.updateMany({ where: { name }, data: { position, state, nodeId: null, leaseUntil: 0 } })
+  await prisma.follower.updateMany({ where: { name }, data: { position, state, nodeId: null } })
 }
 
 export async function deleteFollowers (prisma: Prisma, names: string[]): Promise<void> {
   await prisma.follower.deleteMany({ where: { name: { in: names } } })
 }
 
-/** The lowest position of any follower. If there is none, above all positions. */
-export async function findHeldPosition (sql: Sql): Promise<number> {
-  const [row] = await sql.query<{ position: number | bigint | null }>('SELECT min(position) AS position FROM chat_followers')
+/**
+ * The lowest position of any follower that the log is kept for. If there is none, above all positions. One that has missed events, and that no
+ * node has led since an instant, is left out: it is no longer in use.
+ */
+export async function findHeldPosition (sql: Sql, ledSince: number): Promise<number> {
+  const [row] = await sql.query<{ position: number | bigint | null }>(
+    'SELECT min(position) AS position FROM chat_followers WHERE NOT (gap AND lease_until < ?)', ledSince)
   return row?.position == null ? Number.MAX_SAFE_INTEGER : Number(row.position)
 }

@@ -190,11 +190,23 @@ t.test('the log is kept for those who are behind, a week longer than otherwise',
   await prune()
   t.strictSame(await kept(), { events: 0, deletions: 0, gap: true }, 'a week later, it has missed something')
 
+  const age = async (days: number, follower: string, ...values: number[]): Promise<void> => {
+    await app.chatDatabase.transaction(async sql => {
+      await sql.execute(`UPDATE chat_events SET created_at = created_at - 86400000 * ${days}`)
+      await sql.execute(`UPDATE chat_deletions SET deleted_at = deleted_at - 86400000 * ${days}`)
+      await sql.execute(`UPDATE chat_followers SET ${follower}`, ...values)
+    })
+    await prune()
+  }
   await ann.send(id, 'two')
-  await app.chatDatabase.transaction(async sql => {
-    await sql.execute('UPDATE chat_events SET created_at = created_at - 86400000 * 3')
-    await sql.execute('UPDATE chat_followers SET position = 1000')
-  })
-  await prune()
+  await ann.ok('DELETE', `/api/chat/conversations/${await ann.group([bob])}`)
+  await age(3, 'lease_until = ?', clock.ticks() - 86_400_000 * 6)
+  t.match(await kept(), { events: 1, deletions: 1 }, 'a node led it within a week')
+  await age(0, 'lease_until = ?', clock.ticks() - 86_400_000 * 8)
+  t.match(await kept(), { events: 0, deletions: 0, gap: true }, 'the log is no longer kept for what nobody leads')
+  await ann.send(id, 'three')
+  await age(3, 'gap = false')
+  t.match(await kept(), { events: 1 }, 'but it is as long as nothing is missed')
+  await age(0, 'position = 1000')
   t.match(await kept(), { events: 0 }, 'it is not behind any more')
 })
