@@ -1,4 +1,5 @@
 import { chatError, isChatError } from '../errors.js'
+import type { AnyEmission } from '../hub/emission.js'
 import type { Hub } from '../hub/hub.js'
 import type { StartOptions } from '../hub/start.js'
 import type { Sink, Stream, StreamOptions } from '../hub/stream.js'
@@ -77,13 +78,33 @@ export class Streams {
   async admit (request: StreamRequest): Promise<Admission> {
     const { userId } = request.caller
     assertValid(UserId, userId)
-    if (request.conversationId !== undefined) return await this.#admitOne(request, request.conversationId)
+    const { emissions: missed, end } = this.#options.hub.expect(userId)
+    try {
+      const admission = await this.#admitOneOrAll(request, missed)
+      return {
+        begin: sink => {
+          try {
+            admission.begin(sink)
+          } finally {
+            end()
+          }
+        }
+      }
+    } catch (error) {
+      end()
+      throw error
+    }
+  }
+
+  async #admitOneOrAll (request: StreamRequest, missed: readonly AnyEmission[]): Promise<Admission> {
+    const { userId } = request.caller
+    if (request.conversationId !== undefined) return await this.#admitOne(request, request.conversationId, missed)
     // Reading all conversations is expensive: nobody has more streams under way than they may have open
     const opening = this.#opening.get(userId) ?? 0
     if (opening >= this.#options.maxPerUser) throw chatError('TOO_MANY_STREAMS', { retryAfter: 30 })
     this.#opening.set(userId, opening + 1)
     try {
-      return await this.#admitAll(request)
+      return await this.#admitAll(request, missed)
     } finally {
       const left = this.#opening.get(userId)! - 1
       if (left === 0) this.#opening.delete(userId)
@@ -143,7 +164,7 @@ export class Streams {
     void endDiverged(open, { hub, identity, tags: queries.tags, newest })
   }
 
-  async #admitOne (request: StreamRequest, conversationId: string): Promise<Admission> {
+  async #admitOne (request: StreamRequest, conversationId: string, missed: readonly AnyEmission[]): Promise<Admission> {
     const { hub, identity, maxPerUser } = this.#options
     const readAt = hub.readPoint()
     const row = this.#rowOf(request)
@@ -160,6 +181,7 @@ export class Streams {
           greet: stream => {
             this.#greet(stream, { conversationId, id, resumed: after !== undefined, userVersion })
             if (reset !== undefined) this.#reset(stream, conversationId, reset, id)
+            this.#tellMissed(stream, missed, userVersion, conversationId)
           }
         })
       }
@@ -185,7 +207,7 @@ export class Streams {
     })
   }
 
-  async #admitAll (request: StreamRequest): Promise<Admission> {
+  async #admitAll (request: StreamRequest, missed: readonly AnyEmission[]): Promise<Admission> {
     const { hub, queries, identity, maxPerUser } = this.#options
     const { lastEventId } = request
     const readAt = hub.readPoint()
@@ -218,6 +240,7 @@ export class Streams {
             this.#greet(stream, { conversationId: null, id, resumed: cursor !== undefined, userVersion })
             if (reset !== undefined) this.#reset(stream, null, reset, id)
             for (const conversationId of pruned) this.#reset(stream, conversationId, 'pruned', id)
+            this.#tellMissed(stream, missed, userVersion)
           }
         })
       }
@@ -278,6 +301,17 @@ export class Streams {
       expiresAt: isoTimeOrNull(stream.expiresAt)
     }
     stream.send('connected', data, id)
+  }
+
+  /**
+   * Changes of the user's private state that were made after their number was read, and before the stream was there to be told. Nothing
+   * repeats them, and the next one may be far.
+   */
+  #tellMissed (stream: Stream, missed: readonly AnyEmission[], known: number, conversationId?: string): void {
+    for (const { type, data, within = conversationId } of missed) {
+      const { userVersion = Infinity } = data as { userVersion?: number }
+      if (userVersion > known && (conversationId === undefined || within === conversationId)) stream.send(type, data)
+    }
   }
 
   #reset (stream: Stream, conversationId: string | null, reason: ResetReason, id: string): void {

@@ -12,7 +12,7 @@ import { Horizon } from './horizon.js'
 import type { Transaction } from './known-log.js'
 import { PageReader, type Log } from './log.js'
 import { waitAfter, type EndReason, type HubOptions, type StreamWatcher, type SubscribeOptions } from './options.js'
-import { Registry } from './registry.js'
+import { Registry, type Expected } from './registry.js'
 import { Relay, type Receiver } from './relay.js'
 import { LoopSlice, nextTurn } from './slice.js'
 import type { Follow, ReadPoint, StartOptions } from './start.js'
@@ -238,6 +238,9 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readPoint (): ReadPoint {
     return { position: this.position, diverged: this.counters.diverged }
   }
+
+  /** Collects what is sent to the user's own streams and to nobody else. Take it before reading what a stream is told at its start. */
+  expect (userId: string): Expected { return this.#registry.expect(userId) }
 
   /**
    * Starts a stream, with all that it follows. Ends it at once if the hub is closing, or if the log has diverged since

@@ -11,6 +11,13 @@ export interface RegistryOwner {
   forgotten(topic: Topic): void
 }
 
+/** What is sent to a user's own streams while another one of theirs is being opened. */
+export interface Expected {
+  readonly emissions: readonly AnyEmission[]
+  /** Call it when the stream has started, or never will. */
+  end(): void
+}
+
 /** The open streams and the topics that they follow. Listens on the bus for exactly those topics and users. */
 export class Registry {
   readonly #relay: Relay
@@ -21,6 +28,8 @@ export class Registry {
   /** Those among them that follow all topics of their user. */
   readonly #allByUser = new Map<string, Set<Stream>>()
   readonly #topics = new Map<string, Topic>()
+  /** For users who are opening streams: what each of these streams would miss. */
+  readonly #expected = new Map<string, Set<AnyEmission[]>>()
 
   constructor (relay: Relay, owner: RegistryOwner) {
     this.#relay = relay
@@ -64,6 +73,22 @@ export class Registry {
   /** Whether the topic is the one of that name, and not one that was forgotten meanwhile. */
   holds (topic: Topic): boolean {
     return this.#topics.get(topic.name) === topic
+  }
+
+  /** Collects what is sent to a user's own streams from here on. */
+  expect (userId: string): Expected {
+    const emissions: AnyEmission[] = []
+    const all = this.#expected.get(userId) ?? new Set()
+    this.#expected.set(userId, all.add(emissions))
+    const end = (): void => {
+      if (all.delete(emissions) && all.size === 0) this.#expected.delete(userId)
+    }
+    return { emissions, end }
+  }
+
+  /** Keeps an event for the user's streams that are being opened. */
+  keep (userId: string, emission: AnyEmission): void {
+    for (const emissions of this.#expected.get(userId) ?? []) emissions.push(emission)
   }
 
   addStream (stream: Stream): void {

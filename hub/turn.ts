@@ -90,6 +90,7 @@ export class Turn<C extends Catalogue> {
       }
     }
     for (const userId of users) {
+      if (topics.length === 0) this.#registry.keep(userId, emission)
       for (const stream of this.#registry.everyStreamOf(userId)) {
         if (!told.has(stream) && (within === undefined || stream.topics.has(within))) audience.add(stream)
       }

@@ -61,6 +61,46 @@ for (const followed of [true, false]) {
   })
 }
 
+test('between a stream\'s admission and its beginning the user\'s own state changes', async (t) => {
+  const app = await build(t)
+  const { chat } = app
+  const [alice, bob] = users(app, 'alice', 'bob') as [User, User]
+  const [group, other] = [await alice.group([bob]), await alice.group([bob])]
+  const change = async (n: number): Promise<void> => {
+    await chat.updateOwnState('bob', group, { favourite: n % 2 === 0 })
+    await chat.updateOwnState('bob', other, { favourite: n % 2 === 0 })
+    await chat.block('bob', 'alice', n % 2 === 0)
+  }
+  const request = { caller: { userId: 'bob', expiresAt: null }, lastEventId: undefined, echo: false }
+  const admissions = [
+    await chat.streams.admit({ ...request, conversationId: group }), await chat.streams.admit({ ...request, conversationId: undefined })
+  ] as const
+  const [one, all] = [new MemorySink(), new MemorySink()]
+  await change(0)
+  admissions[0].begin(one)
+  admissions[1].begin(all)
+  await change(1)
+  const told = ({ events }: MemorySink): unknown[] =>
+    events.map(({ type, data }) => [type, data['conversationId'] === group ? 'group' : data['conversationId'] === other ? 'other' : null, data['userVersion']])
+  const newest = (sink: MemorySink): boolean => sink.events.some(({ data }) => data['userVersion'] === 6)
+  await eventually(() => newest(one) && newest(all))
+  t.strictSame(told(one), [
+    ['connected', 'group', 0], ['conversationState', 'group', 1], ['blocked', null, 3], ['conversationState', 'group', 4], ['blocked', null, 6]
+  ])
+  t.strictSame(told(all), [
+    ['connected', null, 0], ['conversationState', 'group', 1], ['conversationState', 'other', 2], ['blocked', null, 3],
+    ['conversationState', 'group', 4], ['conversationState', 'other', 5], ['blocked', null, 6]
+  ])
+
+  const [changed, admission] = await Promise.all([
+    chat.updateOwnState('bob', group, { notify: 'none' }),
+    chat.streams.admit({ ...request, conversationId: group })
+  ])
+  const sink = new MemorySink()
+  admission.begin(sink)
+  t.equal(Math.max(...sink.events.map(({ data }) => Number(data['userVersion'] ?? 0))), changed.userVersion, 'in one transaction, too')
+})
+
 test('a client that goes away while it is admitted leaves nothing open', async (t) => {
   const app = await build(t)
   const alice = await user(app, 'alice').arrive()
