@@ -56,7 +56,7 @@ const isCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches
  */
 export function MessageLog ({ live, handle, title, actions }: Props): JSX.Element {
   const { places, session, userId } = useChat()
-  const { blocked } = useStore(session)
+  const { blocked, reachable } = useStore(session)
   const words = useWords()
   const now = useNow()
   const { status, conversation, messages, hasOlder, loadingOlder, hasNewer, unreadCount, readSeq, typing } = useStore(live)
@@ -85,12 +85,24 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
     setAtEnd(next === 'end' && !latest.current.hasNewer)
   }
 
+  /** Where the log was scrolled to when the place was last kept, or the log brought to it. */
+  const scrolled = useRef(0)
+
   const restore = useCallback(() => {
     const box = scroller.current
     const { messages, readSeq, opening } = latest.current
     if (box === null || box.clientHeight === 0 || opening) return
+    // The user has scrolled, and the browser tells it with the next frame: what has changed meanwhile must not take it back. At
+    // the end, it may be the browser that has scrolled, because there is less than before.
+    const by = box.scrollTop - scrolled.current
+    if (Math.abs(by) >= 1 && box.scrollTop + box.clientHeight < box.scrollHeight - 1) {
+      const kept = place.current
+      keep(kept === 'end' ? placeOf(box) : { ...kept, offset: kept.offset - by })
+    }
     const limit = readSeq === null ? null : messages.find(isUnreadAfter(readSeq))?.key ?? null
-    if (!scrollToPlace(box, place.current, limit)) return
+    const found = scrollToPlace(box, place.current, limit)
+    scrolled.current = box.scrollTop
+    if (!found) return
     if (place.current === 'end') keep(placeOf(box))
   }, [])
 
@@ -205,7 +217,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
     }
   }), [live])
 
-  // Loading what is before and after
+  // Loading what is before and after: when its edge comes near, and again when the service is back
 
   const [problem, setProblem] = useState(false)
   const load = useCallback((what: () => Promise<void>) => {
@@ -222,7 +234,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
     if (hasOlder) observer.observe(top.current!)
     if (hasNewer) observer.observe(bottom.current!)
     return () => { observer.disconnect() }
-  }, [ready, opening, hasOlder, hasNewer, messages[0]?.key, hasNewer && messages.at(-1)?.key])
+  }, [ready, opening, reachable, hasOlder, hasNewer, messages[0]?.key, hasNewer && messages.at(-1)?.key])
 
   // The menu of a message
 
@@ -295,6 +307,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
         aria-busy={status === 'loading' || loadingOlder} tabIndex={0} onKeyDown={onKeyDown} onClick={onClick} onContextMenu={onContextMenu}
         onScroll={({ currentTarget: box }) => {
           if (box.clientHeight === 0 || opening) return
+          scrolled.current = box.scrollTop
           keep(placeOf(box))
           lookSoon()
         }}

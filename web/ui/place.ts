@@ -23,10 +23,14 @@ function firstOf (elements: ArrayLike<HTMLElement>, condition: (rect: DOMRect) =
   return elements[from]
 }
 
-/** The first message whose lower edge is below a height. Blocks that are not on screen are not laid out for it. */
+/**
+ * The first message whose lower edge is below a height. Blocks that are not on screen are not laid out for it: one that comes onto
+ * the screen may still have more space than its messages, and then it is its last message.
+ */
 function messageBelow (box: HTMLElement, y: number): HTMLElement | undefined {
   const block = firstOf(blocksOf(box), ({ bottom }) => bottom > y)
-  return block && firstOf(block.querySelectorAll<HTMLElement>('.message'), ({ bottom }) => bottom > y)
+  const messages = [...block?.querySelectorAll<HTMLElement>('.message') ?? []]
+  return firstOf(messages, ({ bottom }) => bottom > y) ?? messages.at(-1)
 }
 
 /** Where a log is scrolled to now. */
