@@ -31,6 +31,8 @@ export interface BuildOptions {
 /** The app of the standalone server, with the chat on a throw-away database. It is closed after the test. */
 export async function build (t: Test, { chat = {}, corsOrigins = [], log, requestTimeout }: BuildOptions = {}): Promise<FastifyInstance> {
   const store = chat.databaseUrl === undefined ? await throwAwayStore() : undefined
+  // After the app is closed: what was added last runs first.
+  if (store !== undefined) t.teardown(store.remove)
   const app = await buildServer(
     {
       host: '127.0.0.1',
@@ -52,7 +54,6 @@ export async function build (t: Test, { chat = {}, corsOrigins = [], log, reques
     })
   t.teardown(async () => {
     await app.close()
-    await store?.remove()
     assertDocumented(app)
   })
   await app.ready()
