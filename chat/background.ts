@@ -1,5 +1,9 @@
 import type { Clock } from '../hub/clock.js'
 
+/** When old rows are deleted first, and how long after each end of it they are deleted again, in milliseconds. */
+const FIRST_PRUNING_MS = 5000
+const PRUNING_MS = 60_000
+
 /** Work that nobody waits for. What fails is reported, and the next round of housekeeping finds it again. */
 export class Background {
   readonly #clock: Clock
@@ -22,8 +26,8 @@ export class Background {
     this.#running.add(running)
   }
 
-  /** Runs the work now, and again `ms` milliseconds after each end of it. */
-  repeat (ms: number, work: () => Promise<void>): void {
+  /** Runs the work after `first` milliseconds, and again `ms` milliseconds after each end of it. */
+  repeat (ms: number, work: () => Promise<void>, first = 0): void {
     const again = (): void => {
       this.run(async () => {
         try {
@@ -33,7 +37,12 @@ export class Background {
         }
       })
     }
-    this.#clock.after(0, again)
+    this.#clock.after(first, again)
+  }
+
+  /** Repeats work that deletes what is old. It does not begin at once: a start has more urgent things to do. */
+  prune (work: () => Promise<void>): void {
+    this.repeat(PRUNING_MS, work, FIRST_PRUNING_MS)
   }
 
   /** Begins nothing more, and waits for what is running. */

@@ -1,6 +1,6 @@
 import type { Counters } from '../store/counters.js'
 import type { Database } from '../store/database.js'
-import { clampDeadlines, clampGrowing } from '../store/deadlines.js'
+import { clampDeadlines } from '../store/deadlines.js'
 import type { Queries } from '../store/queries.js'
 import type { Writer } from '../store/writer.js'
 import type { FileKeeper } from './file-keeper.js'
@@ -18,7 +18,7 @@ import { TYPING_LAPSE_MS, type Typing } from './typing.js'
 
 /** How often a node looks for what no alarm has ended, in milliseconds: the node that had set the alarm may have died. */
 const ROUND_MS = 2000
-const PRUNING_MS = 60_000
+const SWEEPING_MS = 60_000
 /** Bytes of deleted files are gone within this time, and what it takes to delete them, in milliseconds. */
 const COLLECTING_MS = 10_000
 
@@ -55,17 +55,16 @@ export class Housekeeping {
     background.repeat(ROUND_MS, async () => { await this.#round() })
     // By itself: the host may be asked, and take its time.
     background.repeat(ROUND_MS, async () => { await finishing.endSilent(clock.ticks()) })
-    background.repeat(PRUNING_MS, async () => { await counters.prune() })
-    background.repeat(PRUNING_MS, async () => { await forgetDeletions(writer, clock.now()) })
-    background.repeat(PRUNING_MS, async () => { await forgetRefused(writer, clock.now()) })
-    background.repeat(PRUNING_MS, async () => { await pruneMoves(writer, database, receiptDays) })
-    background.run(async () => { await listUnlisted(queries, writer) })
-    background.repeat(PRUNING_MS, async () => { await listUnlisted(queries, writer) })
+    background.prune(async () => { await counters.prune() })
+    background.prune(async () => { await forgetDeletions(writer, clock.now()) })
+    background.prune(async () => { await forgetRefused(writer, clock.now()) })
+    background.prune(async () => { await pruneMoves(writer, database, receiptDays) })
+    background.repeat(SWEEPING_MS, async () => { await listUnlisted(queries, writer) })
     if (fileKeeper !== undefined) {
       background.repeat(COLLECTING_MS, async () => { await fileKeeper.collect() })
-      background.repeat(PRUNING_MS, async () => { await fileKeeper.sweep() })
+      background.repeat(SWEEPING_MS, async () => { await fileKeeper.sweep() })
     }
-    if (eventRetentionDays !== undefined) background.repeat(PRUNING_MS, async () => { await pruneEvents(writer, clock, eventRetentionDays) })
+    if (eventRetentionDays !== undefined) background.prune(async () => { await pruneEvents(writer, clock, eventRetentionDays) })
   }
 
   async #round (): Promise<void> {
@@ -80,13 +79,16 @@ export class Housekeeping {
   async clampDeadlines (): Promise<void> {
     const { database: { clock }, writer } = this.#options
     const { steps } = clock
-    await writer.exclusiveBeside(async prisma => {
-      const limits = {
-        typing: TYPING_LAPSE_MS, online: ONLINE_LEASE_MS, lease: LEASE_MS, ticket: TICKET_MS, file: FREE_FILE_MS, follower: FOLLOWER_LEASE_MS
-      }
-      await clampDeadlines(prisma, clock.ticks(), limits)
-    })
-    await writer.beside(async sql => { await clampGrowing(sql, clock.ticks(), GROWING_DEADLINE_MS) })
+    const limits = {
+      typing: TYPING_LAPSE_MS,
+      online: ONLINE_LEASE_MS,
+      lease: LEASE_MS,
+      ticket: TICKET_MS,
+      file: FREE_FILE_MS,
+      follower: FOLLOWER_LEASE_MS,
+      growing: GROWING_DEADLINE_MS
+    }
+    await writer.beside(async sql => { await clampDeadlines(sql, clock.ticks(), limits) })
     this.#stepsSeen = steps
   }
 }

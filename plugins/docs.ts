@@ -100,8 +100,11 @@ async function docsPlugin (
   })
 
   app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  const asyncApi = asyncApiOf(prefix)
-  app.get('/api/asyncapi.json', { schema: { hide: true } }, async () => asyncApi)
+  let asyncApi: object | undefined
+  app.get('/api/asyncapi.json', { schema: { hide: true } }, async () => {
+    asyncApi ??= asyncApiOf(prefix)
+    return asyncApi
+  })
   app.get('/api/llms.txt', { schema: { hide: true } }, async ({ protocol, host }, reply) => {
     reply.type('text/plain; charset=utf-8').header('X-Content-Type-Options', 'nosniff')
     return llmsText({ from: `${protocol}://${host}`, prefix, hasAccounts })

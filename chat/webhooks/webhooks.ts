@@ -24,7 +24,6 @@ import { isSecret, newSecret } from './signature.js'
 
 /** How often a node looks for webhooks that another one has added or changed, in milliseconds. */
 const ROUND_MS = 1000
-const PRUNING_MS = 60_000
 /** Days that an event is kept that an endpoint did not take. */
 const DEAD_DAYS = 30
 const DAY_MS = 86_400_000
@@ -59,7 +58,7 @@ export class Webhooks {
   start (): void {
     const { background, database: { clock }, writer } = this.#options
     background.repeat(ROUND_MS, async () => { await this.#refresh() })
-    background.repeat(PRUNING_MS, async () => {
+    background.prune(async () => {
       await writer.exclusiveBeside(async prisma => { await deleteDeadBefore(prisma, clock.now() - DEAD_DAYS * DAY_MS) })
     })
   }
