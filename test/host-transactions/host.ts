@@ -7,8 +7,9 @@ import { connect } from './connect.js'
 
 const [, , databaseUrl = '', databaseSchema = '', conversationId = '', first = '1'] = process.argv
 
-const app = Fastify()
-await app.register(chat, { databaseUrl, databaseSchema, authenticate: () => undefined })
+// Whatever else the machine does, a start takes as long as it takes.
+const app = Fastify({ pluginTimeout: 0 })
+await app.register(chat, { docs: false, databaseUrl, databaseSchema, authenticate: () => undefined })
 const host = await connect(databaseUrl, databaseSchema)
 
 for (let id = Number(first); ; id++) {

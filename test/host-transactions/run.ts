@@ -56,8 +56,8 @@ async function prepare (place: Place): Promise<string> {
 }
 
 async function open (place: Place): Promise<FastifyInstance> {
-  const app = Fastify()
-  await app.register(chat, { ...place, authenticate: () => undefined })
+  const app = Fastify({ pluginTimeout: 0 })
+  await app.register(chat, { docs: false, ...place, authenticate: () => undefined })
   return app
 }
 
@@ -69,7 +69,9 @@ async function killOnce ({ databaseUrl, databaseSchema }: Place, conversationId:
   const exited = once(child, 'exit')
   try {
     const lines = createInterface({ input: child.stdout })
-    for (let left = randomInt(1, 12); left > 0; left--) await once(lines, 'line')
+    const ended = exited.then(([code]) => { throw new Error(`The host ended by itself: ${code}`) })
+    ended.catch(() => {})
+    for (let left = randomInt(1, 12); left > 0; left--) await Promise.race([once(lines, 'line'), ended])
     await sleep(randomInt(6))
   } finally {
     child.kill('SIGKILL')
