@@ -5,16 +5,16 @@ import { blankAvif } from './strip/avif.js'
 import { Bytes } from './strip/bytes.js'
 import { stripGif } from './strip/gif.js'
 import { stripJpeg } from './strip/jpeg.js'
-import { Plan } from './strip/plan.js'
+import { Plan, type Picture } from './strip/plan.js'
 import { stripPng } from './strip/png.js'
 import { stripWebp } from './strip/webp.js'
 import { BlockWriter, type Written } from './writing.js'
 
-/** Bytes from the beginning of a file that hold its dimensions. Only a profile of colours can be before them. */
-const HEADER_BYTES = 512 * 1024
+/** Bytes from the beginning of a PNG, a WebP or a GIF that hold its dimensions. */
+const HEADER_BYTES = 1024
 const COPY_BYTES = 64 * 1024
 
-type Strip = (bytes: Bytes, plan: Plan) => Promise<number>
+type Strip = (bytes: Bytes, plan: Plan) => Promise<Picture>
 
 /** How metadata is removed from each type of image, without decoding it: the picture stays as it is. All other files are kept as they are. */
 const strips: Record<string, Strip> = {
@@ -37,10 +37,10 @@ export async function cleanImage (source: string, type: string, target: string):
   try {
     const { size } = await file.stat()
     const plan = new Plan()
-    const orientation = await strips[type]!(new Bytes(file, size), plan)
+    const { orientation, dimensions } = await strips[type]!(new Bytes(file, size), plan)
     const written = await copy(file, plan, target)
-    const { width, height } = await dimensionsOf(target)
-    if (width * height > PIXELS_MAX) throw chatError('FILE_INVALID')
+    const { width, height } = dimensions ?? await dimensionsOf(target)
+    if (!(width > 0 && height > 0 && width * height <= PIXELS_MAX)) throw chatError('FILE_INVALID')
     return orientation >= 5 ? { ...written, width: height, height: width } : { ...written, width, height }
   } finally {
     await file.close()
@@ -73,14 +73,19 @@ async function copy (file: FileHandle, plan: Plan, target: string): Promise<Writ
 
 async function dimensionsOf (path: string): Promise<{ width: number, height: number }> {
   const { imageSize } = await import('image-size')
-  const file = await open(path)
+  const head = await headOf(path)
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(HEADER_BYTES, (await file.stat()).size)))
-    const { width, height } = imageSize(buffer.subarray(0, bytesRead))
-    if (!(width > 0 && height > 0)) throw chatError('FILE_INVALID')
-    return { width, height }
+    return imageSize(head)
   } catch (error) {
     throw chatError('FILE_INVALID', { cause: error })
+  }
+}
+
+async function headOf (path: string): Promise<Buffer> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES))
+    return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
   }

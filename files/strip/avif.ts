@@ -1,58 +1,75 @@
 import { chatError } from '../../errors.js'
 import type { Bytes } from './bytes.js'
-import type { Plan } from './plan.js'
+import type { Picture, Plan } from './plan.js'
 
-/** Maximum size of a box that is read whole: the one that lists the items of an image, or the tracks of an animation. */
-const READ_MAX = 64 * 1024
+/**
+ * Maximum size of a box that is read whole: the one that lists the items of an image, their profile of colours included, or the tracks of an
+ * animation.
+ */
+const READ_MAX = 1024 * 1024
 
 /** Maximum number of boxes of the file itself. What comes behind is no picture. */
 const BOXES_MAX = 1000
 
-/** Boxes of the file itself that belong to a picture. All others hold what an application likes: XMP, the film of a live photo. */
-const kept = ['ftyp', 'styp', 'meta', 'mdat', 'moov', 'moof', 'sidx', 'free', 'skip']
+/** Boxes of the file itself that belong to a picture. All others hold what an application likes: XMP, the film of a live photo, what was deleted. */
+const kept = ['ftyp', 'meta', 'mdat']
+/** Those that an animation has besides. */
+const keptOfAnimations = ['styp', 'moov', 'moof', 'sidx']
+/** Boxes within `meta` that say what the items of an image are, and where. */
+const keptOfItems = ['hdlr', 'pitm', 'iloc', 'iinf', 'iref', 'iprp', 'idat', 'dinf', 'grpl', 'ipro']
+/** Properties of items that are metadata: words and times that somebody has given them. */
+const blankedOfProperties = ['udes', 'altt', 'crtt', 'mdft', 'uuid', 'free', 'skip']
 /** Boxes in which others are, some of which may be metadata. */
-const nests = ['moov', 'trak', 'mdia', 'minf']
+const nests = ['moov', 'trak', 'mdia', 'minf', 'moof', 'traf']
 /** Boxes that hold metadata of an animation, or of a track of it. */
-const blanked = ['udta', 'meta', 'uuid']
+const blanked = ['udta', 'meta', 'uuid', 'free', 'skip']
 
 /** Items that are no part of the picture: EXIF, and XMP or whatever else has a media type. */
 const isMetadata = (type: string): boolean => type === 'Exif' || type === 'mime' || type === 'uri '
 
 interface Extent { start: number, end: number }
 interface Box extends Extent { type: string }
+/** A box of the file itself. */
+interface FileBox extends Box {
+  /** Where its content starts. */
+  content: number
+  /** It takes the rest of the file. */
+  isRest: boolean
+}
 
 /** What is written over, and with what: other parts of the file are found by their position, so nothing can be cut out in between. */
 type Blank = Extent & { isBox: boolean }
 
+const asBox = ({ start, end }: Extent): Blank => ({ start, end, isBox: true })
+
 /**
- * Overwrites metadata in an AVIF with zeros, and cuts off what comes behind its end. How the picture has to be turned is a property of the
- * picture, and stays. Returns an orientation of 6 if its sides change places, else 1.
+ * Overwrites metadata in an AVIF with zeros, and whatever else no picture of it uses, and cuts off what comes behind its end. How the picture has
+ * to be turned is a property of the picture, and stays. The orientation is 6 if its sides change places, else 1.
  */
-export async function blankAvif (bytes: Bytes, plan: Plan): Promise<number> {
-  const blanks: Blank[] = []
-  let image: Image | undefined
+export async function blankAvif (bytes: Bytes, plan: Plan): Promise<Picture> {
+  const boxes: FileBox[] = []
+  for await (const box of boxesOf(bytes)) boxes.push(box)
+  const isAnimated = boxes.some(({ type }) => type === 'moov')
+  const isKept = ({ type }: Box): boolean => kept.includes(type) || (isAnimated && keptOfAnimations.includes(type))
+  const blanks = boxes.filter(box => !isKept(box)).map(asBox)
+  const meta = boxes.find(({ type }) => type === 'meta')
+  if (meta === undefined) throw chatError('FILE_INVALID')
+  const image = readMeta(await contentOf(bytes, meta), meta.start)
+  blanks.push(...image.blanks)
   let end = 0
-  /** Where a box ends that takes the rest of the file: whether the bytes there are of the picture, only the items tell. */
-  let rest: number | undefined
-  let isAnimated = false
-  for await (const box of boxesOf(bytes)) {
-    if (!kept.includes(box.type)) {
-      blanks.push({ start: box.start, end: box.end, isBox: true })
-      continue
+  for (const box of boxes.filter(isKept)) {
+    // Whether the bytes of a box that takes the rest of the file are of the picture, only the items tell.
+    const until = box.type === 'mdat' && box.isRest && !isAnimated ? Math.max(box.content, image.end) : box.end
+    if (box.type === 'moov' || box.type === 'moof') blanks.push(...blanksIn(await contentOf(bytes, box), box.start))
+    if (box.type === 'mdat') {
+      blanks.push(...isAnimated ? image.metadata.filter(isWithin(box)) : unused({ start: box.content, end: until }, image.pictures))
     }
-    if (box.type === 'meta' && image === undefined) image = readMeta(await contentOf(bytes, box), box.start)
-    if (box.type === 'moov') {
-      isAnimated = true
-      blanks.push(...blanksIn(await contentOf(bytes, box), box.start))
-    }
-    if (box.isRest && box.type === 'mdat') rest = box.start + 8
-    end = box.end
+    if (box.type === 'meta' && box !== meta) blanks.push(asBox(box))
+    end = until
   }
-  if (image === undefined) throw chatError('FILE_INVALID')
-  if (rest !== undefined && !isAnimated) end = Math.max(rest, image.end)
   if (end > bytes.size || image.end > end) throw chatError('FILE_INVALID')
   let position = 0
-  for (const { start, end: until, isBox } of [...blanks, ...image.metadata].filter(({ start }) => start < end).sort((a, b) => a.start - b.start)) {
+  for (const { start, end: until, isBox } of blanks.filter(({ start }) => start < end).sort((a, b) => a.start - b.start)) {
     if (start < position || until > end) throw chatError('FILE_INVALID')
     plan.keep(position, isBox ? start + 4 : start)
     if (isBox) plan.add(Buffer.from('free'))
@@ -61,11 +78,26 @@ export async function blankAvif (bytes: Bytes, plan: Plan): Promise<number> {
     position = until
   }
   plan.keep(position, end)
-  return image.isTurned ? 6 : 1
+  return { orientation: image.isTurned ? 6 : 1, dimensions: image.dimensions }
+}
+
+const isWithin = (outer: Extent) => ({ start, end }: Extent): boolean => start >= outer.start && end <= outer.end
+
+/** What of an extent none of these use. */
+function unused ({ start, end }: Extent, used: readonly Extent[]): Blank[] {
+  const found: Blank[] = []
+  let position = start
+  for (const piece of [...used].sort((a, b) => a.start - b.start)) {
+    if (piece.end <= position || piece.start >= end) continue
+    if (piece.start > position) found.push({ start: position, end: piece.start, isBox: false })
+    position = piece.end
+  }
+  if (position < end) found.push({ start: position, end, isBox: false })
+  return found
 }
 
 /** The boxes of the file, up to the first bytes that are none. Their size includes the head (ISO/IEC 14496-12, 4.2). */
-async function * boxesOf (bytes: Bytes): AsyncGenerator<Box & { isRest: boolean }> {
+async function * boxesOf (bytes: Bytes): AsyncGenerator<FileBox> {
   for (let at = 0, left = BOXES_MAX; at + 8 <= bytes.size && left > 0; left--) {
     bytes.position = at
     const head = await bytes.take(16)
@@ -73,7 +105,7 @@ async function * boxesOf (bytes: Bytes): AsyncGenerator<Box & { isRest: boolean 
     const type = head.toString('latin1', 4, 8)
     const size = short === 0 ? bytes.size - at : short === 1 && head.length === 16 ? Number(head.readBigUInt64BE(8)) : short
     if (size < 8 || !/^[\w ]{4}$/.test(type)) return
-    yield { type, start: at, end: at + size, isRest: short === 0 }
+    yield { type, start: at, end: at + size, content: at + (short === 1 ? 16 : 8), isRest: short === 0 }
     at += size
   }
 }
@@ -81,7 +113,9 @@ async function * boxesOf (bytes: Bytes): AsyncGenerator<Box & { isRest: boolean 
 async function contentOf (bytes: Bytes, { start, end }: Extent): Promise<Buffer> {
   if (end - start > READ_MAX || end > bytes.size) throw chatError('FILE_INVALID')
   bytes.position = start
-  return Buffer.from(await bytes.take(end - start))
+  const pieces: Buffer[] = []
+  while (bytes.position < end) pieces.push(Buffer.from(await bytes.take(end - bytes.position)))
+  return Buffer.concat(pieces)
 }
 
 /** Metadata in the tracks of an animation. */
@@ -89,7 +123,7 @@ function blanksIn (moov: Buffer, at: number): Blank[] {
   const found: Blank[] = []
   const look = (start: number, end: number): void => {
     for (const box of boxesIn(moov, start, end)) {
-      if (blanked.includes(box.type)) found.push({ start: at + box.start - 8, end: at + box.end, isBox: true })
+      if (blanked.includes(box.type)) found.push(blankOf(box, at))
       else if (nests.includes(box.type)) look(box.start, box.end)
     }
   }
@@ -97,29 +131,47 @@ function blanksIn (moov: Buffer, at: number): Blank[] {
   return found
 }
 
+/** A box within another one that starts at this position. */
+const blankOf = ({ start, end }: Box, at: number): Blank => asBox({ start: at + start - 8, end: at + end })
+
 interface Image {
+  /** Boxes of `meta` and items within it that are metadata. */
+  blanks: Blank[]
+  /** Items outside of it that are metadata, and those that are not. */
   metadata: Blank[]
+  pictures: Extent[]
   /** Where the last item ends. */
   end: number
   isTurned: boolean
+  dimensions: Picture['dimensions']
 }
 
 /** What the box `meta` says (8.11). `at` is where it begins in the file. */
 function readMeta (meta: Buffer, at: number): Image {
   return asInvalid(() => {
-    const boxes = new Map(boxesIn(meta, 12, meta.length).map(box => [box.type, box]))
+    const all = boxesIn(meta, 12, meta.length)
+    const boxes = new Map(all.map(box => [box.type, box]))
     const [items, places, properties] = [boxes.get('iinf'), boxes.get('iloc'), boxes.get('iprp')]
-    const all = places === undefined
-      ? []
-      : placesIn(meta, places).map(({ id, start, end, isInMeta }) => {
-        const base = isInMeta ? at + (boxes.get('idat')?.start ?? 0) : 0
-        return { id, start: base + start, end: base + end, isBox: false }
-      })
-    const wanted = items === undefined ? new Set() : itemsIn(meta, items)
+    const ofMetadata = items === undefined ? new Set() : itemsIn(meta, items)
+    const extents = (places === undefined ? [] : placesIn(meta, places)).map(({ id, start, end, isInMeta }) => {
+      const base = isInMeta ? at + (boxes.get('idat')?.start ?? 0) : 0
+      return { isMetadata: ofMetadata.has(id), isInMeta, start: base + start, end: base + end, isBox: false }
+    })
+    const outside = extents.filter(({ isInMeta }) => !isInMeta)
+    const found = properties === undefined ? [] : propertiesIn(meta, properties)
+    const primary = properties === undefined ? [] : propertiesOf(meta, properties, found, boxes.get('pitm'))
+    const size = primary.find(({ type }) => type === 'ispe')
     return {
-      metadata: all.filter(({ id }) => wanted.has(id)),
-      end: Math.max(0, ...all.map(({ end }) => end)),
-      isTurned: properties !== undefined && isTurned(meta, properties, boxes.get('pitm'))
+      blanks: [
+        ...all.filter(({ type }) => !keptOfItems.includes(type)).map(box => blankOf(box, at)),
+        ...found.filter(({ type }) => blankedOfProperties.includes(type)).map(box => blankOf(box, at)),
+        ...extents.filter(({ isInMeta, isMetadata }) => isInMeta && isMetadata)
+      ],
+      metadata: outside.filter(({ isMetadata }) => isMetadata),
+      pictures: outside.filter(({ isMetadata }) => !isMetadata),
+      end: Math.max(0, ...extents.map(({ end }) => end).filter(Number.isFinite)),
+      isTurned: primary.some(({ type, start }) => type === 'irot' && (meta[start]! & 1) === 1),
+      dimensions: size && { width: meta.readUInt32BE(size.start + 4), height: meta.readUInt32BE(size.start + 8) }
     }
   })
 }
@@ -167,7 +219,7 @@ function numbersIn (buffer: Buffer, { start, end }: Box): (size: number) => numb
   }
 }
 
-/** Where items are: in the file, or in the box `idat`. */
+/** Where items are: in the file, or in the box `idat`. One without a length takes all that follows. */
 function placesIn (meta: Buffer, box: Box): Array<Extent & { id: number, isInMeta: boolean }> {
   const uint = numbersIn(meta, box)
   const version = uint(4) >>> 24
@@ -183,28 +235,34 @@ function placesIn (meta: Buffer, box: Box): Array<Extent & { id: number, isInMet
     for (let extents = uint(2); extents > 0; extents--) {
       uint(indexBytes)
       const start = base + uint(offsetBytes)
-      found.push({ id, isInMeta, start, end: start + uint(lengthBytes) })
+      const length = uint(lengthBytes)
+      found.push({ id, isInMeta, start, end: length === 0 ? Infinity : start + length })
     }
   }
   return found
 }
 
-/** Whether the picture is shown turned by 90 or 270 degrees: a property `irot` of the primary item (ISO/IEC 23008-12, 6.5.10). */
-function isTurned (meta: Buffer, iprp: Box, pitm: Box | undefined): boolean {
-  const boxes = new Map(boxesIn(meta, iprp.start, iprp.end).map(box => [box.type, box]))
-  const [ipco, ipma] = [boxes.get('ipco'), boxes.get('ipma')]
-  if (ipco === undefined || ipma === undefined || pitm === undefined) return false
-  const properties = boxesIn(meta, ipco.start, ipco.end)
+/** All properties of items. */
+function propertiesIn (meta: Buffer, iprp: Box): Box[] {
+  const ipco = boxesIn(meta, iprp.start, iprp.end).find(({ type }) => type === 'ipco')
+  return ipco === undefined ? [] : boxesIn(meta, ipco.start, ipco.end)
+}
+
+/** Those of the primary item, such as `ispe`, its dimensions, and `irot`, how it is turned (ISO/IEC 23008-12, 6.5). */
+function propertiesOf (meta: Buffer, iprp: Box, properties: readonly Box[], pitm: Box | undefined): Box[] {
+  const ipma = boxesIn(meta, iprp.start, iprp.end).find(({ type }) => type === 'ipma')
+  if (ipma === undefined || pitm === undefined) return []
   const primary = meta.readUIntBE(pitm.start + 4, meta[pitm.start] === 0 ? 2 : 4)
   const uint = numbersIn(meta, ipma)
   const [version, flags] = [uint(1), uint(3)]
+  const found: Box[] = []
   for (let items = uint(4); items > 0; items--) {
     const id = uint(version < 1 ? 2 : 4)
     for (let count = uint(1); count > 0; count--) {
       const index = (flags & 1) === 1 ? uint(2) & 0x7fff : uint(1) & 0x7f
       const property = properties[index - 1]
-      if (id === primary && property?.type === 'irot' && (meta[property.start]! & 1) === 1) return true
+      if (id === primary && property !== undefined) found.push(property)
     }
   }
-  return false
+  return found
 }

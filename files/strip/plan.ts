@@ -3,6 +3,14 @@ import { chatError } from '../../errors.js'
 /** What a new file is made of: bytes, a piece of the old file (`end` not included), or this many zeros. */
 export type Part = Buffer | { start: number, end: number } | { zeros: number }
 
+/** What was found out about an image on the way. */
+export interface Picture {
+  /** How it has to be turned (see exif.ts). */
+  orientation: number
+  /** In pixels, before it is turned. Undefined: the beginning of the file says it. */
+  dimensions?: { width: number, height: number } | undefined
+}
+
 /** Maximum number of parts. A picture has some ten; a file that is made of crumbs is none. */
 const PARTS_MAX = 1000
 

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import { chatError } from '../../errors.js'
 import type { Bytes } from './bytes.js'
 import { readOrientation, writeOrientation } from './exif.js'
-import type { Plan } from './plan.js'
+import type { Picture, Plan } from './plan.js'
 
 const SIGNATURE_BYTES = 8
 
@@ -13,7 +13,7 @@ const kept = [
 ]
 
 /** Keeps what is needed to show a PNG (W3C PNG, third edition), and its orientation. Whatever comes behind its end is cut off. */
-export async function stripPng (bytes: Bytes, plan: Plan): Promise<number> {
+export async function stripPng (bytes: Bytes, plan: Plan): Promise<Picture> {
   let orientation = 1
   plan.keep(0, SIGNATURE_BYTES)
   bytes.position = SIGNATURE_BYTES
@@ -26,7 +26,7 @@ export async function stripPng (bytes: Bytes, plan: Plan): Promise<number> {
     const end = at + 12 + length
     if (end > bytes.size) throw chatError('FILE_INVALID')
     if (kept.includes(type)) plan.keep(at, end)
-    if (type === 'IEND') return orientation
+    if (type === 'IEND') return { orientation }
     if (type === 'eXIf' && orientation === 1) {
       orientation = readOrientation(await bytes.take(length))
       if (orientation !== 1) plan.add(chunk('eXIf', writeOrientation(orientation)))
