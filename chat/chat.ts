@@ -216,6 +216,7 @@ export class Chat extends MessageOperations {
   /** Finishes the writes that have begun. Hub and database stay open. */
   async stop (): Promise<void> {
     await this.#background.stop()
+    await this.#files?.stop()
     await this.followers.stop().catch(() => { /* Their leases lapse. */ })
     this.webhooks.stop()
     await this.#lease.stop().catch(() => { /* It lapses. */ })

@@ -3,9 +3,10 @@ import type { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { chatError, isChatError } from '../errors.js'
 import { fileName } from '../files/names.js'
-import { discard, Intake, type Draft } from '../files/intake.js'
+import { discard, Intake, unlessAborted, type Draft } from '../files/intake.js'
 import type { Thumbnails } from '../files/images.js'
 import type { FileStorage, OpenFile } from '../files/storage.js'
+import { troubleToRefusal } from '../files/trouble.js'
 import { isoTime } from '../schemas/common.js'
 import { FileId, FileUrlsBody, type UploadedFile } from '../schemas/files.js'
 import type { Database } from '../store/database.js'
@@ -72,6 +73,8 @@ export class Files {
   readonly #links: FileLinks
   /** Number of uploads that are under way here, by user. */
   readonly #uploading = new Map<string, number>()
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #stopped = new AbortController()
 
   constructor (database: Database, writer: Writer, gate: Gate, { storage, thumbnails, maxBytes = FILE_BYTES_MAX, types = [] }: FilesOptions) {
     this.maxBytes = maxBytes
@@ -86,14 +89,28 @@ export class Files {
   /**
    * Stores a file of the user, who has 24 hours to attach it to a message. Nothing of it stays if this throws.
    * @param upload called once the user may upload: nothing is read before
-   * @throws REFUSED, TOO_MANY_FILES, FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, FILE_INVALID, what the content throws, or the signal's reason
+   * @throws REFUSED, TOO_MANY_FILES, FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, FILE_INVALID, UNAVAILABLE, what the content throws, or the
+   * signal's reason
    */
   async upload (acting: Acting, upload: Upload | (() => Promise<Upload>), options: { signal?: AbortSignal } = {}): Promise<UploadedFile> {
     const { signal = new AbortController().signal } = options
+    this.#stopped.signal.throwIfAborted()
+    const running = this.#upload(acting, upload, AbortSignal.any([signal, this.#stopped.signal])).finally(() => this.#running.delete(running))
+    this.#running.add(running)
+    return await running
+  }
+
+  /** Ends uploads that are under way, so that nothing stays of them. */
+  async stop (): Promise<void> {
+    this.#stopped.abort(chatError('UNAVAILABLE'))
+    await Promise.allSettled(this.#running)
+  }
+
+  async #upload (acting: Acting, upload: Upload | (() => Promise<Upload>), signal: AbortSignal): Promise<UploadedFile> {
     const { userId } = actorOf(acting)
     const leave = await this.#enter(userId)
     try {
-      const { name, content } = typeof upload === 'function' ? await upload() : upload
+      const { name, content } = typeof upload === 'function' ? await unlessAborted(signal, upload) : upload
       const draft = await this.#intake.receive(name, content instanceof Uint8Array ? piecesOf(content) : content, signal)
       return await this.#store(userId, await this.#agreed(acting, draft))
     } finally {
@@ -179,17 +196,21 @@ export class Files {
   /** The bytes are stored first: a row always has its bytes. Bytes that got no row are swept. */
   async #store (userId: string, { path, thumbnailPath, name, type, size, sha256, image }: Draft): Promise<UploadedFile> {
     const storageKey = randomBytes(16).toString('hex')
+    let isWriting = false
     try {
-      if (thumbnailPath !== null) await this.#storage.put(thumbnailKey(storageKey), thumbnailPath)
-      await this.#storage.put(storageKey, path)
+      if (thumbnailPath !== null) await troubleToRefusal(this.#storage.put(thumbnailKey(storageKey), thumbnailPath))
+      await troubleToRefusal(this.#storage.put(storageKey, path))
+      isWriting = true
       const { width, height, thumbhash } = image ?? { width: null, height: null, thumbhash: null }
       return await this.#writer.write(addFile({
         id: timeOrderedId(), ownerId: userId, name, type, size, width, height, thumbhash, sha256, storageKey
       }))
     } catch (error) {
       await discard(path, thumbnailPath)
-      // If the database was away, the row may have been written.
-      if (!isChatError(error, 'UNAVAILABLE')) await Promise.all(keysOf(storageKey).map(async key => { await this.#storage.delete(key) }))
+      // If the database was away, the row may have been written. What cannot be deleted is swept later.
+      if (!isWriting || !isChatError(error, 'UNAVAILABLE')) {
+        await Promise.allSettled(keysOf(storageKey).map(async key => { await this.#storage.delete(key) }))
+      }
       throw error
     }
   }
@@ -197,7 +218,7 @@ export class Files {
   async #open (file: FileRow | undefined, variant: Variant): Promise<OpenedFile> {
     if (file === undefined || (variant === 'thumbnail' && file.thumbhash === null)) throw chatError('NOT_FOUND')
     const { name, type, sha256, storageKey } = file
-    const content = await this.#storage.open(variant === 'file' ? storageKey : thumbnailKey(storageKey))
+    const content = await troubleToRefusal(this.#storage.open(variant === 'file' ? storageKey : thumbnailKey(storageKey)))
     if (content === undefined) throw chatError('NOT_FOUND')
     return variant === 'file'
       ? { name, type, tag: sha256, content }
@@ -210,10 +231,17 @@ const FileInput = Type.Object({ name: Type.String({ minLength: 1 }), type: Type.
 
 type NewFile = Omit<FileRow, 'state' | 'createdAt' | 'expiresAt'>
 
+/** The user's files are counted again: other nodes may have taken some meanwhile. The lock of the user makes them take turns. */
 function addFile (file: NewFile): Command<UploadedFile> {
+  const free = { ownerId: file.ownerId, state: 'free' } as const
   return {
-    needs () {},
+    needs (keys) {
+      keys.user(file.ownerId)
+      keys.rows(tables.files, free)
+    },
     apply (unit) {
+      const expiries = unit.rows(tables.files, free).flatMap(({ expiresAt }) => expiresAt !== null && expiresAt > unit.ticks ? [expiresAt] : [])
+      if (expiries.length >= FREE_FILES_MAX) throw chatError('TOO_MANY_FILES', { retryAfter: Math.ceil((Math.min(...expiries) - unit.ticks) / 1000) })
       const row: FileRow = { ...file, state: 'free', createdAt: unit.now, expiresAt: unit.ticks + FREE_FILE_MS }
       unit.insertRow(tables.files, row)
       return { ...attachmentOf(row), expiresAt: isoTime(unit.now + FREE_FILE_MS) }

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { rgbaToThumbHash } from 'thumbhash'
 import { chatError } from '../errors.js'
 
@@ -32,13 +33,21 @@ export async function loadDecoder (): Promise<Decoder | undefined> {
   sharp.cache({ files: 0 })
   const options = { limitInputPixels: PIXELS_MAX, failOn: 'error', sequentialRead: true, autoOrient: true } as const
   return async (source, target) => {
+    const { thumbnail, ...facts } = await decode(source)
+    // Not by sharp, whose errors are the picture's
+    await writeFile(target, thumbnail, { mode: 0o600 })
+    return facts
+  }
+
+  async function decode (source: string): Promise<ImageFacts & { thumbnail: Buffer }> {
     try {
       const image = sharp(source, options).timeout({ seconds: TIMEOUT_S })
       const { autoOrient: { width, height } } = await image.metadata()
-      await image.resize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS, { fit: 'inside', withoutEnlargement: true }).webp({ quality: 75 }).toFile(target)
-      const { data, info } = await sharp(target).resize(HASH_PIXELS, HASH_PIXELS, { fit: 'inside' }).ensureAlpha().raw()
+      const small = image.resize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS, { fit: 'inside', withoutEnlargement: true })
+      const thumbnail = await small.webp({ quality: 75 }).toBuffer()
+      const { data, info } = await sharp(thumbnail).resize(HASH_PIXELS, HASH_PIXELS, { fit: 'inside' }).ensureAlpha().raw()
         .toBuffer({ resolveWithObject: true })
-      return { width, height, thumbhash: Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString('base64') }
+      return { width, height, thumbhash: Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString('base64'), thumbnail }
     } catch (error) {
       throw chatError('FILE_INVALID', { cause: error })
     }

@@ -5,6 +5,7 @@ import { chatError } from '../errors.js'
 import type { ImageFacts } from './decoder.js'
 import { cleanImage, isImage, type Thumbnails } from './images.js'
 import { fileName } from './names.js'
+import { refusalOf } from './trouble.js'
 import { HEAD_BYTES, isAccepted, TextCheck, typeOfBytes, typeOfText } from './types.js'
 import { BlockWriter, type Written } from './writing.js'
 
@@ -38,15 +39,33 @@ export class Intake {
   }
 
   /**
-   * @throws FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, FILE_INVALID, what the source throws, or the signal's reason
+   * @throws FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, FILE_INVALID, UNAVAILABLE if the disk is in trouble, what the source throws, or the
+   * signal's reason
    */
   async receive (given: string, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Draft> {
     const { scratch, thumbnails } = this.#options
     const name = fileName(given)
     const base = join(scratch, randomBytes(16).toString('hex'))
     const paths = { received: base, cleaned: `${base}-c`, thumbnail: `${base}-t` }
+    let ofSource: unknown
+    async function * watched (): AsyncIterable<Uint8Array> {
+      const pieces = source[Symbol.asyncIterator]()
+      try {
+        for (;;) {
+          const { done, value } = await unlessAborted(signal, async () => await pieces.next())
+          if (done === true) return
+          yield value
+        }
+      } catch (error) {
+        ofSource = error
+        throw error
+      } finally {
+        // Not awaited: a piece may never come.
+        void pieces.return?.().catch(() => {})
+      }
+    }
     try {
-      const { type, ...written } = await this.#write(given, source, paths.received, signal)
+      const { type, ...written } = await this.#write(given, watched(), paths.received)
       if (!isImage(type)) return { ...written, name, type, path: paths.received, thumbnailPath: null, image: null }
       const { width, height, ...cleaned } = await cleanImage(paths.received, type, paths.cleaned)
       await discard(paths.received)
@@ -55,12 +74,12 @@ export class Intake {
       return { ...cleaned, name, type, path: paths.cleaned, thumbnailPath: image.thumbhash === null ? null : paths.thumbnail, image }
     } catch (error) {
       await discard(...Object.values(paths))
-      throw error
+      throw error === ofSource ? error : refusalOf(error)
     }
   }
 
   /** Its type is judged by its beginning, so that what is not accepted is not received to its end. */
-  async #write (given: string, source: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal): Promise<Written & { type: string }> {
+  async #write (given: string, source: AsyncIterable<Uint8Array>, path: string): Promise<Written & { type: string }> {
     const { maxBytes } = this.#options
     const writer = await BlockWriter.open(path)
     try {
@@ -74,7 +93,6 @@ export class Intake {
         if (type !== undefined) this.#assertAccepted(type)
       }
       for await (const chunk of source) {
-        signal.throwIfAborted()
         if (writer.size + chunk.length > maxBytes) throw chatError('FILE_TOO_LARGE')
         text.add(chunk)
         await writer.write(chunk)
@@ -84,7 +102,6 @@ export class Intake {
         headBytes += chunk.length
         if (headBytes >= HEAD_BYTES) await judgeHead()
       }
-      signal.throwIfAborted()
       if (writer.size === 0) throw chatError('FILE_INVALID')
       if (head !== undefined) await judgeHead()
       type ??= typeOfText(given, text.end())
@@ -100,7 +117,22 @@ export class Intake {
   }
 }
 
-/** Removes files of the scratch folder. */
+/** Waits for work, but no longer than nobody aborts it. @throws the signal's reason */
+export async function unlessAborted<T> (signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  let stop = (): void => {}
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => { reject(signal.reason) }
+    signal.addEventListener('abort', stop)
+  })
+  try {
+    return await Promise.race([work(), aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Removes files of the scratch folder. What cannot be removed is swept later. */
 export async function discard (...paths: Array<string | null>): Promise<void> {
-  await Promise.all(paths.map(async path => { if (path !== null) await rm(path, { force: true }) }))
+  await Promise.allSettled(paths.map(async path => { if (path !== null) await rm(path, { force: true }) }))
 }

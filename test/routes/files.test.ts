@@ -1,12 +1,14 @@
 import { once } from 'node:events'
+import { mkdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import t from 'tap'
 import type { FileUrls } from '../../schemas/files.js'
 import { eventually } from '../faults/process.js'
 import { picture } from '../files/pictures.js'
 import { buildWithFiles, download, multipart, onDisk, post, postParts, uploaded } from '../files/upload.js'
-import { baseUrl, listen, shared, user, users, type User } from '../helper.js'
+import { baseUrl, listen, shared, throwAwayStore, user, users, type User } from '../helper.js'
 
 let log = ''
 const { app, dir } = await buildWithFiles(t, {
@@ -311,6 +313,50 @@ await t.test('a hundred free files', async t => {
   await many.send(id, 'x', { attachments: [{ fileId: first.fileId }] })
   const both = await Promise.all([post(many, 'x'), post(many, 'x')])
   t.strictSame(both.map(({ status }) => status).sort(), [201, 429], 'uploads that are under way count')
+})
+
+await t.test('of two nodes, one stores the hundredth', async t => {
+  const store = await throwAwayStore()
+  t.teardown(store.remove)
+  const { app, dir } = await buildWithFiles(t, { chat: store.options })
+  const { app: other } = await buildWithFiles(t, { chat: { ...store.options, files: { dir } } })
+  const { fileId } = await uploaded(user(app, 'many'))
+  await app.chatDatabase.transaction(async sql => {
+    for (let copy = 0; copy < 98; copy++) {
+      await sql.execute(`INSERT INTO chat_files (id, owner_id, state, name, type, size, sha256, storage_key, created_at, expires_at)
+        SELECT id || '-${copy}', owner_id, state, name, type, size, sha256, storage_key || '-${copy}', created_at, expires_at FROM chat_files WHERE id = ?`, fileId)
+    }
+  })
+  let begun = 0
+  let release = (): void => {}
+  const both = new Promise<void>(resolve => { release = resolve })
+  const answers = await Promise.allSettled([app, other].map(async ({ chat }) => await chat.files.upload('many', async () => {
+    if (++begun === 2) release()
+    await both
+    return { name: 'x', content: Buffer.from('x') }
+  })))
+  t.strictSame(answers.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  t.match(answers.find(({ status }) => status === 'rejected'), { reason: { code: 'TOO_MANY_FILES', retryAfter: Number } })
+  t.equal(onDisk(dir).length, 2, 'nothing stays of the other')
+})
+
+await t.test('a folder that is gone, and a server that stops', async t => {
+  const { app, dir } = await buildWithFiles(t)
+  const ann = user(app, 'ann')
+  const uploading = app.chat.files.upload('ann', { name: 'x', content: (async function * () { yield Buffer.from('x'); await new Promise(() => {}) })() })
+  const refused = t.rejects(uploading, { code: 'UNAVAILABLE' })
+  await eventually('it is being received', async () => onDisk(dir).length === 1)
+  rmSync(join(dir, 'tmp'), { recursive: true })
+  const { status, body, headers } = await post(ann, 'x')
+  t.match([status, body], [503, { code: 'UNAVAILABLE' }])
+  t.ok(Number(headers['retry-after']) > 0)
+  mkdirSync(join(dir, 'tmp'))
+  t.equal((await post(ann, 'x')).status, 201)
+  const before = onDisk(dir)
+  await app.close()
+  await refused
+  t.strictSame(onDisk(dir), before, 'nothing stays of an upload that was under way')
+  await t.rejects(app.chat.files.upload('ann', { name: 'x', content: Buffer.from('x') }), { code: 'UNAVAILABLE' })
 })
 
 await t.test('without files', async t => {
