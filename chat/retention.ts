@@ -3,12 +3,15 @@ import { deleteMovesBefore } from '../store/moves.js'
 import { deleteRefusedBefore } from '../store/pending.js'
 import { deleteDeletionsBefore, deleteEventsBefore } from '../store/retention.js'
 import type { SharedClock } from '../store/shared-clock.js'
+import { deleteDeadBefore } from '../store/webhooks.js'
 import type { Writer } from '../store/writer.js'
 
 /** The default of how long it is kept when a mark was set, in days. */
 export const RECEIPT_DAYS = 90
 /** How long enqueued messages that were refused are kept, in days. */
 export const REFUSED_DAYS = 30
+/** How long events are kept that an endpoint did not take, in days. */
+const DEAD_DAYS = 30
 /** The most rows that are deleted in one transaction. Writers wait no longer than that takes. */
 const STEP = 500
 const DAY_MS = 86_400_000
@@ -56,4 +59,9 @@ export async function forgetDeletions (writer: Writer, now: number): Promise<voi
 /** Forgets enqueued messages that were refused long ago. */
 export async function forgetRefused (writer: Writer, now: number): Promise<void> {
   await writer.exclusiveBeside(async prisma => { await deleteRefusedBefore(prisma, now - REFUSED_DAYS * DAY_MS) })
+}
+
+/** Forgets events that an endpoint did not take long ago. */
+export async function forgetDead (writer: Writer, now: number): Promise<void> {
+  await writer.exclusiveBeside(async prisma => { await deleteDeadBefore(prisma, now - DEAD_DAYS * DAY_MS) })
 }

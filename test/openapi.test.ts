@@ -134,6 +134,12 @@ await t.test('shapes have the names of schemas/, and generators can use them', a
     discriminator: { propertyName: 'type', mapping: { direct: '#/components/schemas/CreateDirectBody', group: '#/components/schemas/CreateGroupBody' } },
     oneOf: [{ $ref: '#/components/schemas/CreateDirectBody' }, { $ref: '#/components/schemas/CreateGroupBody' }]
   })
+  const shapes = document.components.schemas as Record<string, { properties?: object, required?: string[] }>
+  for (const [name, { properties, required = [] }] of Object.entries(shapes)) {
+    const isPerson = properties !== undefined && ['userId', 'displayName', 'avatar'].every(field => field in properties)
+    // What events say of who did something is fixed.
+    if (isPerson && !name.endsWith('Event')) t.ok(required.includes('isBot'), `${name} says whether it is a bot`)
+  }
   const modules = readdirSync(new URL('../schemas', import.meta.url)).map(name => name.replace(/\.ts$/, ''))
   for (const module of modules) {
     const shapes = Object.entries(await import(`../schemas/${module}.ts`) as object).filter(([, value]) => (value as { type?: string } | null)?.type === 'object')

@@ -6,7 +6,7 @@ import type { Database } from '../../store/database.js'
 import { endOf, findEntries, type LogEntry } from '../../store/reads/entries.js'
 import { releaseFollower, type FollowerRow } from '../../store/followers.js'
 import {
-  addDead, addWebhook, changeWebhook, deleteDead, deleteDeadBefore, deleteWebhook, findDead, findDeadEvent, findWebhook, findWebhooks, laneName,
+  addDead, addWebhook, changeWebhook, deleteDead, deleteWebhook, findDead, findDeadEvent, findWebhook, findWebhooks, laneName,
   type DeadRow, type WebhookRow
 } from '../../store/webhooks.js'
 import type { Writer } from '../../store/writer.js'
@@ -16,6 +16,7 @@ import type { Followers } from '../followers/followers.js'
 import { idOf, type Renderer } from '../followers/rendering.js'
 import { readState } from '../followers/run.js'
 import { decodeListCursor, encodeListCursor } from '../list-cursor.js'
+import { forgetDead } from '../retention.js'
 import { assertValid, invalid } from '../validation.js'
 import { assertReachable, AddressError, fault, type TargetRules } from './addresses.js'
 import { LiveEndpoint } from './endpoint.js'
@@ -24,8 +25,6 @@ import { isSecret, newSecret } from './signature.js'
 
 /** How often a node looks for webhooks that another one has added or changed, in milliseconds. */
 const ROUND_MS = 1000
-/** Days that an event is kept that an endpoint did not take. */
-const DEAD_DAYS = 30
 const DAY_MS = 86_400_000
 /** The secret that was replaced signs for this long, in milliseconds. */
 const ROTATION_MS = DAY_MS
@@ -58,9 +57,7 @@ export class Webhooks {
   start (): void {
     const { background, database: { clock }, writer } = this.#options
     background.repeat(ROUND_MS, async () => { await this.#refresh() })
-    background.prune(async () => {
-      await writer.exclusiveBeside(async prisma => { await deleteDeadBefore(prisma, clock.now() - DEAD_DAYS * DAY_MS) })
-    })
+    background.prune(async () => { await forgetDead(writer, clock.now()) })
   }
 
   stop (): void {

@@ -41,7 +41,18 @@ const kinds = (entries: readonly LogEntry[]): string[] => entries.map(({ type, s
 t.test('onEvent gets each event as on a stream, in order, with contents as they are at that moment', async t => {
   const events: FollowerEvent[] = []
   const gate: { opens?: Promise<void> } = {}
-  const app = await build(t, { chat: { hooks: { async onEvent (event) { await gate.opens; events.push(event) } } } })
+  let failures = 1
+  const app = await build(t, {
+    chat: {
+      hooks: {
+        async onEvent (event) {
+          await gate.opens
+          if (event.type === 'statusUpdate' && failures-- > 0) throw new Error('not now')
+          events.push(event)
+        }
+      }
+    }
+  })
   const [ann, bob] = users(app, 'ann', 'bob') as [User, User]
   const led = app.chat.followers
   await eventually(() => led.led('onEvent') !== undefined)

@@ -270,6 +270,7 @@ await t.test('by URL', async t => {
   t.match(await send(alice, id), { status: 403, body: { code: 'REFUSED', message: 'Closed', hookCode: 'CLOSED' } })
   answer = say({ allow: true, input: 'nonsense' })
   t.match(await send(alice, id), { status: 500 })
+  t.match(log, 'hooks.before returned an invalid input for message.send', 'the host finds it in the log')
   const before = requests.length
   const failures: Array<typeof answer> = [
     say({ allow: true }, 500), say({ allow: true }, 201), say('no JSON'), say({}), say('null'), say({ allow: 'yes' }), say({ allow: false }), say({ allow: false, reason: 'x', code: 'low' }),
@@ -279,6 +280,7 @@ await t.test('by URL', async t => {
     answer = failure
     t.match(await send(alice, id), { status: 503, body: { code: 'UNAVAILABLE' } }, String(index))
   }
+  t.match(log, 'hooks.before for message.send failed')
   t.equal(requests.length - before, failures.length, 'one attempt each, and no redirect is followed')
   answer = () => { /* never */ }
   t.match(await send(alice, id), { status: 503 })

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import type { HostTransaction } from '../../chat/host-transaction.js'
 import type { RefusedMessage } from '../../chat/pending.js'
 import { forgetRefused } from '../../chat/retention.js'
-import type { BeforeHook } from '../../index.js'
+import { refuse, type BeforeHook } from '../../index.js'
 import { PrismaClient } from '../../prisma/generated/sqlite/client.js'
 import { enqueueStatement } from '../../store/pending.js'
 import { Writer } from '../../store/writer.js'
@@ -56,7 +56,7 @@ async function scene (t: Test, place: Place): Promise<Scene> {
   const refused: RefusedMessage[] = []
   const host = await connect(place.databaseUrl, place.databaseSchema)
   let changes = 0
-  const before: BeforeHook = ({ input }) => input['text'] === 'changed' ? { ...input, text: `changed ${++changes} times` } : undefined
+  const before: BeforeHook = ({ input }) => input['text'] === 'refused' ? refuse('No', { code: 'NO' }) : input['text'] === 'changed' ? { ...input, text: `changed ${++changes} times` } : undefined
   t.teardown(async () => { await host.close() })
   const app = await build(t, { chat: { ...place, hooks: { onRefused: one => { refused.push(one) }, before } } })
   const [ann, ben] = users(app, 'ann', 'ben') as [User, User]
@@ -145,6 +145,7 @@ async function suite (t: Test, { app, ann, ben, host, id, refused }: Scene): Pro
       await t.rejects(app.chat.enqueue(host.tx, userId, body as never), { code }, `${userId}: ${code}`)
     }
     await t.rejects(app.chat.enqueue(host.tx, 'ann', null as never), { code: 'VALIDATION_FAILED' })
+    await t.rejects(enqueue('refused'), { code: 'REFUSED', hookCode: 'NO' }, 'by the hook')
     await host.run('COMMIT')
     t.strictSame(await waiting(), [])
     await ben.ok('PUT', '/api/chat/blocks/ann')

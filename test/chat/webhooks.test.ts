@@ -6,12 +6,15 @@ import { retryDelays } from '../../chat/followers/follower.js'
 import { isPublicAddress, resolver } from '../../chat/webhooks/addresses.js'
 import { patience } from '../../chat/webhooks/post.js'
 import { FAILING_MAX_MS } from '../../chat/webhooks/lane.js'
+import { forgetDead } from '../../chat/retention.js'
 import { isChatError } from '../../errors.js'
 import type { NewWebhook } from '../../schemas/webhooks.js'
+import { Writer } from '../../store/writer.js'
 import { build, user, users, type User } from '../helper.js'
 import { eventually } from '../hub/eventually.js'
 import { Webhook } from 'standardwebhooks'
 
+t.strictSame(retryDelays.ms, [5, 30, 120, 600, 1800, 3600].map(seconds => seconds * 1000), 'as the documents say')
 retryDelays.ms = [20]
 
 interface Received {
@@ -98,14 +101,23 @@ t.test('webhooks', async t => {
     await eventually(() => received.length === 3)
     for (const key of [made.secret, secret]) t.ok(new Webhook(key).verify(received[2]!.body, received[2]!.headers), 'both secrets sign')
     t.notMatch(JSON.stringify([await webhooks.list(), await webhooks.get(made.id)]), /whsec/, 'secrets are shown once')
+    // A day later.
+    const { clock, prisma } = app.chatDatabase
+    const { previousUntil } = await prisma.webhook.findUniqueOrThrow({ where: { id: made.id } })
+    const left = Number(previousUntil) - clock.ticks()
+    t.ok(left > 86_000_000 && left <= 86_400_000, `for 24 hours: ${left}`)
+    await app.chatDatabase.transaction(async sql => { await sql.execute('UPDATE chat_webhooks SET previous_until = ?', clock.ticks() - 1) })
+    await webhooks.test(made.id)
+    t.match(received[3]!.headers['webhook-signature'], /^v1,\S+$/, 'then the new secret alone signs')
+    t.ok(new Webhook(secret).verify(received[3]!.body, received[3]!.headers))
 
     t.match(await webhooks.test(made.id), { delivered: true, statusCode: 204, error: null })
-    t.match(received[3], { headers: { 'webhook-id': /^ping\./ }, event: { type: 'ping', data: {} } })
+    t.match(received[4], { headers: { 'webhook-id': /^ping\./ }, event: { type: 'ping', data: {} } })
     t.match(await webhooks.change(made.id, { events: ['*'] }), { events: ['*'], description: 'Orders' })
     await bob.ok('PATCH', `/api/chat/messages/${(await bob.send(group, 'a')).id}`, { text: 'b' })
-    await eventually(() => received.length === 6)
-    t.strictSame(received.slice(4).map(({ event }) => event.type), ['message', 'messageUpdated'])
-    t.equal(received[5]!.event.data['text'], 'b')
+    await eventually(() => received.length === 7)
+    t.strictSame(received.slice(5).map(({ event }) => event.type), ['message', 'messageUpdated'])
+    t.equal(received[6]!.event.data['text'], 'b')
     await webhooks.delete(made.id)
     t.strictSame(await webhooks.list(), [])
     t.strictSame(await app.chat.followers.rows(), [], 'nothing is left of it')
@@ -167,6 +179,20 @@ t.test('webhooks', async t => {
     await webhooks.delete(made.id)
   })
 
+  await t.test('an endpoint that does not answer delays no other, and a lane has one request at a time', async t => {
+    const [slow, fast] = [await receiver(t), await receiver(t)]
+    slow.answers.push(...Array<Answer>(100).fill(() => { /* no answer */ }))
+    const made = await Promise.all([slow, fast].map(async ({ url }) => await webhooks.create({ url, events: ['message'], lanes: 2 })))
+    const other = await ann.group([bob])
+    const own = await ann.group([bob])
+    for (const text of ['1', '2', '3']) for (const id of [other, own]) await ann.send(id, text)
+    await eventually(() => fast.received.length === 6)
+    await eventually(() => slow.received.length === 2)
+    t.strictSame(slow.texts(), ['1', '1'], 'one for each of the lanes, which do not wait for each other')
+    for (const id of [other, own]) t.strictSame(fast.received.filter(({ event }) => event.data['conversationId'] === id).map(({ event }) => event.data['text']), ['1', '2', '3'])
+    for (const { id } of made) await webhooks.delete(id)
+  })
+
   await t.test('what is refused three times is kept apart, can be sent again, and does not hold up the next', async t => {
     const { url, received, answers, texts } = await receiver(t)
     const { id } = await webhooks.create({ url, events: ['message'], lanes: 1 })
@@ -204,6 +230,11 @@ t.test('webhooks', async t => {
     const { skipped } = await webhooks.skip(id, { lane: 0 })
     await eventually(() => texts().at(-1) === 'waits')
     t.match((await webhooks.dead(id)).dead, [{ eventId: skipped, error: 'HTTP 500' }])
+    const [now, writer] = [Date.now(), new Writer(app.chatDatabase, () => {})]
+    for (const [days, count] of [[29, 1], [31, 0]] as const) {
+      await forgetDead(writer, now + days * 86_400_000)
+      t.equal((await webhooks.dead(id)).dead.length, count, `after ${days} days`)
+    }
     await webhooks.delete(id)
     t.equal(await app.chatDatabase.prisma.deadDelivery.count(), 0)
   })

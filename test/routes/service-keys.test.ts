@@ -52,7 +52,18 @@ await t.test('a service acts for a user, on every route', async t => {
   t.strictSame(await refused({}), [400, 'BAD_REQUEST'], 'for nobody')
   t.strictSame(await refused({ 'x-chat-user': 'nobody' }), [422, 'UNKNOWN_USER'])
   t.strictSame(await refused({ 'x-chat-user': 'nobody' }, '/api/chat/conversations?limit=x'), [422, 'UNKNOWN_USER'], 'before the request is looked at')
-  t.strictSame(await refused({ authorization: '' }, `/api/sse?token=${KEY}`), [401, 'UNAUTHORIZED'], 'not in a URL')
+  for (const url of ['/api/sse', '/api/chat/me', '/api/admin/users']) {
+    for (const headers of [{}, { 'x-chat-user': 'alice' }]) t.strictSame(await refused({ authorization: '', ...headers }, `${url}?token=${KEY}`), [401, 'UNAUTHORIZED'], `${url}: not in a URL`)
+  }
+  const { body: { paths } } = await call<{ paths: Record<string, Record<string, { security?: unknown[] }>> }>(app, 'GET', '/api/openapi.json')
+  for (const [path, methods] of Object.entries(paths)) {
+    if (!/^\/api\/(chat|sse)/.test(path)) continue
+    for (const [method, { security }] of Object.entries(methods)) {
+      if (security?.length === 0) continue
+      const { status, body } = await as(app, undefined, method.toUpperCase() as Method, path.replaceAll(/\{\w+\}/g, 'x'), method === 'get' ? undefined : {})
+      t.strictSame([status, body.code], [400, 'BAD_REQUEST'], `${method} ${path}: for nobody`)
+    }
+  }
   t.match(await call(app, 'GET', '/api/chat/me', { headers: { authorization: `Bearer ${alice.token}`, 'x-chat-user': 'bob' } }), { body: { userId: 'alice' } }, 'with a token, the header says nothing')
 
   for (let calls = 0; calls < 70; calls++) t.equal((await as(app, 'alice', 'GET', '/api/chat/me')).status, 200, 'not limited')
@@ -77,6 +88,8 @@ await t.test('a service heeds neither who may post nor slow mode, but membership
   for (const change of [{ posting: 'admins' }, { posting: 'nobody' }, { posting: 'everyone', slowModeSeconds: 60 }]) {
     await settings(change)
     for (const text of ['one', 'two']) t.equal((await send(text)).status, 201, JSON.stringify(change))
+    const { body: growing } = await as<{ id: string }>(app, 'bot', 'POST', '/api/chat/messages', { conversationId: id, text: 'gr', growing: true })
+    t.equal((await as(app, 'bot', 'POST', `/api/chat/messages/${growing.id}/append`, { offset: 2, text: 'ows' })).status, 200)
     t.equal((await as(app, 'bot', 'POST', '/api/chat/typing', { conversationId: id, isTyping: true })).status, 200)
     for (const method of ['PUT', 'DELETE'] as const) t.equal((await as(app, 'bot', method, `/api/chat/messages/${messageId}/reactions/%F0%9F%91%8D`)).status, 200)
   }
@@ -95,6 +108,7 @@ await t.test('wrong keys are refused, and soon not looked at; right ones are nev
   const app = await build(t, { chat: { serviceKeys: SERVICE_KEYS } })
   await user(app, 'alice').arrive()
   const wrong = [`${KEY.slice(0, -1)}x`, `${KEY}x`, KEY.toUpperCase().replace('CSK_', 'csk_'), 'csk_', `csk_${'x'.repeat(5000)}`]
+  t.equal(WRONG_KEYS_MAX, 10)
   for (let tries = 0; tries < WRONG_KEYS_MAX; tries++) {
     t.match(await as(app, 'alice', 'GET', '/api/chat/me', undefined, wrong[tries % wrong.length]), { status: 401, body: { code: 'UNAUTHORIZED' } })
   }
