@@ -48,8 +48,11 @@ export function setBlocked (userId: string, otherId: string, blocked: boolean, n
       const timestamp = isoTime(unit.now)
       unit.tellOwn(userId, null, 'blocked', { userId: otherId, blocked, userVersion: unit.moveUserVersion(userId), timestamp })
       // What is announced later is not announced to them.
-      const isShownOnline = news.owed(userId) ?? user.isOnline
-      if (blocked && isShownOnline) tellHidden(unit, { userId, isOnline: false, lastSeen: null, timestamp }, otherId)
+      const owed = news.owed(userId)
+      if (blocked && (owed?.told ?? user.isOnline)) {
+        tellHidden(unit, { userId, isOnline: false, lastSeen: null, timestamp }, otherId)
+        owed?.knowing.add(otherId)
+      }
       return { userId: otherId, blocked, changed }
     }
   }

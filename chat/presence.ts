@@ -4,11 +4,12 @@ import { ConversationId, isoTime } from '../schemas/common.js'
 import type { OnlineStatusAnswer } from '../schemas/users.js'
 import type { Resumable } from '../store/followable.js'
 import type { Queries } from '../store/queries.js'
+import { blocks } from '../store/tables.js'
 import type { StreamRow, Unit, UserRow } from '../store/unit.js'
 import type { Command, Writer } from '../store/writer.js'
 import { Alarms } from './alarms.js'
 import type { Background } from './background.js'
-import { tellOnline } from './contacts.js'
+import { tellHidden, tellOnline } from './contacts.js'
 import { CHANGE_EVERY_MS, OnlineNews } from './online-news.js'
 import { isValid } from './validation.js'
 
@@ -201,22 +202,33 @@ function setOnline (userId: string, isOnline: boolean, news: OnlineNews): Comman
         onlineUntil: isOnline && unit.streamsOf(userId).length === 0 ? unit.ticks + ONLINE_LEASE_MS : null,
         lastSeen: isOnline || before ? seenNow(unit, user) : user.lastSeen
       })
-      if (before !== isOnline && news.mayTell(userId, isOnline)) tellOnlineStatus(unit, user)
+      if (before !== isOnline && news.mayTell(userId, isOnline, unit.now)) tellOnlineStatus(unit, user)
       return { userId, isOnline, lastSeen: lastSeenOf(user) }
     }
   }
 }
 
-/** Announces the user's online status if it differs from the one that was announced last. */
+/**
+ * Announces the user's online status if it differs from the one that was announced last. Whom the user has blocked meanwhile, on another
+ * node, is told that the user is offline, too: that node did not know that they had been told something else.
+ */
 function tellOwed (userId: string, news: OnlineNews): Command<void> {
   return {
     needs (keys) {
       keys.user(userId)
+      keys.rows(blocks, { userId })
     },
     apply (unit) {
       const user = unit.user(userId)
-      const told = news.owed(userId)
-      if (user !== undefined && told !== undefined && user.isOnline !== told) tellOnlineStatus(unit, user)
+      const owed = news.owed(userId)
+      if (user === undefined || owed === undefined || user.isOnline === owed.told) return
+      tellOnlineStatus(unit, user)
+      if (!owed.told) return
+      for (const { blockedId, createdAt } of unit.rows(blocks, { userId })) {
+        if (createdAt >= owed.since && !owed.knowing.has(blockedId)) {
+          tellHidden(unit, { userId, isOnline: false, lastSeen: null, timestamp: isoTime(unit.now) }, blockedId)
+        }
+      }
     }
   }
 }

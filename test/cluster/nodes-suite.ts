@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ChatAppOptions } from '../../app.js'
+import { CHANGES_AT_ONCE } from '../../chat/online-news.js'
 import { deleteMovesBefore } from '../../store/moves.js'
 import { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
@@ -191,6 +192,27 @@ export async function nodesSuite (kind: Kind): Promise<void> {
       await at(1, 'ann').ok('DELETE', '/api/chat/blocks/bob')
       await say(false)
       t.match((await one.until(({ data }) => data.userId === 'ann' && data.lastSeen !== null)).at(-1)!.data, { isOnline: false }, 'the next change is told again')
+    })
+
+    t.test('who is blocked on one node before another has announced that the user hides is told, once', async t => {
+      const { at } = await scene(t, kind)
+      const ann = at(0, 'ann')
+      const group = await ann.group([at(0, 'bob'), at(0, 'cid'), at(0, 'dan')])
+      const streams = [await at(0, 'bob').stream(t), await at(0, 'cid').stream(t), await at(0, 'dan').stream(t)]
+      await ann.stream(t)
+      const clock = travel(t)
+      for (let n = 0; n < CHANGES_AT_ONCE; n++) await ann.ok('PUT', '/api/chat/status/online', { isOnline: n % 2 === 1 })
+      await ann.ok('PUT', '/api/chat/status/online', { isOnline: false })
+      await at(1, 'ann').ok('PUT', '/api/chat/blocks/bob')
+      await ann.ok('PUT', '/api/chat/blocks/cid')
+      await clock.advance(2500)
+      const { id } = await at(0, 'dan').send(group, 'marker', { clientId: 'marker' })
+      await ann.ok('PUT', `/api/chat/conversations/${group}/read`, { seq: 1 })
+      for (const [index, stream] of streams.entries()) {
+        const events = await stream.until(({ type, data }) => type === 'statusUpdate' && data.messageId === id)
+        const told = events.filter(({ type, data }) => type === 'onlineStatus' && data.userId === 'ann').map(({ data }) => data.isOnline)
+        t.strictSame(told.slice(-2), [true, false], `stream ${index}`)
+      }
     })
 
     t.test('a block on one node against fifty sends on another', async t => {
