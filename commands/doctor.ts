@@ -1,6 +1,6 @@
 import { ConfigError, readConfig, type Config } from '../config.js'
 import { openBus } from '../plugins/bus.js'
-import { inspectDatabase } from '../store/inspect.js'
+import { inspectDatabase, type Enqueuing } from '../store/inspect.js'
 import { elapsedMs } from '../time.js'
 import type { Command } from './command.js'
 import { signToken } from './token.js'
@@ -17,14 +17,15 @@ const PATIENCE_MS = 5000
 
 export const doctor: Command = {
   summary: 'Check the configuration, the database, the clocks, the bus and the proxy',
-  usage: '[--url <url>] [--token <token>]',
+  usage: '[--url <url>] [--token <token>] [--host-role <role>]',
   options: {
     url: { type: 'string', help: 'Where clients reach the server, such as https://chat.example.com: checks that nothing on the way holds streams back' },
-    token: { type: 'string', help: 'Token for --url. Default: one for the user `doctor`, signed with JWT_SECRET' }
+    token: { type: 'string', help: 'Token for --url. Default: one for the user `doctor`, signed with JWT_SECRET' },
+    'host-role': { type: 'string', help: 'Role of an app on PostgreSQL that enqueues messages in its own transactions: checks that it may' }
   },
   details: 'It reads the same environment as the server, and changes nothing in the database. Exit code 1 if a check fails; a warning is no failure.',
   async run (values, env) {
-    const findings = await examine(env, values as { url?: string, token?: string })
+    const findings = await examine(env, values as Asked)
     return {
       lines: findings.map(({ check, result, message }) => `${result.padEnd(5)} ${check.padEnd(14)} ${message}`),
       json: { findings },
@@ -33,7 +34,9 @@ export const doctor: Command = {
   }
 }
 
-async function examine (env: NodeJS.ProcessEnv, { url, token }: { url?: string, token?: string }): Promise<Finding[]> {
+interface Asked { url?: string, token?: string, 'host-role'?: string }
+
+async function examine (env: NodeJS.ProcessEnv, { url, token, 'host-role': hostRole }: Asked): Promise<Finding[]> {
   let config: Config
   try {
     config = readConfig(env)
@@ -44,7 +47,7 @@ async function examine (env: NodeJS.ProcessEnv, { url, token }: { url?: string, 
   return [
     { check: 'configuration', result: 'ok', message: 'every variable is valid' },
     secretOf(env, config),
-    ...await databaseOf(config),
+    ...await databaseOf(config, hostRole),
     await busOf(config),
     ...url === undefined ? [] : [await streamOf(url, async () => token ?? await signToken(env, { userId: 'doctor', expires: '5m' }))]
   ]
@@ -59,12 +62,12 @@ function secretOf (env: NodeJS.ProcessEnv, { chat: { jwt } }: Config): Finding {
     : { check, result: 'warn', message: 'the secret for development is used: set JWT_SECRET, 32 bytes or more, before other machines sign or verify' }
 }
 
-async function databaseOf ({ chat: { databaseUrl } }: Config): Promise<Finding[]> {
+async function databaseOf ({ chat: { databaseUrl } }: Config, hostRole: string | undefined): Promise<Finding[]> {
   const check = 'database'
   try {
-    const found = await inspectDatabase({ url: databaseUrl! })
+    const found = await inspectDatabase({ url: databaseUrl! }, hostRole)
     if (found === undefined) return [{ check, result: 'warn', message: 'there is no file yet: the first start makes it' }]
-    const { pending, clockOffsetMs } = found
+    const { pending, clockOffsetMs, enqueuing } = found
     return [
       pending.length === 0
         ? { check, result: 'ok', message: 'it answers, and its tables are of this version' }
@@ -73,11 +76,22 @@ async function databaseOf ({ chat: { databaseUrl } }: Config): Promise<Finding[]
         ? { check: 'clocks', result: 'ok', message: 'SQLite has the clock of this machine' }
         : Math.abs(clockOffsetMs) <= CLOCKS_MS
           ? { check: 'clocks', result: 'ok', message: `the database's is within ${CLOCKS_MS / 1000} s of this machine's` }
-          : { check: 'clocks', result: 'fail', message: `the database's is ${(clockOffsetMs / 1000).toFixed(1)} s from this machine's: let both follow a time server` }
+          : { check: 'clocks', result: 'fail', message: `the database's is ${(clockOffsetMs / 1000).toFixed(1)} s from this machine's: let both follow a time server` },
+      ...enqueuing === null ? [] : [enqueueOf(enqueuing, hostRole)]
     ]
   } catch (error) {
     return [{ check, result: 'fail', message: messageOf(error) }]
   }
+}
+
+/** Says what a host's role needs for messages in its own transactions. */
+function enqueueOf ({ role, isGranted, grants }: Enqueuing, hostRole: string | undefined): Finding {
+  const check = 'enqueue'
+  const statements = `${grants.join('; ')};`
+  if (isGranted === undefined) return { check, result: 'ok', message: `once there are tables, a host's role that enqueues messages needs: ${statements}` }
+  if (!isGranted) return { check, result: 'fail', message: `the role ${role} may not enqueue messages: ${statements}` }
+  const more = hostRole === undefined ? `. A host with another role needs: ${statements}` : ''
+  return { check, result: 'ok', message: `the role ${role} may enqueue messages in its transactions${more}` }
 }
 
 /** Sends a message from one connection to another, under a name that no installation has. */

@@ -92,6 +92,19 @@ await t.test('doctor, on PostgreSQL', { skip: await skipWithoutPostgres() }, asy
   const { rows } = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])
   t.strictSame(rows, [], 'nothing was made')
 
+  const role = `host_${randomBytes(6).toString('hex')}`
+  const enqueue = async (values = {}): Promise<Finding | undefined> => (await examine(t, postgres, values)).findings.find(({ check }) => check === 'enqueue')
+  const grants = `GRANT USAGE ON SCHEMA "${schema}" TO "${role}"; GRANT INSERT ON "${schema}".chat_pending TO "${role}";`
+  await client.query(`CREATE ROLE ${role}`)
+  t.teardown(async () => { await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE; DROP ROLE ${role}`) })
+  t.match(await enqueue({ 'host-role': role }), { result: 'ok', message: `once there are tables, a host's role that enqueues messages needs: ${grants}` })
+  await migrate.run({}, postgres)
+  t.match(await examine(t, postgres, { 'host-role': 'nobody_here' }), { failed: true, findings: [{}, {}, { check: 'database', message: /nobody_here/ }] })
+  t.match(await enqueue(), { result: 'ok', message: /may enqueue messages in its transactions\. A host with another role needs: GRANT USAGE/ })
+  t.match(await enqueue({ 'host-role': role }), { result: 'fail', message: `the role ${role} may not enqueue messages: ${grants}` })
+  await client.query(grants)
+  t.match(await enqueue({ 'host-role': role }), { result: 'ok', message: `the role ${role} may enqueue messages in its transactions` })
+
   const away = await examine(t, { ...env, DATABASE_URL: 'postgres://chat:pass-word@127.0.0.1:1/chat' })
   t.match(away, { failed: true, results: { configuration: 'ok', database: 'fail', bus: 'fail' } })
   t.notMatch(JSON.stringify(away), 'pass-word')
