@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { openEvents } from './event-reader.js'
-import { build } from './helper.js'
+import { baseUrl, build, buildListening, user } from './helper.js'
 import { eventually } from './hub/eventually.js'
+import type { MessagePage, OwnMessage } from '../schemas/messages.js'
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
 
@@ -85,4 +86,27 @@ await t.test('webhook-receiver: takes what is signed', async t => {
   const { secret: other } = await chat.webhooks.create({ url, events: ['*'] })
   t.not(other, secret)
   t.match(await chat.webhooks.test((await chat.webhooks.list())[1]!.id), { delivered: false, statusCode: 401 })
+})
+
+const missing = ['curl', 'jq'].filter(tool => spawnSync(tool, ['--version']).status !== 0).join(', ')
+
+await t.test('orders.sh: a back end with a key, in any language', { skip: missing !== '' && `without ${missing}` }, async t => {
+  const key = `csk_${'k'.repeat(40)}`
+  const app = await buildListening(t, { chat: { serviceKeys: `orders:${key}`, search: false } })
+  const ben = await user(app, 'ben').arrive()
+  const tell = async (...args: string[]): Promise<{ code: unknown, body: unknown }> => await new Promise(resolve => {
+    const env = { PATH: process.env.PATH, CHAT_KEY: key, CHAT_URL: baseUrl(app) }
+    execFile('sh', [join(examples, 'orders.sh'), ...args], { env }, (error, stdout) => {
+      resolve({ code: error === null ? 0 : error.code, body: stdout === '' ? undefined : JSON.parse(stdout) as unknown })
+    })
+  })
+  const text = 'Your “order” is on its way, it\'s \\o/ "soon"'
+  const { code, body } = await tell('4711', 'ben', text)
+  t.equal(code, 0)
+  t.match(body, { text, senderId: 'shop', sender: { displayName: 'The shop', isBot: true }, metadata: { order: 4711 } })
+  const { id, conversationId } = body as OwnMessage
+  t.match(await tell('4711', 'ben', text), { code: 0, body: { id } }, 'again: the same message')
+  t.equal((await ben.ok<MessagePage>('GET', `/api/chat/conversations/${conversationId}/messages`)).messages.length, 1)
+  t.match(await tell('4711', 'ben', 'other'), { code: 22, body: { code: 'CLIENT_ID_REUSED' } })
+  t.match(await tell('4712', 'nobody', text), { code: 22 }, 'a customer whom the chat does not know')
 })
