@@ -311,6 +311,8 @@ export function openConversationList (session: ChatSession, filter: Conversation
 
   function hear (...event: StreamEvent): void {
     const [type, data] = event
+    // A change was missed, such as one of another conversation
+    if ((type === 'conversationState' || type === 'blocked') && userVersion >= 0 && data.userVersion > userVersion + 1) void reload()
     switch (type) {
       case 'connected':
         typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
@@ -332,8 +334,6 @@ export function openConversationList (session: ChatSession, filter: Conversation
         for (const { id, unreadCount } of conversations.values()) if (unreadCount > 0) refresh(id)
         break
       case 'conversationState':
-        // A change was missed, such as one of another conversation
-        if (userVersion >= 0 && data.userVersion > userVersion + 1) void reload()
         takeState(event)
         userVersion = Math.max(userVersion, data.userVersion)
         break

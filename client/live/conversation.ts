@@ -8,7 +8,7 @@ import { createFetch, createHeard } from './fetching.js'
 import { hasGap, isOfMessages } from './fold.js'
 import { reduce, statusAt } from './marks.js'
 import { createOutbox } from './outbox.js'
-import type { StateEvent } from './own-states.js'
+import { createVersion, type StateEvent } from './own-states.js'
 import { createPages } from './pages.js'
 import type { ChatSession } from './session.js'
 import type { ConversationLine, ConversationOptions, ConversationSnapshot, LiveConversation } from './snapshots.js'
@@ -46,6 +46,7 @@ function openMessages (session: ChatSession, conversationId: string): LiveConver
   let conversation: Conversation | null = null
   let removed = false
   let typingLapseMs = TYPING_LAPSE_MS
+  const passedOver = createVersion()
   let userVersion = 0 // Of the newest own state that was told
 
   const store = createStore<ConversationSnapshot>(() => ({
@@ -247,6 +248,7 @@ function openMessages (session: ChatSession, conversationId: string): LiveConver
 
   function hear (...event: StreamEvent): void {
     const [type, data] = event
+    if (passedOver(event) > 0 && type !== 'connected') void load(false) // It may have been one of this conversation
     if (type === 'connected') {
       typingLapseMs = data.typingLapseMs || TYPING_LAPSE_MS
       userVersion = data.userVersion

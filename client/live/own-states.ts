@@ -13,6 +13,23 @@ export const isMuted = ({ mutedUntil }: OwnState): boolean => mutedUntil !== nul
 /** Up to where nothing counts as unread. */
 export const readUpTo = (readSeq: number, unreadFrom: number | null): number => unreadFrom === null ? readSeq : Math.min(readSeq, unreadFrom - 1)
 
+/**
+ * Counts the changes of the user's private state that the stream tells.
+ * @returns a function that is called with every event, and says how many changes were missed before it; less than 0 if it came late
+ */
+export function createVersion (): (event: StreamEvent) => number {
+  let known = -1
+  return ([type, data]) => {
+    if (type === 'conversationDeleted' && known >= 0) known++
+    if (!('userVersion' in data)) return 0
+    const more = data.userVersion - known
+    const isFirst = known < 0
+    known = data.userVersion
+    if (type === 'connected') return more
+    return isFirst ? 0 : more > 0 ? more - 1 : more
+  }
+}
+
 /** The user's changes of their own state. Live states show them before the service has answered, and no longer if it refuses them. */
 export interface OwnStates {
   /** Changes the user's own state of a conversation. @throws ChatError */

@@ -70,9 +70,18 @@ test('a session knows whom the user blocks, on whichever device', async (t) => {
   await until(session, () => known()[0] === 'eve')
   t.strictSame(known(), ['eve'], 'what was missed is fetched')
 
+  blocked = ['fay']
+  stream.event('blocked', event('eve', false, 11))
+  await until(session, () => known()[0] === 'fay')
+  t.strictSame(known(), ['fay'], 'also one whose number was passed over, without another connection')
+  blocked = ['gus']
+  stream.event('blocked', event('hal', true, 10))
+  await until(session, () => known()[0] === 'gus')
+  t.strictSame(known(), ['gus'], 'and one that comes late does not undo a later one')
+
   hold = true
   stream.cut()
-  stream = (await streamNumber(4)).open({ conversationId: null, userVersion: 10, resumed: true }).event('blocked', event('finn', true, 11))
+  stream = (await streamNumber(4)).open({ conversationId: null, userVersion: 12, resumed: true }).event('blocked', event('finn', true, 13))
   await until(session, () => known().includes('finn'))
   while (held.length === 0) await new Promise(setImmediate)
   held[0]!.json(200, { users: [profile('gwen')] })
@@ -81,14 +90,16 @@ test('a session knows whom the user blocks, on whichever device', async (t) => {
 
   held.length = 0
   stream.cut()
-  stream = (await streamNumber(5)).open({ conversationId: null, userVersion: 12, resumed: true })
+  stream = (await streamNumber(5)).open({ conversationId: null, userVersion: 14, resumed: true })
   while (held.length === 0) await new Promise(setImmediate)
   held[0]!.refuse(500)
   await settle()
+  stream.event('blocked', event('ian', true, 15))
+  await until(session, () => known().includes('ian'))
   hold = false
   blocked = []
   stream.cut()
-  ;(await streamNumber(6)).open({ conversationId: null, userVersion: 12, resumed: true })
+  ;(await streamNumber(6)).open({ conversationId: null, userVersion: 15, resumed: true })
   await until(session, () => known().length === 0)
   t.pass('what could not be fetched is fetched with the next connection')
 })

@@ -87,6 +87,26 @@ test('what other devices change is shown; one that was missed is fetched', async
   t.strictSame(ids(), ['a', 'z', 'c'], 'one that came out of the archive')
 })
 
+test('a change that was missed before a block is fetched, too, in the list and in a conversation', async (t) => {
+  let current = listed('a')
+  const { session, emit, me, ready, serve } =
+    setUp(t, { getConversation: async () => current, listMessages: async () => ({ messages: [], hasMore: false }) })
+  const chat = openConversation(session, 'a')
+  t.teardown(() => { chat.close() })
+  await ready(5)
+  const favourite = { me: { ...DEFAULT_STATE, favourite: true } }
+  current = listed('a', favourite)
+  serve(current)
+  emit('blocked', { userId: 'zoe', blocked: true, userVersion: 7, timestamp })
+  await settle()
+  t.match(me('a'), favourite.me)
+  t.match(chat.getSnapshot().conversation?.me, favourite.me)
+  current = listed('a')
+  emit('conversationState', state('z', 9))
+  await settle()
+  t.match(chat.getSnapshot().conversation?.me, DEFAULT_STATE, 'one of another conversation tells it as well')
+})
+
 test('a client that was away refetches if the number differs', async (t) => {
   const { connect, ids, ready, serve, callsOf } = setUp(t, {})
   await ready(5)
