@@ -3,7 +3,7 @@ import t from 'tap'
 import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
 import { findings, launch, noBrowser, profile } from './browser.js'
-import { bubble, createCast, field } from './cast.js'
+import { bubble, createCast, drawn, field } from './cast.js'
 
 // The field above the list: names at once, messages by the service.
 
@@ -34,15 +34,12 @@ t.test('search', { skip: noBrowser, timeout: 110_000 }, async (t) => {
     const { keyboard } = page
     const search = page.getByRole('searchbox', { name: 'Search names and messages' })
     const hits = page.getByRole('region', { name: 'Messages', exact: true }).getByRole('button')
-    const isShown = async () => {
-      await page.evaluate(`new Promise((resolve) => {
-        const look = () => {
-          const { top, bottom } = document.querySelector('.message[data-seq="${seq}"]')?.getBoundingClientRect() ?? { top: -1, bottom: -1 }
-          if (top > 0 && bottom < innerHeight) resolve()
-          else requestAnimationFrame(look)
-        }
-        look()
-      })`)
+    const isShown = async (why: string) => {
+      await page.locator(`.message[data-seq="${seq}"]:focus`).waitFor()
+      await drawn(page)
+      const { y, height } = (await page.locator(`.message[data-seq="${seq}"]`).boundingBox())!
+      t.ok(y > 0 && y + height < 700, `${why}: it is on screen`)
+      t.equal(await page.locator(`.message[data-seq="${seq}"]:focus`).count(), 1, `${why}: and has the focus`)
     }
     await page.locator('.item').nth(2).waitFor()
     let answer = () => {}
@@ -66,8 +63,7 @@ t.test('search', { skip: noBrowser, timeout: 110_000 }, async (t) => {
     t.match(await page.evaluate('document.activeElement.textContent'), /we spoke/)
     await keyboard.press('Enter')
     await field(page).waitFor()
-    await page.locator(`.message[data-seq="${seq}"]:focus`).waitFor()
-    t.ok((await bubble(page, 'Octopus garden').boundingBox())!.y < 700, 'it is on screen')
+    await isShown('at first')
     t.equal(await bubble(page, 'Message 80.').count(), 0, 'around it, not from the end')
 
     await search.fill('蛸')
@@ -75,12 +71,14 @@ t.test('search', { skip: noBrowser, timeout: 110_000 }, async (t) => {
     await page.locator('.message:focus').getByText('海に八本足の蛸がいる').waitFor()
     await search.fill('octopus garden')
     await hits.filter({ hasText: 'we spoke' }).click()
-    await isShown()
+    await isShown('back in a conversation')
+    await hits.filter({ hasText: 'we spoke' }).click()
+    await isShown('in the conversation that is open')
     await page.getByRole('button', { name: 'To the newest message' }).click()
     await bubble(page, 'Message 80.').waitFor()
     await page.locator('.to-end').waitFor({ state: 'detached' })
     await hits.filter({ hasText: 'we spoke' }).click()
-    await isShown()
+    await isShown('after the newest')
 
     await search.fill('zzzz')
     await page.getByRole('status').getByText('Nothing found.').waitFor()

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useMemo, 
 import type { ChatMessage, LiveConversation } from '../../client/index.js'
 import { useChanges } from './changes.js'
 import { useChat, useWords } from './context.js'
-import { hasSelection, useActive, useLasting, useNow, useStore } from './hooks.js'
+import { focused, hasSelection, useActive, useLasting, useNow, useStore } from './hooks.js'
 import { DownIcon } from './icons.js'
 import type { MessageActions } from './message-actions.js'
 import { BLOCK, MessageBlock } from './message-block.js'
@@ -47,6 +47,15 @@ const isUnreadAfter = (after: number) => ({ own, seq, deletedAt }: ChatMessage) 
 const newestOf = (messages: readonly ChatMessage[]) => messages.findLast(({ seq }) => seq !== null)?.seq ?? 0
 /** How much of the log must have come into view, or left it, for it to be looked at again. */
 const steps = Array.from({ length: 21 }, (_, index) => index / 20)
+/**
+ * Moves the focus to a message without scrolling. A block that has just come onto the screen takes a frame to be laid out, and before,
+ * nothing in it can have the focus.
+ */
+function takeFocus (element: HTMLElement | null, frames = 3): void {
+  element?.focus({ preventScroll: true })
+  if (element != null && focused(element) !== element && frames > 0) requestAnimationFrame(() => { takeFocus(element, frames - 1) })
+}
+
 const isCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches
 
 /**
@@ -207,7 +216,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
         restore()
         const element = elementOf(box, message.key)
         setCurrent(message.key)
-        element?.focus({ preventScroll: true })
+        takeFocus(element)
         element?.animate([{ background: 'var(--accent-wash)' }, { background: 'transparent' }], { duration: 2000, easing: 'ease-in' })
       })
     },
