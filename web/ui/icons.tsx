@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import type { ChatMessage } from '../../client/index.js'
 import { useWords } from './context.js'
 
-function Icon ({ children, viewBox = '0 0 24 24' }: { children: ComponentChildren, viewBox?: string }): JSX.Element {
+export function Icon ({ children, viewBox = '0 0 24 24' }: { children: ComponentChildren, viewBox?: string }): JSX.Element {
   return <svg class='icon' viewBox={viewBox} aria-hidden='true' focusable='false'>{children}</svg>
 }
 
@@ -20,7 +20,6 @@ export const PeopleIcon = () => (
 export const SendIcon = () => <Icon><path d='M12 19V5M6 11l6-6 6 6' /></Icon>
 export const DownIcon = () => <Icon><path d='M12 5v14M6 13l6 6 6-6' /></Icon>
 export const EditIcon = () => <Icon><path d='M4 20l1-4.5L16.2 4.3a1.5 1.5 0 0 1 2.1 0l1.4 1.4a1.5 1.5 0 0 1 0 2.1L8.5 19z' /></Icon>
-export const DeleteIcon = () => <Icon><path d='M4.5 7h15M9.5 7V4.5h5V7M6.5 7l.8 12.5h9.4L17.5 7' /></Icon>
 export const ReplyIcon = () => <Icon><path d='M10 6L4.5 11.5 10 17M5 11.5h9a5.5 5.5 0 0 1 5.5 5.5v1.5' /></Icon>
 export const ReactIcon = () => (
   <Icon>
@@ -28,9 +27,6 @@ export const ReactIcon = () => (
     <path d='M8.5 14.2c.8 1.3 2 2 3.5 2s2.7-.7 3.5-2M9.2 9.7v.2M14.8 9.7v.2' />
   </Icon>
 )
-export const CopyIcon = () => <Icon><path d='M9 9h10.5v10.5H9zM15 9V4.5H4.5V15H9' /></Icon>
-export const InfoIcon = () => <Icon><circle cx='12' cy='12' r='8.5' /><path d='M12 11.2v5M12 7.8v.2' /></Icon>
-export const PlusIcon = () => <Icon><path d='M12 5.5v13M5.5 12h13' /></Icon>
 export const StarIcon = () => <Icon><path d='M12 4l2.4 5 5.6.7-4.1 3.8 1.1 5.5-5-2.8-5 2.8 1.1-5.5L4 9.7 9.6 9z' /></Icon>
 export const MutedIcon = () => <Icon><path d='M6 16.5h12l-1.5-2.5v-4a4.5 4.5 0 0 0-9 0v4zM10.5 19.5h3M4 4l16 16' /></Icon>
 export const AttachIcon = () => (
