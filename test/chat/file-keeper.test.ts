@@ -23,8 +23,10 @@ await t.test('what becomes of files later', async t => {
   /** Bytes are gone within a minute. */
   async function isClean (t: Test, files: number): Promise<void> {
     await time.advance(20_000)
-    await eventually('files on the disk are those of rows', async () => onDisk(dir).length === files)
-    t.equal((await rows()).length, files)
+    await eventually('the bytes are gone', async () => onDisk(dir).length === files)
+    // Rows go after their bytes.
+    await eventually('files on the disk are those of rows', async () => (await rows()).length === files)
+    t.equal(onDisk(dir).length, files)
   }
 
   await t.test('a deleted message takes its files along, and a deleted group, too', async t => {
@@ -35,7 +37,7 @@ await t.test('what becomes of files later', async t => {
     t.equal(onDisk(dir).length, 3, 'two files and a thumbnail')
     await ann.ok('DELETE', `/api/chat/messages/${message.id}`)
     await time.advance(20_000)
-    await eventually('its bytes are gone', async () => onDisk(dir).length === 2)
+    await eventually('its bytes are gone, and its row', async () => onDisk(dir).length === 2 && (await rows()).length === 1)
     t.strictSame((await rows()).map(({ id, state }) => [id, state]), [[two.fileId, 'attached']])
     await ann.ok('DELETE', `/api/chat/conversations/${id}`)
     t.equal((await download(ann, app, `/api/chat/files/${two.fileId}`)).statusCode, 404)

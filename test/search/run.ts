@@ -102,7 +102,10 @@ export async function runModel (options: ModelOptions): Promise<ModelReport> {
       else one.text = (await app.chat.deleteMessage('ben', one.id)).text
     }
     const { text: last } = (await app.chat.sendMessage('ben', { conversationId: conversations[0]!, text: 'zzlast' })).message
-    while ((await app.chat.search('ann', { q: last })).results.length === 0) await new Promise(resolve => setTimeout(resolve, 20))
+    // The follower has come to the end, and what was sent before it began is in the index, too.
+    const isBuilt = async (): Promise<boolean> =>
+      Boolean((await app.chatDatabase.read.query<{ is_done: unknown }>('SELECT is_done FROM chat_search_state'))[0]?.is_done)
+    while ((await app.chat.search('ann', { q: last })).results.length === 0 || !await isBuilt()) await new Promise(resolve => setTimeout(resolve, 20))
     const order = sent.filter(({ conversationId }) => conversationId !== conversations[5])
       .sort((a, b) => a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : b.seq - a.seq)
     for (let n = 0; n < queries && problems.length < 5; n++) {
