@@ -38,7 +38,7 @@ export async function setHidden (page: Page, hidden: boolean): Promise<void> {
   await drawn(page)
 }
 
-/** Types until the page shows it: on a busy machine, typing may lapse before anybody looks. */
+/** Types until the page shows it: on a busy machine, typing may lapse before anybody looks, or begin before the other one listens. */
 export async function typeUntil (place: Page | Locator, shown: Locator): Promise<void> {
   for (let tries = 10; ; tries--) {
     await field(place).pressSequentially('x')
@@ -47,6 +47,8 @@ export async function typeUntil (place: Page | Locator, shown: Locator): Promise
       return false
     })
     if (isShown) return
+    // What goes on is not announced again.
+    await field(place).fill('')
   }
 }
 
