@@ -141,7 +141,7 @@ function statements (app: FastifyInstance): { during: (call: () => Promise<unkno
   }
 }
 
-/** The hub's sweep, housekeeping and the followers continue all the while. */
+/** The hub's sweep, housekeeping and the followers, which continue all the while. */
 const isBackground = (text: string): boolean =>
   /SELECT 1 AS newest|typing_until <= |online_until <= |FROM chat_nodes n LEFT JOIN|changed|UPDATE chat_nodes|DELETE FROM chat_counters|FROM chat_followers|FROM chat_webhooks|FROM chat_pending/.test(text)
 
@@ -157,11 +157,15 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
       own: ids.own
     }
     for (const [name, call] of Object.entries(calls)) {
-      const [nothing, foreign, left] = [
+      const ask = async (): Promise<[nothing: string[], foreign: string[], left: string[]]> => [
         await asked.during(async () => { t.equal((await call(eve, unknown)).status, statusOf(name)) }),
         await asked.during(async () => { t.equal((await call(eve, ids)).status, statusOf(name)) }),
         await asked.during(async () => { t.equal((await call(former, ids)).status, statusOf(name)) })
       ]
+      let [nothing, foreign, left] = await ask()
+      // What differs each time is of the call; the rest is rarer work in the background.
+      const differ = (): boolean => new Set([nothing, foreign, left].map(queries => queries.join())).size > 1
+      for (let tries = 5; tries > 0 && differ(); tries--) [nothing, foreign, left] = await ask()
       t.ok(nothing.length > 0 || name === 'link' || name === 'search', 'a signature is judged without the database')
       t.strictSame(foreign, nothing, `${name}: foreign`)
       t.strictSame(left, nothing, `${name}: left`)
