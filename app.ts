@@ -220,7 +220,14 @@ async function scoped (app: FastifyInstance, options: ChatAppOptions): Promise<v
   const { page = false, widget = false, frameAncestors } = options
   if (page || widget) {
     const signIn = options.accounts === true ? 'accounts' : authenticate !== undefined ? 'host' : 'token'
-    await app.register(pageRoutes, { signIn, docs: options.docs !== false, page, frameAncestors })
+    await app.register(pageRoutes, {
+      signIn,
+      docs: options.docs !== false,
+      files: options.files !== undefined && options.files !== false,
+      page,
+      frameAncestors,
+      isEmpty: async () => await app.chatDatabase.prisma.user.findFirst({ select: { id: true } }) === null
+    })
   }
 }
 

@@ -11,6 +11,10 @@ export interface PageOptions {
   signIn: 'accounts' | 'token' | 'host'
   /** Whether the page links to the OpenAPI document. */
   docs: boolean
+  /** Whether the service takes files. */
+  files: boolean
+  /** Whether nobody uses the service yet: the page offers to create an account first. Default: there are users. */
+  isEmpty?: () => Promise<boolean>
   /** False serves only the custom elements: `/chat.js`, and what it loads. Default: true. */
   page?: boolean
   /** The origins whose pages may hold the page in a frame, or `self`. Default: none. */
@@ -61,17 +65,21 @@ interface PageFile {
 
 /** Serves the page at `/` and the custom elements at `/chat.js`: a few files, held in memory. */
 export default async function routes (app: FastifyInstance, options: PageOptions): Promise<void> {
-  const { directory = built, page = true, frameAncestors = [] } = options
+  const { directory = built, page = true, frameAncestors = [], isEmpty = async () => false } = options
   const files = await readPage(directory, options)
   const index = files.get('index.html')
+  const empty = index && fileOf('index.html', Buffer.from(index.bytes.toString().replace('data-empty="off"', 'data-empty="on"')))
   const headers = pageHeaders(frameAncestors)
 
   if (page) {
-    serve('/', (request, reply) => {
+    let hasUsers = false
+    serve('/', async (request, reply) => {
       const [path = '', query] = request.url.split('?')
       // The page's links are relative to its folder.
       if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${maskTokens(query)}`}`, 308)
-      if (index !== undefined) return send(request, reply.headers(headers), index)
+      // A database in trouble keeps nobody from the page.
+      hasUsers ||= !await isEmpty().catch(() => false)
+      if (index !== undefined) return send(request, reply.headers(headers), hasUsers ? index : empty!)
       return reply.code(503).type('text/plain; charset=utf-8').send('The page is not built: run `npm run build`, then start the server again.\n')
     })
   }
@@ -81,7 +89,7 @@ export default async function routes (app: FastifyInstance, options: PageOptions
   }
   if (index === undefined) app.log.warn(`The page is not built: there is no index.html in ${directory}`)
 
-  function serve (url: string, handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply): void {
+  function serve (url: string, handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>): void {
     app.route({ method: ['GET', 'HEAD'], url, exposeHeadRoute: false, schema: { hide: true }, config: { rateLimit: false }, handler })
   }
 }
@@ -114,20 +122,25 @@ async function readPage (directory: string, options: PageOptions): Promise<Map<s
   const files = await Promise.all(served.map(async (name): Promise<[string, PageFile]> => {
     const content = await readFile(join(directory, name))
     const bytes = name === 'index.html' ? configure(content, options) : content
-    return [name, {
-      type: types[extname(name)]!,
-      // Weak, because both encodings share it.
-      etag: `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
-      // All other names contain a hash of the content, so these files never change.
-      cacheControl: stable.includes(name) ? 'no-cache' : 'public, max-age=31536000, immutable',
-      bytes,
-      gzipped: gzipSync(bytes, { level: 9 })
-    }]
+    return [name, fileOf(name, bytes)]
   }))
   return new Map(files)
 }
 
-/** Attributes of the root element tell the page how to sign in and whether there are documents. */
-function configure (html: Buffer, { signIn, docs }: PageOptions): Buffer {
-  return Buffer.from(html.toString().replace(/<html [^>]*>/, `<html lang="en" data-sign-in="${signIn}" data-docs="${docs ? 'on' : 'off'}">`))
+const fileOf = (name: string, bytes: Buffer): PageFile => ({
+  type: types[extname(name)]!,
+  // Weak, because both encodings share it.
+  etag: `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
+  // All other names contain a hash of the content, so these files never change.
+  cacheControl: stable.includes(name) ? 'no-cache' : 'public, max-age=31536000, immutable',
+  bytes,
+  gzipped: gzipSync(bytes, { level: 9 })
+})
+
+const switched = (on: boolean): string => on ? 'on' : 'off'
+
+/** Attributes of the root element tell the page how to sign in, and what the service has. */
+function configure (html: Buffer, { signIn, docs, files }: PageOptions): Buffer {
+  const attributes = `data-sign-in="${signIn}" data-docs="${switched(docs)}" data-files="${switched(files)}" data-empty="off"`
+  return Buffer.from(html.toString().replace(/<html [^>]*>/, `<html lang="en" ${attributes}>`))
 }

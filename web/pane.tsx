@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ChatError, createChatClient } from '../client/index.js'
 import type { Select } from './address.js'
 import { tokenOf, type Person } from './people.js'
-import { baseUrl } from './service.js'
+import { baseUrl, hasFiles } from './service.js'
 import { Sidebar, WireButton } from './sidebar.js'
 import { Banner } from './ui/banner.js'
 import { openChat, type Chat } from './ui/chat.js'
@@ -44,7 +44,7 @@ export function Pane (props: Props): JSX.Element {
   useEffect(() => {
     const wire = createWire(baseUrl)
     const client = createChatClient({ baseUrl, token: () => tokenOf(person), fetch: wire.fetch })
-    const chat = openChat({ client, userId: person.userId })
+    const chat = openChat({ client, userId: person.userId, hasFiles })
     chat.session.listen(wire.event)
     setOpened({ chat, wire })
     const beforeUnload = (event: BeforeUnloadEvent) => { if (chat.unsent) event.preventDefault() }

@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { createChatClient, type LoginAnswer } from '../client/index.js'
 import type { Person, SignedIn } from './people.js'
-import { accounts, baseUrl, hasDocs, signInBy } from './service.js'
+import { accounts, baseUrl, hasDocs, isEmpty, signInBy } from './service.js'
 import { startTrial } from './trial.js'
 import { Mark } from './ui/icons.js'
 import { usePageWords } from './words.js'
@@ -71,7 +71,7 @@ const personOf = ({ token, user }: LoginAnswer): Person => ({ userId: user.userI
 function AccountForm ({ busy, problem, attempt }: FormProps): JSX.Element {
   const words = usePageWords()
   const id = useId()
-  const [isNew, setIsNew] = useState(false)
+  const [isNew, setIsNew] = useState(isEmpty)
   const [userId, setUserId] = useState('')
   const [password, setPassword] = useState('')
   const [displayName, setDisplayName] = useState('')

@@ -406,4 +406,28 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
     t.equal(await page.locator('.message[aria-label^="Bob"]').count(), 0, 'nor does a screen reader say the old one')
     t.strictSame(tab.problems, [])
   })
+
+  t.test('where the service takes no files, none can be picked, pasted or dropped', async (t) => {
+    const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
+    const id = await converse(alice, bob)
+    const tab = await open()
+    // As a server with FILES=off writes it.
+    await tab.page.route(`${server.baseUrl}/`, async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, body: (await response.text()).replace('data-files="on"', 'data-files="off"') })
+    })
+    const page = await enter(tab, alice, id)
+    t.equal(await page.locator('.attach-button, input[type=file]').count(), 0)
+    const taken = await page.evaluate(`(() => {
+      const data = new DataTransfer()
+      data.items.add(new File(['x'], 'Notes.txt'))
+      const give = (event) => !document.querySelector('textarea').dispatchEvent(event)
+      const options = { bubbles: true, cancelable: true }
+      return [give(new ClipboardEvent('paste', { clipboardData: data, ...options })), give(new DragEvent('drop', { dataTransfer: data, ...options }))]
+    })()`)
+    t.strictSame(taken, [false, false], 'the browser does what it does without us')
+    await drawn(page)
+    t.equal(await page.locator('.chosen-files').count(), 0)
+    t.strictSame(tab.problems, [])
+  })
 })

@@ -23,6 +23,9 @@ t.test('every view', { skip: noBrowser, timeout: 280_000 }, async (t) => {
         t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false, `${view}: nothing is wider than the window`)
       }
       await page.goto('/')
+      const first = page.locator('form').getByRole('button', { name: colorScheme === 'light' ? 'Create account' : 'Sign in' })
+      t.equal(await first.count(), 1, 'on an empty server, an account is made first')
+      await page.locator('label').filter({ hasText: 'Sign in' }).click()
       await look('sign-in')
       await page.locator('label').filter({ hasText: 'Create account' }).click()
       await look('a new account')

@@ -7,7 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import pageRoutes, { type PageOptions } from '../../routes/page.js'
 import { buildPage, LIMIT_KB } from '../../scripts/page.js'
-import { build } from '../helper.js'
+import { build, user } from '../helper.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'chat-page-'))
 t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
@@ -20,7 +20,7 @@ const elements = files.filter(isOfElements)
 
 async function serve (t: Test, options: Partial<PageOptions> = {}, prefix = ''): Promise<FastifyInstance> {
   const app = Fastify()
-  await app.register(pageRoutes, { signIn: 'accounts', docs: true, directory, prefix, ...options })
+  await app.register(pageRoutes, { signIn: 'accounts', docs: true, files: true, directory, prefix, ...options })
   t.teardown(async () => { await app.close() })
   return app
 }
@@ -115,11 +115,17 @@ t.test('below a prefix it lies in a folder', async (t) => {
   t.equal(moved.headers.location, 'chat/?a=1', 'relative, for proxies that put something before it')
 })
 
-t.test('the page knows how one gets in', async (t) => {
+t.test('the page knows how one gets in, and what there is', async (t) => {
   for (const signIn of ['accounts', 'token', 'host'] as const) {
-    const app = await serve(t, { signIn, docs: false })
-    t.match((await app.inject('/')).body, `<html lang="en" data-sign-in="${signIn}" data-docs="off">`)
+    const app = await serve(t, { signIn, docs: false, files: false })
+    t.match((await app.inject('/')).body, `<html lang="en" data-sign-in="${signIn}" data-docs="off" data-files="off" data-empty="off">`)
   }
+  const app = await build(t, { chat: { page: true } })
+  t.match((await app.inject('/')).body, 'data-files="off" data-empty="on"')
+  await user(app, 'first').arrive()
+  const page = await app.inject('/')
+  t.match(page.body, 'data-empty="off"')
+  t.equal((await app.inject({ url: '/', headers: { 'if-none-match': String(page.headers.etag) } })).statusCode, 304)
 })
 
 t.test('without a build the service starts, and says so', async (t) => {

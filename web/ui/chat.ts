@@ -9,12 +9,15 @@ export interface ChatOptions {
   client: ChatClient
   /** The user that the client's token belongs to. */
   userId: string
+  /** Whether the service takes files. Default: true. */
+  hasFiles?: boolean
 }
 
 /** A user's chat: the stream, the list, and the open conversations. The parts of this folder take it from their `ChatProvider`. */
 export interface Chat {
   client: ChatClient
   userId: string
+  hasFiles: boolean
   session: ChatSession
   list: LiveConversationList
   drafts: Drafts
@@ -37,7 +40,7 @@ export interface Chat {
 const KEPT = 8
 
 /** Opens a user's chat. Close it when it is no longer shown. */
-export function openChat ({ client, userId }: ChatOptions): Chat {
+export function openChat ({ client, userId, hasFiles = true }: ChatOptions): Chat {
   const session = createSession(client, { userId, onError: (error) => { console.error(error) } })
   const list = openConversationList(session)
   const drafts = createDrafts(userId, client.options.baseUrl ?? '/')
@@ -48,6 +51,7 @@ export function openChat ({ client, userId }: ChatOptions): Chat {
   return {
     client,
     userId,
+    hasFiles,
     session,
     list,
     drafts,

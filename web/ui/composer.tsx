@@ -31,7 +31,7 @@ type Offer = { key: string, name: string, insert: string, person: Participant | 
 
 /** The field for a message. Enter sends it; on a touch screen, Enter begins a new line. */
 export function Composer ({ live, conversation, field, disabled, closed, title, onSent, onEditLast }: Props): JSX.Element {
-  const { drafts, userId, files: chosenFiles } = useChat()
+  const { drafts, userId, hasFiles, files: chosenFiles } = useChat()
   const words = useWords()
   const id = useId()
   const { conversationId } = live
@@ -66,7 +66,7 @@ export function Composer ({ live, conversation, field, disabled, closed, title, 
 
   /** Takes files that were picked, pasted or dropped. @returns whether there were any */
   function take (added: FileList | undefined): boolean {
-    if (added === undefined || added.length === 0 || disabled || restricted || edit !== null) return false
+    if (added === undefined || added.length === 0 || !hasFiles || disabled || restricted || edit !== null) return false
     choose([...files, ...added])
     field.current?.focus()
     return true
@@ -76,7 +76,7 @@ export function Composer ({ live, conversation, field, disabled, closed, title, 
   const latest = useRef(take)
   latest.current = take
   useEffect(() => {
-    const place = field.current?.closest<HTMLElement>('.conversation')
+    const place = hasFiles ? field.current?.closest<HTMLElement>('.conversation') : null
     const over = (event: DragEvent) => { if (event.dataTransfer?.types.includes('Files') === true) event.preventDefault() }
     const drop = (event: DragEvent) => {
       over(event)
@@ -283,7 +283,7 @@ export function Composer ({ live, conversation, field, disabled, closed, title, 
               onKeyDown={onKeyDown}
             />
             {over > -300 && <bdi class={`length${over > 0 ? ' is-over' : ''}`} id={`${id}-length`}>{-over}</bdi>}
-            {edit === null && (
+            {edit === null && hasFiles && (
               <>
                 <input
                   ref={picker} type='file' multiple hidden onChange={({ currentTarget }) => {
