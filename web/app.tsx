@@ -6,7 +6,6 @@ import { Pane } from './pane.js'
 import { forget, onSignedOutElsewhere, remember, remembered, type SignedIn } from './people.js'
 import { baseUrl, signInBy } from './service.js'
 import { SignIn, signInWith } from './sign-in.js'
-import { Avatar } from './ui/avatar.js'
 import { OverlayProvider } from './ui/dialog.js'
 import { forgetDrafts } from './ui/drafts.js'
 import { Mark } from './ui/icons.js'
@@ -82,6 +81,7 @@ function Trial ({ signedIn, onLeave }: Props): JSX.Element {
   const words = usePageWords()
   const { people, conversationId = null } = signedIn
   const [shown, setShown] = useState(0)
+  const [used, setUsed] = useState(0)
   const [codeShown, setCodeShown] = useState(false)
   const [selected, setSelected] = useState<readonly (string | null)[]>([conversationId, conversationId])
   const [unread, setUnread] = useState<readonly number[]>([0, 0])
@@ -95,7 +95,12 @@ function Trial ({ signedIn, onLeave }: Props): JSX.Element {
         <h1>{words.twoPeople} <span>{words.twoPeopleHint}</span></h1>
         <div class='switch' role='group' aria-label={words.whoseChat}>
           {people.map(({ userId, displayName }, index) => (
-            <button key={userId} type='button' aria-pressed={shown === index} onClick={() => { setShown(index) }}>
+            <button
+              key={userId} type='button' aria-pressed={shown === index} onClick={() => {
+                setShown(index)
+                setUsed(index)
+              }}
+            >
               <bdi>{displayName}</bdi>
               {shown !== index && (unread[index] ?? 0) > 0 && (
                 <span class='badge'>{unread[index]}<span class='for-readers'> {words.unread}</span></span>
@@ -109,14 +114,13 @@ function Trial ({ signedIn, onLeave }: Props): JSX.Element {
       {codeShown && <InYourApp userId={people[shown]!.userId} onClose={() => { setCodeShown(false) }} />}
       <div class='trial-panes'>
         {people.map((person, index) => (
-          <div key={person.userId} class={`trial-pane${shown === index ? ' is-shown' : ''}`}>
-            <p class='trial-who'>
-              <Avatar id={person.userId} name={person.displayName} small />
-              <b><bdi>{person.displayName}</bdi></b> <bdi>{person.userId}</bdi>
-            </p>
+          <div
+            key={person.userId} class={`trial-pane${shown === index ? ' is-shown' : ''}`}
+            onPointerDown={() => { setUsed(index) }} onFocusIn={() => { setUsed(index) }}
+          >
             <Pane
               person={person} selected={selected[index] ?? null} select={(id) => { setSelected((now) => put(now, index, id)) }}
-              onUnread={(count) => { setUnread((now) => put(now, index, count)) }} onLeave={onLeave} canSignOut={false}
+              onUnread={(count) => { setUnread((now) => put(now, index, count)) }} onLeave={onLeave} canSignOut={false} tries={used === index}
             />
           </div>
         ))}

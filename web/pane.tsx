@@ -9,11 +9,12 @@ import { Banner } from './ui/banner.js'
 import { openChat, type Chat } from './ui/chat.js'
 import { ChatProvider, useChat } from './ui/context.js'
 import { ConversationView } from './ui/conversation.js'
-import { useStore } from './ui/hooks.js'
+import { LookingProvider, useStore } from './ui/hooks.js'
 import { NewsForReaders } from './ui/news.js'
 import { AskToNotify, Notifications } from './ui/notifications.js'
 import { onDemand } from './ui/on-demand.js'
 import type { Command } from './ui/palette.js'
+import { WhoTries } from './trial-pane.js'
 import { createWire, type Wire } from './wire.js'
 import { usePageWords } from './words.js'
 
@@ -35,6 +36,8 @@ interface Props {
   canSignOut: boolean
   /** Whether the keys of the page are this user's. */
   keys?: boolean
+  /** For one of the trial's two: whether it is the one whose chat is used. The other one reads nothing meanwhile. */
+  tries?: boolean
 }
 
 /** A user's chat: their conversations, the selected one, and what goes over the wire. */
@@ -57,7 +60,7 @@ export function Pane (props: Props): JSX.Element {
   return opened === null ? <></> : <ChatProvider value={opened.chat}><OpenPane {...props} wire={opened.wire} /></ChatProvider>
 }
 
-function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, keys = false, wire }: Props & { wire: Wire }): JSX.Element {
+function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, keys = false, tries, wire }: Props & { wire: Wire }): JSX.Element {
   const { session, list } = useChat()
   const words = usePageWords()
   const { error } = useStore(session)
@@ -101,7 +104,7 @@ function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, ke
     ...canSignOut ? [{ key: 'out', label: words.signOut, kind: words.command, run: () => { onLeave(null) } }] : []
   ], [words, canSignOut])
 
-  return (
+  const chat = (
     <section ref={root} class='pane' data-view={selected === null ? 'list' : 'conversation'} aria-label={words.chatOf(person.displayName)}>
       {selected !== null && (
         <button type='button' class='skip' onClick={() => { root.current?.querySelector('textarea')?.focus() }}>{words.skipToField}</button>
@@ -117,7 +120,7 @@ function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, ke
             ? <p class='nothing-selected'>{words.chooseConversation}</p>
             : (
               <ConversationView
-                key={selected} conversationId={selected} onBack={() => { select(null) }} onSent={() => { setSent(true) }}
+                key={selected} conversationId={selected} takesFocus={tries !== false} onBack={() => { select(null) }} onSent={() => { setSent(true) }}
                 actions={<WireButton shown={wireShown} onClick={toggleWire} />}
               />
               )}
@@ -142,4 +145,5 @@ function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, ke
       )}
     </section>
   )
+  return tries === undefined ? chat : <LookingProvider value={tries}><WhoTries person={person} wire={wire} />{chat}</LookingProvider>
 }

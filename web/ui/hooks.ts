@@ -1,4 +1,5 @@
-import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks'
+import { createContext } from 'preact'
+import { useContext, useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks'
 import type { ChatSession, Store } from '../../client/index.js'
 
 /** The state of a store. The component renders again after every change. */
@@ -44,8 +45,13 @@ export function useConnected (session: ChatSession): boolean {
 
 const isActive = () => document.visibilityState === 'visible' && document.hasFocus()
 
+const Looking = createContext(true)
+/** Says of the parts within whether the user looks at them, if they look at the page. Default: true. */
+export const LookingProvider = Looking.Provider
+
 /** Whether the user is looking: the page is visible, and its window has the focus. */
 export function useActive (): boolean {
+  const looking = useContext(Looking)
   const [active, setActive] = useState(isActive)
   useEffect(() => {
     const listener = () => { setActive(isActive()) }
@@ -59,7 +65,7 @@ export function useActive (): boolean {
       removeEventListener('blur', listener)
     }
   }, [])
-  return active
+  return active && looking
 }
 
 /** The element that has the focus, within a shadow tree too. */
