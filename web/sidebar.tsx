@@ -6,7 +6,7 @@ import { useChat } from './ui/context.js'
 import { useConnected, useStore } from './ui/hooks.js'
 import { ComposeIcon, MoreIcon, WireIcon } from './ui/icons.js'
 import { ConversationList } from './ui/list.js'
-import { Menu, type MenuItem } from './ui/menu.js'
+import { Menu, type MenuItem } from './ui/menu-list.js'
 import { usePageWords } from './words.js'
 
 interface Props {

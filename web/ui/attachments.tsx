@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Attachment, ChatMessage, PendingUpload } from '../../client/index.js'
+import type { Attachment, ChatClient, ChatMessage, PendingUpload } from '../../client/index.js'
 import { useChat, useWords } from './context.js'
 import { FileIcon } from './icons.js'
 import type { Words } from './words.js'
@@ -10,7 +10,7 @@ const SIDE = 320
 /** How often an address that does not load is asked for again: those of files expire. */
 const RENEWALS = 3
 
-const isPicture = ({ type, width, height }: Attachment) => type.startsWith('image/') && width !== null && height !== null
+export const isPicture = ({ type, width, height }: Attachment) => type.startsWith('image/') && width !== null && height !== null
 
 /** A message in one line: its text, or what it carries. */
 export function summaryOf ({ text, attachments: [first] }: Pick<ChatMessage, 'text' | 'attachments'>, words: Words): string {
@@ -67,18 +67,23 @@ function Player ({ file: { fileId, name, type } }: { file: Attachment }): JSX.El
   return <video controls preload='metadata' src={url ?? undefined} aria-label={name} onError={renew} />
 }
 
-export function Download ({ file: { fileId, name, size } }: { file: Attachment }): JSX.Element {
+/** Saves a file on the device. @throws if it is not there, or not for the user */
+export async function download (client: ChatClient, { fileId, name }: Attachment): Promise<void> {
+  const url = await client.fileUrl(fileId)
+  if (url === null) throw new Error('The file is not there')
+  Object.assign(document.createElement('a'), { href: url, download: name }).click()
+}
+
+export function Download ({ file }: { file: Attachment }): JSX.Element {
   const { client } = useChat()
   const words = useWords()
   const [failed, setFailed] = useState(false)
-
-  async function download (): Promise<void> {
-    const url = await client.fileUrl(fileId).catch(() => null)
-    setFailed(url === null)
-    if (url !== null) Object.assign(document.createElement('a'), { href: url, download: name }).click()
-  }
+  const { name, size } = file
   return (
-    <button type='button' tabIndex={-1} class='file' title={words.download(name)} onClick={() => { void download() }}>
+    <button
+      type='button' tabIndex={-1} class='file' title={words.download(name)}
+      onClick={() => { download(client, file).then(() => { setFailed(false) }, () => { setFailed(true) }) }}
+    >
       <FileIcon /><bdi>{name}</bdi><small>{failed ? words.NOT_FOUND : words.bytes(size)}</small>
     </button>
   )

@@ -2,6 +2,7 @@ import {
   createSession, openConversation, openConversationList, type ChatClient, type ChatSession, type LiveConversation, type LiveConversationList
 } from '../../client/index.js'
 import { createDrafts, type Drafts } from './drafts.js'
+import { createKept, type Kept } from './kept.js'
 import type { Place } from './place.js'
 import { createTargets, type Targets } from './target.js'
 
@@ -21,6 +22,8 @@ export interface Chat {
   session: ChatSession
   list: LiveConversationList
   drafts: Drafts
+  /** The conversations whose messages are heard, on this device. */
+  sounds: Kept<true>
   /** The message that is to be shown. */
   targets: Targets
   /** Where the user has scrolled to, by conversation. */
@@ -43,7 +46,9 @@ const KEPT = 8
 export function openChat ({ client, userId, hasFiles = true }: ChatOptions): Chat {
   const session = createSession(client, { userId, onError: (error) => { console.error(error) } })
   const list = openConversationList(session)
-  const drafts = createDrafts(userId, client.options.baseUrl ?? '/')
+  const baseUrl = client.options.baseUrl ?? '/'
+  const drafts = createDrafts(userId, baseUrl)
+  const sounds = createKept<true>('sounds', userId, baseUrl)
   /** In the order in which they were last shown. */
   const conversations = new Map<string, LiveConversation>()
   const unsentOf = (live: LiveConversation) => live.getSnapshot().messages.filter(({ seq }) => seq === null)
@@ -55,6 +60,7 @@ export function openChat ({ client, userId, hasFiles = true }: ChatOptions): Cha
     session,
     list,
     drafts,
+    sounds,
     targets: createTargets(),
     places: new Map(),
     files: new Map(),
@@ -86,6 +92,7 @@ export function openChat ({ client, userId, hasFiles = true }: ChatOptions): Cha
         live.close()
       }
       drafts.close()
+      sounds.close()
       list.close()
       session.close()
     }

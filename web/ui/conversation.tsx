@@ -8,15 +8,15 @@ import { useChat, useWords } from './context.js'
 import { rememberEmoji } from './emoji-used.js'
 import { useConnected, useNow, useStore } from './hooks.js'
 import { BackIcon, MoreIcon, PeopleIcon } from './icons.js'
-import { Menu } from './menu.js'
+import { MenuButton } from './menu-button.js'
 import type { MessageActions } from './message-actions.js'
 import { MessageLog, type LogHandle } from './message-log.js'
 import { onDemand } from './on-demand.js'
-import { ownStateItems } from './own-state.js'
 import { otherOf } from './words.js'
 
 const BlockQuestion = onDemand(async () => (await import('./dialogs.js')).BlockQuestion)
 const Confirm = onDemand(async () => (await import('./dialogs.js')).Confirm)
+const ConversationMenu = onDemand(async () => (await import('./dialogs.js')).ConversationMenu)
 const Lightbox = onDemand(async () => (await import('./dialogs.js')).Lightbox)
 const Members = onDemand(async () => (await import('./dialogs.js')).Members)
 const MessageInfo = onDemand(async () => (await import('./dialogs.js')).MessageInfo)
@@ -152,26 +152,16 @@ export function ConversationView ({ conversationId, onBack, onSent, takesFocus =
           </button>
         )}
         {conversation !== null && !removed && (
-          <Menu
-            label={words.conversationMenu}
-            items={[
-              ...ownStateItems({
-                chat,
-                words,
-                conversation: { ...conversation, unreadCount },
-                newestSeq: messages.findLast(({ seq }) => seq !== null)?.seq ?? null,
-                onUnread: onBack,
-                onProblem: fail
-              }),
-              ...other === undefined
-                ? []
-                : [isBlocked
-                    ? { label: words.unblock, onSelect: unblock }
-                    : { label: words.askBlock, danger: true, onSelect: () => { setBlocking(true) } }]
-            ]}
+          <MenuButton
+            label={words.conversationMenu} menu={(anchor, onClose) => (
+              <ConversationMenu
+                conversation={{ ...conversation, unreadCount }} newestSeq={messages.findLast(({ seq }) => seq !== null)?.seq ?? null}
+                onUnread={onBack} onBlock={() => { setBlocking(true) }} onProblem={fail} anchor={anchor} onClose={onClose}
+              />
+            )}
           >
             <MoreIcon />
-          </Menu>
+          </MenuButton>
         )}
         {more}
       </header>
@@ -208,7 +198,7 @@ export function ConversationView ({ conversationId, onBack, onSent, takesFocus =
       )}
       {profileShown && other !== undefined && <ProfileCard userId={other.userId} onClose={() => { setProfileShown(false) }} />}
       {blocking && other !== undefined && <BlockQuestion person={other} onClose={() => { setBlocking(false) }} />}
-      {picture !== null && <Lightbox file={picture} onClose={() => { setPicture(null) }} />}
+      {picture !== null && <Lightbox file={picture} live={live} onClose={() => { setPicture(null) }} />}
       {informing !== null && <MessageInfo message={informing} live={live} onClose={() => { setInforming(null) }} />}
       {deleting !== null && (
         <Confirm

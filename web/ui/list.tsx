@@ -8,14 +8,16 @@ import { Avatar } from './avatar.js'
 import { useChat, useWords } from './context.js'
 import { focused, isComposing, useConnected, useLasting, useNow, useStore } from './hooks.js'
 import { MutedIcon, SearchIcon, StarIcon, Ticks } from './icons.js'
-import { MenuList } from './menu.js'
 import { onDemand } from './on-demand.js'
-import { ownStateItems } from './own-state.js'
 import { begins, plain } from './plain.js'
 import type { Anchor } from './popup.js'
 import { otherOf } from './words.js'
 
-const FoundMessages = onDemand(async () => (await import('./dialogs.js')).FoundMessages)
+const ConversationMenu = onDemand(async () => (await import('./dialogs.js')).ConversationMenu)
+const Found = onDemand(async () => (await import('./dialogs.js')).Found)
+
+/** The most conversations whose names are searched. */
+const SEARCHED = 1000
 
 interface Props {
   selected: string | null
@@ -52,6 +54,25 @@ export function ConversationList (props: Props): JSX.Element {
     }
   }, [session, filter])
 
+  // Archived conversations, and those of further pages, are looked for in a list of all.
+  const [everything, setEverything] = useState<LiveConversationList | null>(null)
+  const isSearching = wanted !== ''
+  useEffect(() => {
+    if (!isSearching) return
+    const all = openConversationList(session, { archived: 'all' })
+    const end = all.subscribe(() => {
+      const { status, conversations, hasMore } = all.getSnapshot()
+      if (status !== 'ready') return
+      setEverything(all)
+      if (hasMore && conversations.length < SEARCHED) all.loadMore().catch(() => {})
+    })
+    return () => {
+      setEverything(null)
+      end()
+      all.close()
+    }
+  }, [session, isSearching])
+
   /** What was found is gone through by the arrow keys, from the field on. */
   function onKeyDown (event: KeyboardEvent): void {
     const box = event.currentTarget as HTMLElement
@@ -67,7 +88,7 @@ export function ConversationList (props: Props): JSX.Element {
   }
 
   return (
-    <div class='sidebar-list' onKeyDown={wanted === '' ? undefined : onKeyDown}>
+    <div class='sidebar-list' onKeyDown={isSearching ? onKeyDown : undefined}>
       <div class='list-search' role='search'>
         <SearchIcon />
         <input
@@ -75,11 +96,11 @@ export function ConversationList (props: Props): JSX.Element {
           onInput={({ currentTarget }) => { setQuery(currentTarget.value) }}
         />
       </div>
-      {wanted !== ''
+      {isSearching
         ? (
           <>
-            <Items {...props} list={list} isAll={false} query={wanted} />
-            <FoundMessages query={wanted} onSelect={props.onSelect} onClose={() => {}} />
+            <Items {...props} list={everything ?? list} isAll={false} query={wanted} />
+            <Found query={wanted} onSelect={props.onSelect} onClose={() => {}} />
           </>
           )
         : (
@@ -111,8 +132,7 @@ interface ItemsProps extends Props {
 
 /** The conversations of one list. */
 function Items ({ selected, onSelect, onNew, list, isAll, query = '' }: ItemsProps): JSX.Element {
-  const chat = useChat()
-  const { session, userId } = chat
+  const { session, userId } = useChat()
   const words = useWords()
   const { status, error, conversations: all, hasMore } = useStore(list)
   const conversations = useMemo(() => query === ''
@@ -167,7 +187,9 @@ function Items ({ selected, onSelect, onNew, list, isAll, query = '' }: ItemsPro
         </ul>
       )}
       {slow && <p class='list-loading' role='status'><span class='spinner' aria-hidden='true' /> {words.loading}</p>}
-      {hasMore && <button type='button' class='button is-quiet is-wide' onClick={() => { list.loadMore().catch(() => {}) }}>{words.showMore}</button>}
+      {hasMore && query === '' && (
+        <button type='button' class='button is-quiet is-wide' onClick={() => { list.loadMore().catch(() => {}) }}>{words.showMore}</button>
+      )}
       {status === 'failed' && (
         <div class='empty' role='alert'>
           <p>{words.sentenceOf(error)}</p>
@@ -183,16 +205,9 @@ function Items ({ selected, onSelect, onNew, list, isAll, query = '' }: ItemsPro
         </div>
       )}
       {menu !== null && inMenu !== undefined && (
-        <MenuList
-          label={words.conversationMenu} anchor={menu.anchor} onClose={() => { setMenu(null) }}
-          items={ownStateItems({
-            chat,
-            words,
-            conversation: inMenu,
-            newestSeq: inMenu.lastMessage?.seq ?? null,
-            onUnread: inMenu.id === selected ? undefined : () => {},
-            onProblem: setProblem
-          })}
+        <ConversationMenu
+          conversation={inMenu} newestSeq={inMenu.lastMessage?.seq ?? null} onUnread={inMenu.id === selected ? undefined : () => {}}
+          onProblem={setProblem} anchor={menu.anchor} onClose={() => { setMenu(null) }}
         />
       )}
     </>

@@ -5,10 +5,11 @@ import { Avatar } from './avatar.js'
 import { Confirm } from './confirm.js'
 import { useChat, useWords } from './context.js'
 import { Dialog } from './dialog.js'
+import type { Person } from './found-people.js'
 import { GroupSettings } from './group-settings.js'
 import { useConnected, useNow } from './hooks.js'
 import { MoreIcon } from './icons.js'
-import { Menu, type MenuItem } from './menu.js'
+import { Menu, type MenuItem } from './menu-list.js'
 import { keepFocus, PeopleField, withText } from './people-field.js'
 import { ProfileCard } from './profile.js'
 
@@ -29,7 +30,7 @@ export function Members ({ conversation, onClose }: Props): JSX.Element {
   const now = useNow()
   const field = useId()
   const [query, setQuery] = useState('')
-  const [added, setAdded] = useState<string[]>([])
+  const [added, setAdded] = useState<Person[]>([])
   const [text, setText] = useState('')
   const [problem, setProblem] = useState<string | null>(null)
   const [asking, setAsking] = useState<Participant | null>(null)

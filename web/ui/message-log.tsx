@@ -10,9 +10,9 @@ import { BLOCK, MessageBlock } from './message-block.js'
 import { onDemand } from './on-demand.js'
 import { elementOf, placeOf, scrollToPlace, seenSeq, type Place } from './place.js'
 import type { Anchor } from './popup.js'
-import { useTouch } from './touch.js'
 
 const MessageMenu = onDemand(async () => (await import('./dialogs.js')).MessageMenu)
+const WhoReacted = onDemand(async () => (await import('./dialogs.js')).WhoReacted)
 
 /** What the parts around a log ask of it. */
 export interface LogHandle {
@@ -42,6 +42,9 @@ function blocksOf (messages: readonly ChatMessage[]): [key: string, messages: Ch
   }
   return blocks
 }
+
+/** How long the pointer must rest on a reaction, or be away from it, in milliseconds. */
+const HOVER_MS = 350
 
 const isUnreadAfter = (after: number) => ({ own, seq, deletedAt }: ChatMessage) => !own && seq !== null && seq > after && deletedAt === null
 const newestOf = (messages: readonly ChatMessage[]) => messages.findLast(({ seq }) => seq !== null)?.seq ?? 0
@@ -261,7 +264,36 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
     const message = messageAt(element)
     if (message?.seq != null && message.deletedAt === null) actions.reply(message)
   }, [actions])
-  useTouch(scroller, { onPress, onSweep })
+
+  // Who reacted: a pointer or a finger rests on a reaction
+
+  const [who, setWho] = useState<{ message: ChatMessage, emoji: string, anchor: Anchor } | null>(null)
+  const hovering = useRef<ReturnType<typeof setTimeout>>(undefined)
+  const onHold = useCallback((reaction: HTMLElement) => {
+    const message = messageAt(reaction)
+    if (message !== undefined) setWho({ message, emoji: reaction.dataset.emoji!, anchor: reaction.getBoundingClientRect() })
+  }, [])
+  function onPointer ({ type, target, pointerType }: PointerEvent): void {
+    if (pointerType !== 'mouse') return
+    clearTimeout(hovering.current)
+    const over = type === 'pointerleave' ? null : (target as Element).closest<HTMLElement>('.reaction, .who-reacted')
+    if (over === null ? who !== null : over.matches('.reaction')) {
+      hovering.current = setTimeout(() => { over === null ? setWho(null) : onHold(over) }, HOVER_MS)
+    }
+  }
+  useEffect(() => () => { clearTimeout(hovering.current) }, [])
+
+  useEffect(() => {
+    if (navigator.maxTouchPoints === 0) return
+    let here = true
+    let end = () => {}
+    // Without it, the menu still has its button.
+    import('./touch.js').then(({ followTouch }) => { if (here) end = followTouch(scroller.current!, { onPress, onHold, onSweep }) }, () => {})
+    return () => {
+      here = false
+      end()
+    }
+  }, [onPress, onSweep])
 
   function onContextMenu (event: MouseEvent): void {
     const target = event.target as Element
@@ -310,11 +342,12 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
   const blocks = useMemo(() => blocksOf(messages), [messages])
 
   return (
-    <div class='log-place'>
+    <div class='log-place' onPointerOver={onPointer} onPointerLeave={onPointer}>
       <div
         ref={scroller} class={`log${opening && messages.length > 0 ? ' is-opening' : ''}`} role='log' aria-live='off' aria-label={words.messagesWith(title)}
         aria-busy={status === 'loading' || loadingOlder} tabIndex={0} onKeyDown={onKeyDown} onClick={onClick} onContextMenu={onContextMenu}
         onScroll={({ currentTarget: box }) => {
+          setWho(null)
           if (box.clientHeight === 0 || opening) return
           scrolled.current = box.scrollTop
           keep(placeOf(box))
@@ -364,6 +397,12 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
         <MessageMenu
           message={messages.find(({ key }) => key === menu.message.key) ?? menu.message} conversation={conversation} anchor={menu.anchor}
           picking={menu.picking} actions={actions} onClose={() => { setMenu(null) }}
+        />
+      )}
+      {who !== null && (
+        <WhoReacted
+          message={messages.find(({ key }) => key === who.message.key) ?? who.message} emoji={who.emoji} anchor={who.anchor}
+          onClose={() => { setWho(null) }}
         />
       )}
     </div>

@@ -1,12 +1,13 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { ChatMessage, Conversation } from '../../client/index.js'
+import { download, isPicture } from './attachments.js'
 import { useChat, useWords } from './context.js'
 import { EmojiPopup } from './emoji-picker.js'
 import { quickEmoji } from './emoji-used.js'
-import { EditIcon, ReplyIcon } from './icons.js'
-import { MenuList, type MenuItem } from './menu.js'
-import { CopyIcon, DeleteIcon, InfoIcon, PlusIcon } from './menu-icons.js'
+import { EditIcon, FileIcon, ReplyIcon } from './icons.js'
+import { MenuList, type MenuItem } from './menu-list.js'
+import { CopyIcon, DeleteIcon, InfoIcon, PictureIcon, PlusIcon } from './menu-icons.js'
 import { mayDelete, mayPost, type MessageActions } from './message-actions.js'
 import type { Anchor } from './popup.js'
 
@@ -22,7 +23,7 @@ interface MenuProps {
 
 /** What can be done with a message: a row of reactions, and a menu. */
 export function MessageMenu ({ message, conversation, anchor, actions, picking: first, onClose }: MenuProps): JSX.Element {
-  const { userId } = useChat()
+  const { client, userId } = useChat()
   const words = useWords()
   const [picking, setPicking] = useState(first)
   const { own, text, seq, deletedAt } = message
@@ -38,6 +39,13 @@ export function MessageMenu ({ message, conversation, anchor, actions, picking: 
   }
   if (open && own && !message.growing && conversation.settings.posting !== 'nobody') {
     items.push({ label: words.edit, icon: <EditIcon />, onSelect: () => { actions.edit(message) } })
+  }
+  // What a pointer does on the message itself
+  const { replyTo, attachments } = message
+  if (there && replyTo !== null) items.push({ label: words.goToQuote, icon: <ReplyIcon />, onSelect: () => { actions.jump(replyTo.seq) } })
+  for (const file of there ? attachments : []) {
+    if (isPicture(file)) items.push({ label: words.showPicture(file.name), icon: <PictureIcon />, onSelect: () => { actions.show(file) } })
+    else items.push({ label: words.download(file.name), icon: <FileIcon />, onSelect: () => { download(client, file).catch(() => {}) } })
   }
   if (seq !== null) items.push({ label: words.info, icon: <InfoIcon />, onSelect: () => { actions.info(message) } })
   if (open && mayDelete(message, conversation, userId)) {

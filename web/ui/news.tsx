@@ -2,20 +2,31 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { summaryOf } from './attachments.js'
 import { useChat, useWords } from './context.js'
+import { useActive } from './hooks.js'
 
 /** Reading out a message takes about this long at most, in milliseconds. Then its text goes. */
 const READ_MS = 20_000
 
-/** Announces new messages to users of screen readers: each by itself, so that none replaces another, or repeats one. */
+/**
+ * Announces new messages to users of screen readers: each by itself, so that none replaces another, or repeats one. Where the user has
+ * chosen so, there is a sound, too.
+ */
 export function NewsForReaders ({ selected }: { selected: string | null }): JSX.Element {
-  const { session, userId: me } = useChat()
+  const chat = useChat()
+  const { session, sounds, userId: me } = chat
   const words = useWords()
   const [news, setNews] = useState<readonly { id: string, text: string }[]>([])
+  const active = useRef(false)
+  active.current = useActive()
   const timers = useRef(new Set<ReturnType<typeof setTimeout>>())
 
   useEffect(() => session.listen((...[type, data]) => {
     if (type !== 'message' || data.senderId === me || session.getSnapshot().blocked.has(data.senderId)) return
     const { id, conversationId, sender: { displayName } } = data
+    if (sounds.getSnapshot().has(conversationId)) {
+      const seen = active.current && conversationId === selected
+      import('./dialogs.js').then(async ({ playSoundOf }) => { await playSoundOf(chat, data, seen) }).catch(() => {})
+    }
     const said = { id, text: conversationId === selected ? words.newsHere(displayName, summaryOf(data, words)) : words.newsElsewhere(displayName) }
     setNews((known) => known.some((one) => one.id === id) ? known : [...known, said])
     const timer = setTimeout(() => {

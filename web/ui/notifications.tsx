@@ -1,10 +1,10 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { isMuted, type ChatEvents, type Conversation } from '../../client/index.js'
-import type { Chat } from './chat.js'
+import type { ChatEvents } from '../../client/index.js'
 import { summaryOf } from './attachments.js'
 import { useChat, useWords } from './context.js'
 import { useActive } from './hooks.js'
+import { mayNotify } from './may-notify.js'
 
 const ASKED = 'fastify-sse-chat notifications'
 
@@ -15,16 +15,6 @@ function wasAsked (): boolean {
   } catch {
     return true
   }
-}
-
-/** Whether a message may notify: not in muted conversations, nor of those whom the user blocks, and as the user has chosen for the conversation. */
-async function mayNotify ({ client, list, session, userId }: Chat, message: ChatEvents['message']): Promise<boolean> {
-  const { conversationId, senderId, mentions, mentionsAll } = message
-  if (session.getSnapshot().blocked.has(senderId)) return false
-  // The list has neither archived conversations, nor those of further pages.
-  const listed: Conversation | undefined = list.getSnapshot().conversations.find(({ id }) => id === conversationId)
-  const { me } = listed ?? await client.getConversation(conversationId)
-  return !isMuted(me) && me.notify !== 'none' && (me.notify === 'all' || mentionsAll || mentions.some((mention) => mention.userId === userId))
 }
 
 /** Shows a notification for each message that arrives while the user does not look, except where they do not want one. */

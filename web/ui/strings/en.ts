@@ -175,13 +175,6 @@ export const en = {
   favourite: 'Favourite',
   muted: 'Muted',
   markedUnread: 'Marked as unread',
-  mute: 'Mute',
-  muteForHours: 'Mute for 8 hours',
-  unmute: 'Unmute',
-  archive: 'Archive',
-  unarchive: 'Unarchive',
-  markRead: 'Mark as read',
-  markUnread: 'Mark as unread',
   photo: 'Photo',
   attach: 'Attach files',
   chosenFiles: 'Files to send',
@@ -198,7 +191,6 @@ export const en = {
 
   // Blocked people
   blockedPeople: 'Blocked people',
-  askBlock: 'Block…',
   unblock: 'Unblock',
   youBlock: 'You have blocked this person.',
   ofBlocked: 'From somebody you blocked',

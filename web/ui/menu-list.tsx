@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact'
-import { useRef, useState } from 'preact/hooks'
+import { useRef } from 'preact/hooks'
 import { focused } from './hooks.js'
+import { MenuButton } from './menu-button.js'
 import { Popup, type Anchor } from './popup.js'
 
 export interface MenuItem {
@@ -56,19 +57,11 @@ export function MenuList ({ label, items, anchor, onClose, children }: ListProps
   )
 }
 
-/** A button that opens a menu. */
+/** A button that opens a menu of some items. */
 export function Menu ({ label, items, children }: { label: string, items: readonly MenuItem[], children: ComponentChildren }): JSX.Element {
-  const button = useRef<HTMLButtonElement>(null)
-  const [anchor, setAnchor] = useState<Anchor | null>(null)
   return (
-    <div class='menu'>
-      <button
-        type='button' class='icon-button' ref={button} aria-label={label} title={label} aria-haspopup='menu' aria-expanded={anchor !== null}
-        onClick={() => { setAnchor(anchor === null ? button.current!.getBoundingClientRect() : null) }}
-      >
-        {children}
-      </button>
-      {anchor !== null && <MenuList label={label} items={items} anchor={anchor} onClose={() => { setAnchor(null) }} />}
-    </div>
+    <MenuButton label={label} menu={(anchor, onClose) => <MenuList label={label} items={items} anchor={anchor} onClose={onClose} />}>
+      {children}
+    </MenuButton>
   )
 }
