@@ -59,6 +59,7 @@ t.test('the chat on a page of somebody else', { skip: noBrowser, timeout: 170_00
     await page.locator('#unread').getByText(/^\d+ unread$/i).waitFor()
     t.equal(await chat.getAttribute('conversation'), id, 'the page has passed on what was selected')
     await chat.getByRole('button', { name: 'To the newest message' }).click()
+    t.equal(await chat.locator('.attach-button').count(), 1, 'the service takes files')
     await field(chat).click()
     await page.keyboard.type('Yes, sssS')
     t.equal(await field(chat).inputValue(), 'Yes, sssS', 'the key of the page takes no letters')

@@ -1,4 +1,4 @@
-import { createChatClient, type Store } from '../../client/index.js'
+import { ChatError, createChatClient, type Store } from '../../client/index.js'
 import type { ChatToken } from '../chat.js'
 import { openChat, type Chat } from '../ui/chat.js'
 
@@ -60,8 +60,10 @@ function open (server: string | null, token: ChatToken): Shared {
   shared.add(connection)
 
   const client = createChatClient({ token, ...server === null ? {} : { baseUrl: server } })
-  client.me().then(({ userId }) => {
-    if (isUsed()) set({ status: 'open', chat: openChat({ client, userId }) })
+  // Whether the service takes files: where it does not, it knows no URLs of them.
+  const hasFiles = client.fileUrls(['?']).then(() => true, (error: unknown) => !(error instanceof ChatError && error.code === 'FEATURE_OFF'))
+  Promise.all([client.me(), hasFiles]).then(([{ userId }, hasFiles]) => {
+    if (isUsed()) set({ status: 'open', chat: openChat({ client, userId, hasFiles }) })
   }, (error: unknown) => {
     if (!isUsed()) return
     shared.delete(connection)
