@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import type { Conversation, ConversationSettings } from '../../client/index.js'
+import { Avatar } from './avatar.js'
 import { Confirm } from './confirm.js'
 import { useChat, useWords } from './context.js'
 import { Dialog } from './dialog.js'
@@ -15,6 +16,7 @@ export function GroupSettings ({ conversation, onClose }: { conversation: Conver
   const form = useId()
   const { id, participants } = conversation
   const [title, setTitle] = useState(conversation.title ?? '')
+  const [avatar, setAvatar] = useState(conversation.avatar ?? '')
   const [description, setDescription] = useState(conversation.description ?? '')
   const [posting, setPosting] = useState(conversation.settings.posting)
   const [mentionAll, setMentionAll] = useState(conversation.settings.mentionAll)
@@ -30,6 +32,7 @@ export function GroupSettings ({ conversation, onClose }: { conversation: Conver
     try {
       await client.updateConversation(id, {
         title: title.trim() === '' ? null : title.trim(),
+        avatar: avatar.trim() === '' ? null : avatar.trim(),
         description: description.trim() === '' ? null : description.trim(),
         settings: { posting, mentionAll, slowModeSeconds }
       })
@@ -85,6 +88,17 @@ export function GroupSettings ({ conversation, onClose }: { conversation: Conver
             id={`${form}-description`} value={description} maxLength={2000} rows={2} dir='auto'
             onInput={({ currentTarget }) => { setDescription(currentTarget.value) }}
           />
+        </div>
+        <div class='field'>
+          <label for={`${form}-avatar`}>{words.picture} <span class='optional'>{words.optional}</span></label>
+          <span class='picture-field'>
+            <Avatar id={id} name={title} picture={avatar.trim()} group />
+            <input
+              id={`${form}-avatar`} type='url' value={avatar} maxLength={2048} placeholder='https://' aria-describedby={`${form}-hint`}
+              onInput={({ currentTarget }) => { setAvatar(currentTarget.value) }}
+            />
+          </span>
+          <p class='hint' id={`${form}-hint`}>{words.pictureHint}</p>
         </div>
         {choice('posting', words.whoWrites, posting, setPosting, [
           ['everyone', words.everyoneMay], ['admins', words.adminsMay], ['nobody', words.nobodyMay]
