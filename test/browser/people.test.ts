@@ -59,7 +59,12 @@ t.test('people', { skip: noBrowser, timeout: 110_000 }, async (t) => {
     await page.locator('.conversation-title').getByText('Zoë Café').waitFor()
 
     await page.getByRole('button', { name: 'New conversation' }).click()
+    await who.fill('zor')
+    await offers.filter({ hasText: 'Zora' }).click()
     await page.getByText('A group', { exact: true }).click()
+    t.strictSame(await page.locator('.chip bdi').allTextContents(), ['Zora'], 'who is chosen keeps their name')
+    await keyboard.press('Tab')
+    await page.getByRole('button', { name: 'Take Zora off' }).click()
     const people = page.getByRole('combobox', { name: 'People' })
     await people.fill('Zo')
     await offers.filter({ hasText: 'Zora' }).click()

@@ -3,6 +3,7 @@ import { useId, useState } from 'preact/hooks'
 import { ChatError, type CreateConversationBody } from '../../client/index.js'
 import { useChat, useWords } from './context.js'
 import { Dialog } from './dialog.js'
+import type { Person } from './found-people.js'
 import { keepFocus, PeopleField, withText } from './people-field.js'
 
 interface Props {
@@ -17,7 +18,7 @@ export function NewChat ({ onClose, onMade }: Props): JSX.Element {
   const id = useId()
   const [type, setType] = useState<'direct' | 'group'>('direct')
   const [title, setTitle] = useState('')
-  const [people, setPeople] = useState<string[]>([])
+  const [people, setPeople] = useState<Person[]>([])
   const [text, setText] = useState('')
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)

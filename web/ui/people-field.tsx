@@ -9,9 +9,9 @@ import { CloseIcon } from './icons.js'
 interface Props {
   label: string
   hint: JSX.Element | string
-  /** The ids of the chosen people. */
-  people: readonly string[]
-  onChange: (people: string[]) => void
+  /** The chosen people. */
+  people: readonly Person[]
+  onChange: (people: Person[]) => void
   /** The text that is not a chip yet; see `withText`. */
   text: string
   onText: (text: string) => void
@@ -21,9 +21,9 @@ interface Props {
   single?: boolean
 }
 
-/** The chosen people, including the one in the text: a user who presses the button means them, too. Ids stay as they were written. */
-export function withText (people: readonly string[], text: string): string[] {
-  return [...new Set([...people, ...text.trim() === '' ? [] : [text]])]
+/** The ids of the chosen people, including the one in the text: a user who presses the button means them, too. Ids stay as they were written. */
+export function withText (people: readonly Person[], text: string): string[] {
+  return [...new Set([...people.map(({ userId }) => userId), ...text.trim() === '' ? [] : [text]])]
 }
 
 /** For the button next to such a field: pressing it keeps the focus in the field, so that nothing moves under the pointer. */
@@ -37,10 +37,9 @@ export function PeopleField ({ label, hint, people, onChange, text, onText, exce
   const words = useWords()
   const id = useId()
   const field = useRef<HTMLInputElement>(null)
-  const names = useRef(new Map<string, string>())
   const [at, setAt] = useState(0)
   const [closed, setClosed] = useState(false)
-  const found = useFoundPeople(text, [...people, ...except])
+  const found = useFoundPeople(text, [...people.map(({ userId }) => userId), ...except])
   const asId: Person = { userId: text, displayName: words.withId(text), avatar: null }
   const isExact = found.some(({ userId }) => userId === text)
   const offers = closed || found.length === 0 ? [] : [...found, ...isExact ? [] : [asId]]
@@ -53,8 +52,8 @@ export function PeopleField ({ label, hint, people, onChange, text, onText, exce
   }
 
   function add (person: Person): void {
-    if (person !== asId) names.current.set(person.userId, person.displayName)
-    onChange(single ? [person.userId] : withText(people, person.userId))
+    const added = person === asId ? { ...asId, displayName: text } : person
+    onChange(single ? [added] : [...people.filter(({ userId }) => userId !== added.userId), added])
     change('')
   }
 
@@ -78,10 +77,10 @@ export function PeopleField ({ label, hint, people, onChange, text, onText, exce
         {people.length > 0 && (
           <ul class='chips' aria-label={words.chosen}>
             {people.map((person) => (
-              <li key={person} class='chip' title={person}>
-                <bdi>{names.current.get(person) ?? person}</bdi>
+              <li key={person.userId} class='chip' title={person.userId}>
+                <bdi>{person.displayName}</bdi>
                 <button
-                  type='button' aria-label={words.takeOff(names.current.get(person) ?? person)}
+                  type='button' aria-label={words.takeOff(person.displayName)}
                   onClick={() => {
                     onChange(people.filter((other) => other !== person))
                     field.current?.focus()
