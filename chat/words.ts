@@ -13,33 +13,61 @@ export interface Piece {
   start: number
 }
 
+const WORD = /[\p{L}\p{M}\p{N}_]/u
 const SPACELESS = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u
-const RUN = /[\p{L}\p{M}\p{N}_]+/gu
 const SPACED_ONLY = /[\p{N}_]/u
 const MARK = /\p{M}/u
+const ASCII = /^[\0-\x7f]*$/
+
+/** What a character is to a word, in bits. */
+const KNOWN = 1
+const IN_WORD = 2
+const IS_SPACELESS = 4
+/** It belongs to the character before it. */
+const IS_MARK = 8
+
+/** Of each character of the first plane that was met: asking the expressions takes fifty times as long. */
+const kinds = new Uint8Array(0x10000)
+
+function kindOf (codePoint: number): number {
+  const known = kinds[codePoint]
+  if (known !== undefined && known !== 0) return known
+  const character = String.fromCodePoint(codePoint)
+  const kind = !WORD.test(character)
+    ? KNOWN
+    : KNOWN | IN_WORD | (SPACELESS.test(character) && !SPACED_ONLY.test(character) ? IS_SPACELESS : 0) | (MARK.test(character) ? IS_MARK : 0)
+  if (codePoint < kinds.length) kinds[codePoint] = kind
+  return kind
+}
 
 /** Café and cafe are the same, и and й too. */
-export const fold = (text: string): string =>
-  text.normalize('NFKD').toLowerCase().replaceAll(/[\u0300-\u036f]/g, '').normalize('NFC')
+export const fold = (text: string): string => ASCII.test(text)
+  ? text.toLowerCase()
+  : text.normalize('NFKD').toLowerCase().replaceAll(/[\u0300-\u036f]/g, '').normalize('NFC')
 
 /** The pieces of a text, in order. */
 export const piecesOf = (text: string): Piece[] => piecesOfFolded(fold(text))
 
 export function piecesOfFolded (folded: string): Piece[] {
-  return Array.from(folded.matchAll(RUN)).flatMap(({ 0: run, index }) => {
-    if (!SPACELESS.test(run)) return [{ text: run, isSpaceless: false, start: index }]
-    const pieces: Piece[] = []
-    let start = index
-    for (const character of run) {
-      const last = pieces.at(-1)
-      // A mark belongs to the character before it.
-      const isSpaceless = last !== undefined && MARK.test(character) ? last.isSpaceless : SPACELESS.test(character) && !SPACED_ONLY.test(character)
-      if (last?.isSpaceless === isSpaceless) last.text += character
-      else pieces.push({ text: character, isSpaceless, start })
-      start += character.length
+  const pieces: Piece[] = []
+  /** Where the piece begins that goes on. */
+  let start = -1
+  let isSpaceless = false
+  for (let at = 0; at <= folded.length;) {
+    const codePoint = folded.codePointAt(at) ?? 0
+    const kind = kindOf(codePoint)
+    const isOf: boolean = start !== -1 && (kind & IS_MARK) !== 0 ? isSpaceless : (kind & IS_SPACELESS) !== 0
+    if (start !== -1 && ((kind & IN_WORD) === 0 || isOf !== isSpaceless)) {
+      pieces.push({ text: folded.slice(start, at), isSpaceless, start })
+      start = -1
     }
-    return pieces
-  })
+    if (start === -1 && (kind & IN_WORD) !== 0) {
+      start = at
+      isSpaceless = isOf
+    }
+    at += codePoint > 0xffff ? 2 : 1
+  }
+  return pieces
 }
 
 /** The terms of a query, each cut like a text. Terms without a word character are left out. */

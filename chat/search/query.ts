@@ -93,17 +93,19 @@ function originOf (text: string, folded: string): (unit: number) => [from: numbe
 /** Characters of a word that the index holds. What is longer is found by its beginning, and judged whole. */
 const TOKEN_LENGTH = 32
 
-const cutToken = (word: string): string => Array.from(word).slice(0, TOKEN_LENGTH).join('')
+const cutToken = (word: string): string => word.length <= TOKEN_LENGTH ? word : Array.from(word).slice(0, TOKEN_LENGTH).join('')
 
 /** What the index holds of a text: words, and in scripts without spaces each character with its successor. */
 export function tokensOf (texts: readonly string[]): Set<string> {
   const tokens = new Set<string>()
-  for (const { text, isSpaceless } of texts.flatMap(piecesOf)) {
-    if (isSpaceless) {
-      const characters = Array.from(text)
-      characters.forEach((character, index) => { tokens.add(character + (characters[index + 1] ?? '')) })
-    } else {
-      tokens.add(cutToken(text))
+  for (const text of texts) {
+    for (const { text: piece, isSpaceless } of piecesOf(text)) {
+      if (isSpaceless) {
+        const characters = Array.from(piece)
+        characters.forEach((character, index) => { tokens.add(character + (characters[index + 1] ?? '')) })
+      } else {
+        tokens.add(cutToken(piece))
+      }
     }
   }
   return tokens
