@@ -158,8 +158,9 @@ async function writeTokens (sql: Sql, dialect: Dialect, rows: readonly Indexed[]
     return { row, tokens: Array.from(tokensOf(texts), token => prefixOf(row.conversation) + token) }
   })
   if (sql.executeEach !== undefined) {
-    await sql.executeEach('DELETE FROM chat_search WHERE rowid = ?', written.map(({ row }) => [rowIdOf(row)]))
-    await sql.executeEach('INSERT INTO chat_search (rowid, tokens) VALUES (?, ?)',
+    const gone = written.filter(({ tokens }) => tokens.length === 0)
+    await sql.executeEach('DELETE FROM chat_search WHERE rowid = ?', gone.map(({ row }) => [rowIdOf(row)]))
+    await sql.executeEach('INSERT OR REPLACE INTO chat_search (rowid, tokens) VALUES (?, ?)',
       written.filter(({ tokens }) => tokens.length > 0).map(({ row, tokens }) => [rowIdOf(row), tokens.join(' ')]))
     return
   }
