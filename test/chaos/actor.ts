@@ -43,6 +43,7 @@ export class Actor {
       const act = this.#rng.weighted({
         send: 50,
         flood: 0.6,
+        grow: 3,
         mark: 18,
         markAll: 5,
         edit: 7,
@@ -66,6 +67,7 @@ export class Actor {
     switch (act) {
       case 'send': return await this.#send(conversationId, this.#rng.chance(0.05) ? 4000 : this.#rng.integer(1, 200))
       case 'flood': return await this.#flood(conversationId)
+      case 'grow': return await this.#grow(conversationId)
       case 'mark': return await this.#mark(conversationId)
       case 'markAll': return await this.#markAll(conversationId)
       case 'edit': return await this.#edit(conversationId)
@@ -133,6 +135,33 @@ export class Actor {
     for (let left = 15; left > 0; left--) await this.#send(conversationId, 4000)
   }
 
+  /** A message that grows: whatever happens, what was answered is there. */
+  async #grow (conversationId: string): Promise<void> {
+    const { userId } = this.#options
+    const clientId = `${userId}.${++this.#count}`
+    let text = this.#text(clientId, this.#rng.integer(1, 60))
+    const message = this.#model.attempt(conversationId, userId, clientId, text, true)
+    const sent = await this.#within(conversationId, 'POST', '/api/chat/messages', { conversationId, text, clientId, growing: true }, [200, 201])
+    if (sent === undefined) return
+    this.#confirm(message, sent.body)
+    const path = `/api/chat/messages/${message.saved!.id}`
+    for (let left = this.#rng.integer(1, 10); left > 0; left--) {
+      const delta = Array.from({ length: this.#rng.integer(1, 60) }, () => this.#rng.pick(LETTERS)).join('')
+      const grown = text + delta
+      message.texts.add(grown)
+      message.finalTexts.add(grown)
+      const answer = await this.#within(conversationId, 'POST', `${path}/append`, { offset: text.length, text: delta }, [200])
+      if (answer === undefined) return
+      if (answer.body.length !== grown.length) this.#problem(`${clientId} has grown to ${grown.length}, and the answer is ${JSON.stringify(answer.body)}`)
+      text = grown
+      message.finalTexts = new Set([text])
+    }
+    const answer = await this.#within(conversationId, 'POST', `${path}/finish`, undefined, [200])
+    if (answer === undefined) return
+    message.isGrowing = false
+    if (answer.body.text !== text || answer.body.growing !== false) this.#problem(`${clientId} was finished as ${JSON.stringify(answer.body)}`)
+  }
+
   #own (conversationId: string): SentMessage | undefined {
     const own = this.#model.savedIn(conversationId).slice(-100).filter(
       ({ senderId, deletedAt }) => senderId === this.#options.userId && deletedAt === undefined
@@ -142,7 +171,7 @@ export class Actor {
 
   async #edit (conversationId: string): Promise<void> {
     const message = this.#own(conversationId)
-    if (message?.saved === undefined) return
+    if (message?.saved === undefined || message.isGrowing) return
     const text = this.#text(`${message.clientId} edit ${++this.#count}`, this.#rng.integer(30, 100))
     message.texts.add(text)
     message.finalTexts.add(text)

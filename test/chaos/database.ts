@@ -45,6 +45,8 @@ export interface HarnessDatabase {
   openStreams(): Promise<number>
   /** The position of the newest transaction in the log. */
   position(): Promise<number>
+  /** Ids of a conversation's messages that grow. */
+  growing(conversationId: string): Promise<string[]>
   /** Keeps all writers out until it is released. */
   lock(): Promise<() => unknown>
   /** Waits for the next commit (on SQLite, this blocks the process). False if there was none in time. */
@@ -66,6 +68,8 @@ const queries = {
     FROM chat_messages m JOIN chat_conversations c ON c.num = m.conversation ORDER BY m.conversation, m.seq`,
   log: `${logRows} ORDER BY e.conversation, e.seq`,
   logAfter: (position: number) => `${logRows} WHERE e.position > ${position} ORDER BY e.position, e.conversation, e.seq`,
+  growing: (conversationId: string) => `SELECT m.id FROM chat_messages m JOIN chat_conversations c ON c.num = m.conversation
+    WHERE c.id = '${conversationId.replaceAll('\'', '\'\'')}' AND m.growing_until > 0 AND m.deleted_at IS NULL`,
   openStreams: 'SELECT count(*) AS count FROM chat_streams',
   position: 'SELECT position FROM chat_meta'
 }
@@ -108,6 +112,7 @@ export function openSqlite (file: string): HarnessDatabase {
   return {
     snapshot: async () => await snapshotBy(sql => reader.prepare(sql).all()),
     logAfter: async position => logOf(reader.prepare(queries.logAfter(position)).all()),
+    growing: async conversationId => reader.prepare(queries.growing(conversationId)).all().map(({ id }) => String(id)),
     openStreams: async () => Number(reader.prepare(queries.openStreams).all()[0]!.count),
     position: async () => Number(reader.prepare(queries.position).all()[0]!.position),
     lock: async () => await lockSqlite(file),
@@ -163,6 +168,7 @@ async function openPostgres (url: string): Promise<HarnessDatabase> {
   return {
     snapshot: async () => await snapshotBy(query),
     logAfter: async position => logOf(await query(queries.logAfter(position))),
+    growing: async conversationId => (await query(queries.growing(conversationId))).map(({ id }) => String(id)),
     openStreams: async () => Number((await query(queries.openStreams))[0]!.count),
     position,
     async lock () {

@@ -9,6 +9,8 @@ export interface SentMessage {
   finalTexts: Set<string>
   /** The texts of edits that were requested more than once. */
   lateTexts: Set<string>
+  /** Whether it may grow: it can't be edited then. */
+  isGrowing: boolean
   /** From the response. Undefined until a response says that it is saved. */
   saved: { id: string, seq: number } | undefined
   deletedAt: number | undefined
@@ -28,6 +30,7 @@ interface Membership {
 export class Model {
   readonly messages: SentMessage[] = []
   readonly #savedByConversation = new Map<string, SentMessage[]>()
+  readonly #byId = new Map<string, SentMessage>()
   readonly #members = new Map<string, Map<string, Membership>>()
   readonly #marks = new Map<string, { delivered: number, read: number }>()
   #changed: Array<() => void> = []
@@ -97,7 +100,7 @@ export class Model {
 
   // ---- messages
 
-  attempt (conversationId: string, senderId: string, clientId: string, text: string): SentMessage {
+  attempt (conversationId: string, senderId: string, clientId: string, text: string, isGrowing = false): SentMessage {
     const message: SentMessage = {
       clientId,
       conversationId,
@@ -105,6 +108,7 @@ export class Model {
       texts: new Set([text]),
       finalTexts: new Set([text]),
       lateTexts: new Set(),
+      isGrowing,
       saved: undefined,
       deletedAt: undefined
     }
@@ -115,9 +119,15 @@ export class Model {
   saved (message: SentMessage, id: string, seq: number): void {
     if (message.saved !== undefined) return
     message.saved = { id, seq }
+    this.#byId.set(id, message)
     const list = this.#savedByConversation.get(message.conversationId) ?? []
     this.#savedByConversation.set(message.conversationId, list)
     list.push(message)
+  }
+
+  /** Undefined until a response says that it is saved. */
+  message (id: string): SentMessage | undefined {
+    return this.#byId.get(id)
   }
 
   savedIn (conversationId: string): readonly SentMessage[] {

@@ -217,12 +217,12 @@ export class Oracle {
   }
 
   /**
-   * No typing of a conversation that the user is not in: neither after the removal on the same stream, nor on a
+   * No typing, and nothing of what grows, of a conversation that the user is not in: neither after the removal on the same stream, nor on a
    * connection that ended before the user joined.
    */
   #judgeHeard ({ heard, received, openedAt, options: { userId } }: Subscriber, problem: (text: string) => void): void {
     for (const { conversationId, type, at, connection, behind } of heard) {
-      if (type !== 'typing' || conversationId === undefined) continue
+      if (type === 'onlineStatus' || conversationId === undefined) continue
       const log = this.#logs.get(conversationId)
       if (log === undefined) continue
       const last = received.slice(0, behind).findLast(
@@ -232,7 +232,7 @@ export class Oracle {
       const since = left?.at ?? openedAt[connection]!
       const isIn = this.#stays(conversationId, userId).some(({ from, to }) => to !== left?.eventSeq &&
         this.#commits.notBefore(log[from - 1]!.position) <= at && (to === Infinity || this.#commits.notAfter(log[to - 1]!.position) >= since))
-      if (!isIn) problem(`${conversationId}: typing at ${new Date(at).toISOString()}, when it wasn't a participant`)
+      if (!isIn) problem(`${conversationId}: ${type} at ${new Date(at).toISOString()}, when it wasn't a participant`)
     }
   }
 

@@ -26,7 +26,7 @@ export interface Heard {
   at: number
   /** How many durable events had arrived before it. */
   behind: number
-  /** The user who types, or has stopped. */
+  /** The user who types, or has stopped. Of what a message has grown by, its sender, as far as is known. */
   userId: string
   isTyping: boolean
 }
@@ -88,6 +88,8 @@ export class Subscriber {
   readonly #stop = new AbortController()
   /** The newest `eventSeq` of each conversation on this connection. */
   #onThisConnection: Map<string, number> | undefined
+  /** The texts of messages that grow, as they were told. */
+  readonly #growing = new Map<string, string>()
   #request: ClientRequest | undefined
   #awake = false
   #wakeUp: () => void = () => {}
@@ -287,6 +289,8 @@ export class Subscriber {
       this.#connected(data, id, expiry)
     } else if (type === 'reset') {
       this.#problem(`reset: ${text}, resumed from ${this.lastId}`)
+    } else if (type === 'messageAppended') {
+      this.#grow(data, id)
     } else if (EPHEMERAL.has(type)) {
       this.#hear(type, data, id)
     } else {
@@ -331,6 +335,32 @@ export class Subscriber {
     })
   }
 
+  /** What a message has grown by is what its sender has said there; with one process, nothing before it is missing. */
+  #grow (data: Record<string, unknown>, id: string | undefined): void {
+    const { userId, echo, conversationId } = this.options
+    const { messageId, offset, text } = data as { messageId: string, offset: number, text: string }
+    if (id !== undefined) this.#problem('messageAppended with an id')
+    if (conversationId !== null && data.conversationId !== conversationId) this.#problem(`messageAppended of ${String(data.conversationId)}`)
+    const message = this.#context.model.message(messageId)
+    if (message?.senderId === userId && !echo) this.#problem(`one's own messageAppended of ${messageId}`)
+    if (message !== undefined && ![...message.texts].some(said => said.startsWith(text, offset))) this.#problem(`${messageId} has ${JSON.stringify(text)} at ${offset}`)
+    const known = this.#growing.get(messageId) ?? ''
+    if (offset > known.length) {
+      this.#count('a gap in what grows')
+      if (this.#context.nodes === 1) this.#problem(`${messageId} has grown from ${known.length} to ${offset} unheard`)
+    }
+    this.#growing.set(messageId, known.slice(0, offset).padEnd(offset) + text + known.slice(offset + text.length))
+    this.heard.push({
+      conversationId: String(data.conversationId),
+      type: 'messageAppended',
+      connection: this.openedAt.length - 1,
+      at: Date.now(),
+      behind: this.received.length,
+      userId: message?.senderId ?? '',
+      isTyping: false
+    })
+  }
+
   #receive (type: string, data: Record<string, unknown>, id: string | undefined): void {
     const { userId, echo } = this.options
     const conversationId = String(data.conversationId)
@@ -342,6 +372,7 @@ export class Subscriber {
     if (before !== undefined && eventSeq <= before) {
       this.#problem(`${conversationId}: ${type} ${eventSeq} after ${before}, id ${id}: twice, or out of order`)
     }
+    if (data.growing === true) this.#growing.set(String(data.messageId), String(data.text))
     this.#onThisConnection?.set(conversationId, eventSeq)
     this.newest.set(conversationId, Math.max(this.newest.get(conversationId) ?? 0, eventSeq))
     this.received.push({

@@ -45,6 +45,9 @@ const OPERATIONS = {
   edit: 8,
   metadata: 6,
   remove: 6,
+  grow: 7,
+  append: 16,
+  finish: 5,
   moderate: 4,
   settings: 8,
   react: 22,
@@ -64,12 +67,16 @@ const EMOJI = ['👍', '❤', '❤️', '🎉', '👩🏻\u200d🚀', '1️⃣']
 const AT_ONCE_MAX = 5
 const KILL_EVERY = 60
 const SNAPSHOTS_MAX = 40
+/** What grows is finished after this long: the servers do it after a minute of silence, at an instant that nobody knows. */
+const GROWING_MS = 30_000
 const PATIENCE_MS = 20_000
 /** Success, and refusals that are right where two want the same. */
 const EXPECTED = new Set([200, 201, 204, 403, 404, 409, 422, 429])
 
 interface Room { id: string, fixed: boolean }
 interface Known { room: Room, id: string, senderId: string }
+/** A message that grows, and how long it is as far as is known. */
+interface Growing extends Known { length: number, since: number }
 
 /** What somebody saw, and the id of a stream that tells what came after it, and perhaps some that it shows already. */
 interface Snapshot { room: Room, state: State, lastEventId: string, all: boolean }
@@ -96,6 +103,7 @@ class Run {
   readonly #tokens = new Map<string, string>(USERS.map(userId => [userId, mint(userId)]))
   readonly #rooms: Room[] = []
   readonly #known: Known[] = []
+  #growing: Growing[] = []
   readonly #snapshots: Snapshot[] = []
   readonly #report: ConvergenceReport
   #database: HarnessDatabase | undefined
@@ -137,6 +145,7 @@ class Run {
         await Promise.all(work)
       }
       done += count
+      for (const old of this.#growing.filter(({ since }) => performance.now() - since > GROWING_MS)) await this.#finish(old)
       if (this.#rng.chance(0.12)) await this.#takeSnapshot()
       if (this.#rng.chance(0.05) && this.#snapshots.length > 0) await this.#bringUpToDate(this.#rng.pick(this.#snapshots))
       if (done % 200 < count) onProgress?.(`${done} operations, ${this.#report.folds} snapshots compared`)
@@ -213,6 +222,10 @@ class Run {
     if (operation === 'join') return await this.#call(this.#rng.pick(USERS), 'POST', path, { participantIds: [rng.pick(USERS)] })
     if (operation === 'leave') return await this.#call(userId, 'DELETE', `${path}/${rng.chance(0.5) ? userId : rng.pick(USERS)}`)
     if (operation === 'role') return await this.#call(userId, 'PUT', `${path}/${rng.pick(USERS)}`, { role: rng.pick(['admin', 'member']) })
+    if (operation === 'grow') return await this.#send(userId, room, { growing: true, ...(rng.chance(0.3) ? { text: '', mentions: [] } : {}) })
+    const growing = this.#growing.length === 0 ? undefined : rng.pick(this.#growing)
+    if (operation === 'append') return growing && await this.#append(growing)
+    if (operation === 'finish') return growing && await this.#finish(growing)
     if (target === undefined) return undefined
     const message = `/api/chat/messages/${target.id}`
     if (operation === 'reply') return await this.#send(userId, target.room, { replyToId: target.id })
@@ -233,8 +246,26 @@ class Run {
     this.#unanswered.push(unanswered)
     const answer = await this.#call(userId, 'POST', '/api/chat/messages', body)
     this.#unanswered.splice(this.#unanswered.indexOf(unanswered), 1)
-    if (answer.status === 201) this.#known.push({ room, id: String(answer.body.id), senderId: userId })
+    if (answer.status !== 201) return answer
+    const known = { room, id: String(answer.body.id), senderId: userId }
+    this.#known.push(known)
+    if (answer.body.growing === true) this.#growing.push({ ...known, length: String(answer.body.text).length, since: performance.now() })
     return answer
+  }
+
+  async #append (message: Growing): Promise<{ status: number }> {
+    const text = `${'🙂 more '.repeat(this.#rng.integer(1, 9))}${this.#rng.integer(0, 99)}`
+    const { status, body } = await this.#call(message.senderId, 'POST', `/api/chat/messages/${message.id}/append`, { offset: message.length, text })
+    // Others may have appended at the same moment.
+    if (typeof body.length === 'number') message.length = body.length
+    else if ([404, 409].includes(status)) this.#growing = this.#growing.filter(other => other !== message)
+    return { status }
+  }
+
+  async #finish (message: Growing): Promise<{ status: number }> {
+    this.#growing = this.#growing.filter(other => other !== message)
+    const body = { ...(this.#rng.chance(0.2) ? this.#content() : {}), ...(this.#rng.chance(0.3) ? { metadata: this.#metadata() } : {}) }
+    return await this.#call(message.senderId, 'POST', `/api/chat/messages/${message.id}/finish`, body)
   }
 
   #content (): object {
@@ -325,11 +356,18 @@ class Run {
     try {
       const first = await stream.next()
       if (first.type !== 'connected') throw new Error(`${first.type} ${JSON.stringify(first.data)}`)
-      if (!all && Number(lastEventId.split('.').at(-1)) >= newest) return []
-      const passed = all ? await this.#untilQuiet(stream, room, newest) : await stream.until(({ data }) => data.eventSeq === newest, PATIENCE_MS)
+      const isNew = all || Number(lastEventId.split('.').at(-1)) < newest
+      const passed = all
+        ? await this.#untilQuiet(stream, room, newest)
+        : isNew ? await stream.until(({ data }) => data.eventSeq === newest, PATIENCE_MS) : []
+      // What grows is told once the log is.
+      const growing = new Set(await this.#database!.growing(room.id))
+      const isTold = ({ type, data }: StreamEvent): boolean =>
+        type === 'messageAppended' && growing.delete(String(data.messageId)) && growing.size === 0
+      if (growing.size > 0 && !passed.some(isTold)) passed.push(...await stream.until(isTold, PATIENCE_MS))
       const other = passed.find(({ type }) => ['reset', 'disconnect'].includes(type))
       if (other !== undefined) throw new Error(`${other.type} ${JSON.stringify(other.data)}`)
-      return passed.filter(({ data }) => data.eventSeq !== undefined && data.conversationId === room.id)
+      return passed.filter(({ type, data }) => (data.eventSeq !== undefined || type === 'messageAppended') && data.conversationId === room.id)
     } finally {
       await stream.close()
     }

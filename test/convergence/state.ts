@@ -42,6 +42,7 @@ export function fold ({ me, messages, members, shown }: State, events: readonly 
 
 function apply (state: State, { type, data }: StreamEvent): void {
   if (type === 'message' || type === 'messageUpdated' || type === 'messageDeleted') setMessage(state, data as unknown as ChatEvents['message'])
+  else if (type === 'messageAppended') grow(state, data as unknown as ChatEvents['messageAppended'])
   else if (type === 'reaction') setReaction(state, data as unknown as ChatEvents['reaction'])
   else if (type === 'conversationUpdated') state.shown = shownOf(data as unknown as ChatEvents['conversationUpdated'])
   else if (type === 'statusUpdate') mark(state, data as unknown as ChatEvents['statusUpdate'])
@@ -53,10 +54,22 @@ function setMessage (state: State, { eventSeq: _, ...message }: ChatEvents['mess
   const mine = messages.get(message.seq)?.myReactions ?? []
   messages.set(message.seq, { ...message, myReactions: mine.filter(emoji => message.reactions.some(reaction => reaction.emoji === emoji)) })
   if (message.replyTo !== null) setReplyCount(state, message.replyTo.seq, message.replyTo.replyCount)
+  setQuotes(state, message)
+}
+
+function setQuotes ({ messages }: State, message: Pick<Message, 'seq' | 'text' | 'deletedAt' | 'replyCount'>): void {
   const { text, truncated } = quoteOf(message)
   for (const { replyTo } of messages.values()) {
     if (replyTo?.seq === message.seq) Object.assign(replyTo, { text, truncated, deletedAt: message.deletedAt, replyCount: message.replyCount })
   }
+}
+
+/** Cuts off what is there already. What is finished grows no more. */
+function grow (state: State, { messageId, offset, text }: ChatEvents['messageAppended']): void {
+  const message = [...state.messages.values()].find(({ id }) => id === messageId)
+  if (message?.growing !== true) return
+  message.text += text.slice(message.text.length - offset)
+  setQuotes(state, message)
 }
 
 function setReplyCount ({ messages }: State, seq: number, replyCount: number): void {

@@ -16,7 +16,7 @@ export interface FollowerOptions {
 /** An event as it arrived. It is judged when the operation during which it arrived is over. */
 interface Arrival { event: SseEvent, data: Record<string, unknown> }
 
-const EPHEMERAL = new Set(['typing', 'onlineStatus', 'conversationState', 'blocked'])
+const EPHEMERAL = new Set(['typing', 'onlineStatus', 'conversationState', 'blocked', 'messageAppended', 'messageStop'])
 
 /** A stream, and the events that it may and must send. */
 export class Follower {
@@ -122,8 +122,7 @@ export class Follower {
   }
 
   /** Waits for an event that is not in the log and due now. */
-  async hears (type: string, fits: Record<string, unknown>): Promise<boolean> {
-    const isIt = (data: Record<string, unknown>): boolean => Object.entries(fits).every(([field, value]) => data[field] === value)
+  async hears (type: string, isIt: (data: Record<string, unknown>) => boolean): Promise<boolean> {
     return await this.until(
       () => this.ended !== undefined || this.#ephemerals.some(isIt) || this.#arrivals.some(({ event, data }) => event.type === type && isIt(data))
     )
@@ -197,6 +196,7 @@ export class Follower {
       if (conversationId !== null && id !== conversationId) this.#problem(`own state of another conversation: ${show}`)
       return
     }
+    if (type === 'messageAppended' || type === 'messageStop') return this.#judgeGrowth(type, data)
     if (type === 'blocked') {
       if (!this.#model.hasBlocked(userId, about)) this.#problem(`a block of somebody else: ${show}`)
       return
@@ -214,6 +214,16 @@ export class Follower {
     const sharesByStream = [...this.#told.values()].some(members => members.has(about))
     const sharesNow = conversationId === null ? this.#model.mayShare(userId, about) : this.#model.maySee(conversationId, about)
     if (!sharesByStream && !sharesNow) this.#problem(`status of somebody who shares nothing with them: ${show}`)
+  }
+
+  #judgeGrowth (type: string, data: Record<string, unknown>): void {
+    const { userId, conversationId, echo } = this.options
+    const id = String(data.conversationId)
+    const isOwn = this.#model.senderOf(String(data.messageId)) === userId
+    const show = `${type} ${JSON.stringify(data)}`
+    if (type === 'messageStop' ? !isOwn : isOwn && !echo) this.#problem(`it is not for them: ${show}`)
+    if (conversationId !== null && id !== conversationId) this.#problem(`of another conversation: ${show}`)
+    if (!this.#told.has(id) && !this.#model.maySee(id, userId)) this.#problem(`of a conversation that isn't theirs: ${show}`)
   }
 
   #judgeDurable (type: string, data: Record<string, unknown>): void {

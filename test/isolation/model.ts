@@ -2,7 +2,13 @@ import type { LogRow } from '../chaos/database.js'
 
 export type Role = 'owner' | 'admin' | 'member'
 
-export interface SentMessage { id: string, senderId: string, text: string }
+export interface SentMessage {
+  id: string
+  senderId: string
+  text: string
+  /** Since when nothing was appended, by `performance.now()`. Undefined: it was sent whole, or is finished. */
+  silentSince?: number | undefined
+}
 
 export interface Conversation {
   id: string
@@ -57,6 +63,15 @@ export class Model {
   /** Whether a user has ever blocked another one. */
   hasBlocked (userId: string, otherId: string): boolean {
     return this.#everBlocked.has(JSON.stringify([userId, otherId]))
+  }
+
+  /** The sender of a message. */
+  senderOf (messageId: string): string | undefined {
+    for (const { messages } of this.conversations.values()) {
+      const found = messages.find(({ id }) => id === messageId)
+      if (found !== undefined) return found.senderId
+    }
+    return undefined
   }
 
   /** Whether it is a direct conversation, and one blocks the other. */

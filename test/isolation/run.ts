@@ -9,7 +9,7 @@ import { ServerProcess } from '../chaos/server-process.js'
 import { mint } from '../chaos/token.js'
 import { multipart } from '../files/upload.js'
 import { Follower } from './follower.js'
-import { Model, type Conversation, type Event } from './model.js'
+import { Model, type Conversation, type Event, type SentMessage } from './model.js'
 import { answerTo, probes, unknownLike } from './probes.js'
 
 export interface IsolationOptions {
@@ -43,6 +43,9 @@ const SETTLE_EVERY = 10
 /** How long events may take, in milliseconds. */
 const PATIENCE_MS = 15_000
 const OPEN_STREAMS = 14
+/** What grows is finished after this long without an append, in milliseconds. The servers do it after a minute. */
+const SILENT_MS = 20_000
+const INTERRUPTED_MS = 50_000
 
 const OPERATIONS = {
   send: 22,
@@ -50,6 +53,8 @@ const OPERATIONS = {
   mark: 8,
   edit: 4,
   remove: 3,
+  grow: 10,
+  stop: 2,
   createGroup: 3,
   createDirect: 2,
   join: 9,
@@ -79,6 +84,15 @@ export async function runIsolation (options: IsolationOptions): Promise<Isolatio
     await run.dispose()
   }
 }
+
+type Data = Record<string, unknown>
+
+/** Whether a message certainly grows. */
+const mayGrow = ({ silentSince }: SentMessage): boolean => silentSince !== undefined && performance.now() - silentSince < INTERRUPTED_MS
+
+/** Whether an event tells the end of what a message has grown to; from this place on, if there is one. */
+const tells = ({ id, text }: SentMessage, from?: number) => (data: Data): boolean =>
+  data.messageId === id && Number(data.offset) + String(data.text).length === text.length && (from === undefined || data.offset === from)
 
 class Run {
   readonly #options: IsolationOptions
@@ -116,7 +130,10 @@ class Run {
 
     for (let index = 0; index < operations; index++) {
       await this.#operate(this.#rng.weighted(OPERATIONS), index)
-      if (index % SETTLE_EVERY === 0) await this.#settle()
+      if (index % SETTLE_EVERY === 0) {
+        await this.#finishSilent()
+        await this.#settle()
+      }
       if (index % 500 === 499) onProgress?.(`${index + 1} operations, ${this.#problems.length} problems`)
       // One mistake causes others.
       if (this.#problems.length >= 20) break
@@ -225,6 +242,8 @@ class Run {
     switch (operation) {
       case 'send': return await this.#send(conversation, userId)
       case 'attach': return await this.#attach(conversation, userId)
+      case 'grow': return await this.#grow(conversation, userId)
+      case 'stop': return await this.#stop(conversation, userId)
       case 'mark': return await this.#mark(conversation, userId)
       case 'edit': return await this.#change(conversation, userId, 'PATCH')
       case 'remove': return await this.#change(conversation, userId, 'DELETE')
@@ -335,6 +354,62 @@ class Run {
     if (read.status !== (conversation.members.has(reader) ? 200 : 404)) this.#problem(`${reader}: the file ${fileId} is answered ${read.status}`)
   }
 
+  /** Starts a message that grows, or appends to one that does, or finishes it. */
+  async #grow (conversation: Conversation, userId: string): Promise<void> {
+    const { id, messages } = conversation
+    const isBlocked = this.#model.isBlocked(conversation)
+    const message = messages.find(({ senderId, silentSince }) => senderId === userId && silentSince !== undefined)
+    if (message === undefined) {
+      const text = `${userId} grows ${++this.#count.texts}`
+      const answer = await this.#expect(isBlocked ? 403 : 201, userId, 'POST', '/api/chat/messages', { conversationId: id, text, growing: true })
+      if (answer?.status === 201) messages.push({ id: String(answer.body.id), senderId: userId, text, silentSince: performance.now() })
+      return
+    }
+    if (!mayGrow(message)) return
+    if (this.#rng.chance(0.2)) return await this.#finish(message, isBlocked ? 403 : 200)
+    const text = ` and ${++this.#count.texts}`
+    const answer = await this.#expect(isBlocked ? 403 : 200, userId, 'POST', `/api/chat/messages/${message.id}/append`, { offset: message.text.length, text })
+    if (answer?.status !== 200) return
+    message.text += text
+    message.silentSince = performance.now()
+    const listening = this.#covering(conversation).filter(({ options }) => options.echo || options.userId !== userId)
+    await this.#allHear(listening, 'messageAppended', tells(message))
+  }
+
+  async #finish (message: SentMessage, status: number): Promise<void> {
+    const answer = await this.#expect(status, message.senderId, 'POST', `/api/chat/messages/${message.id}/finish`)
+    if (answer?.status === 200) message.silentSince = undefined
+  }
+
+  /** Before the servers do. */
+  async #finishSilent (): Promise<void> {
+    for (const conversation of this.#model.conversations.values()) {
+      for (const message of conversation.messages) {
+        const { silentSince = Infinity, senderId } = message
+        if (performance.now() - silentSince < SILENT_MS || !mayGrow(message) || !conversation.members.has(senderId)) continue
+        await this.#finish(message, this.#model.isBlocked(conversation) ? 403 : 200)
+      }
+    }
+    await this.#absorb()
+  }
+
+  /** Tells a sender to stop. */
+  async #stop (conversation: Conversation, userId: string): Promise<void> {
+    const { id, members, messages } = conversation
+    const message = messages.find(mayGrow)
+    if (message === undefined) return
+    const status = this.#model.isBlocked(conversation) ? 403 : 200
+    await this.#expect(status, userId, 'POST', `/api/chat/messages/${message.id}/stop`)
+    if (status === 403 || !members.has(message.senderId)) return
+    await this.#allHear(this.#covering(conversation).filter(({ options }) => options.userId === message.senderId), 'messageStop',
+      data => data.messageId === message.id && data.userId === userId && data.conversationId === id)
+  }
+
+  /** The open streams of participants on which events of a conversation come. */
+  #covering ({ id, members }: Conversation): Follower[] {
+    return this.#open.filter(({ options }) => members.has(options.userId) && (options.conversationId === null || options.conversationId === id))
+  }
+
   async #mark ({ id, messages }: Conversation, userId: string): Promise<void> {
     const others = messages.filter(({ senderId }) => senderId !== userId).slice(-5)
     if (others.length === 0) return
@@ -346,26 +421,30 @@ class Run {
     const { type, members, messages } = conversation
     if (messages.length === 0) return
     const message = this.#rng.pick(messages)
+    const { silentSince } = message
+    // The servers may have finished it.
+    if (silentSince !== undefined && !mayGrow(message)) return
     const role = members.get(userId)
     const moderates = method === 'DELETE' && type === 'group' && (role === 'owner' || (role === 'admin' && members.get(message.senderId) !== 'owner'))
     const text = method === 'PATCH' ? `${userId} corrects ${++this.#count.texts}` : ''
     const isRefused = (message.senderId !== userId && !moderates) || (method === 'PATCH' && this.#model.isBlocked(conversation))
-    const status = isRefused ? 403 : method === 'PATCH' && message.text === '' ? 409 : 200
+    const status = isRefused ? 403 : method === 'PATCH' && (message.text === '' || silentSince !== undefined) ? 409 : 200
     const answer = await this.#expect(status, userId, method, `/api/chat/messages/${message.id}`, method === 'PATCH' ? { text } : undefined)
-    if (answer?.status === 200) message.text = text
+    if (answer?.status !== 200) return
+    message.text = text
+    message.silentSince = undefined
   }
 
   // ---- ephemeral events
 
   /** Participants are told that a user types, and that the user has stopped. */
   async #type (conversation: Conversation, userId: string): Promise<void> {
-    const { id, members } = conversation
+    const { id } = conversation
     if (this.#model.isBlocked(conversation)) {
       await this.#expect(403, userId, 'POST', '/api/chat/typing', { conversationId: id, isTyping: true })
       return
     }
-    const listening = this.#open.filter(({ options }) => members.has(options.userId) &&
-      (options.conversationId === null || options.conversationId === id) && (options.echo || options.userId !== userId))
+    const listening = this.#covering(conversation).filter(({ options }) => options.echo || options.userId !== userId)
     for (const isTyping of [true, false]) {
       await this.#expect(200, userId, 'POST', '/api/chat/typing', { conversationId: id, isTyping })
       await this.#allHear(listening, 'typing', { conversationId: id, userId, isTyping })
@@ -416,9 +495,10 @@ class Run {
     await this.#allHear(this.#watching(userId).filter(({ options }) => options.userId === other), 'onlineStatus', { userId, isOnline: false, lastSeen: null })
   }
 
-  async #allHear (listening: readonly Follower[], type: string, fits: Record<string, unknown>): Promise<void> {
+  async #allHear (listening: readonly Follower[], type: string, fits: Data | ((data: Data) => boolean)): Promise<void> {
+    const isIt = typeof fits === 'function' ? fits : (data: Data) => Object.entries(fits).every(([field, value]) => data[field] === value)
     for (const follower of listening) {
-      if (!this.#tellsLate && !await follower.hears(type, fits)) this.#problem(`${follower.options.userId} on ${follower.options.conversationId ?? 'all'} does not hear ${type} ${JSON.stringify(fits)}`)
+      if (!this.#tellsLate && !await follower.hears(type, isIt)) this.#problem(`${follower.options.userId} on ${follower.options.conversationId ?? 'all'} does not hear ${type} ${typeof fits === 'function' ? '' : JSON.stringify(fits)}`)
       follower.forget()
     }
   }
@@ -430,7 +510,15 @@ class Run {
     const status = await follower.connect()
     const isTheirs = options.conversationId === null || this.#model.isMember(options.conversationId, options.userId)
     if (status !== (isTheirs ? 200 : 404)) this.#problem(`${options.userId}: a stream of ${options.conversationId ?? 'all'} is answered ${status}`)
-    if (status === 200) this.#followers.push(follower)
+    if (status !== 200) return
+    this.#followers.push(follower)
+    const { userId, echo } = options
+    for (const conversation of this.#model.of(userId)) {
+      if (!this.#covering(conversation).includes(follower)) continue
+      for (const message of conversation.messages) {
+        if (mayGrow(message) && (echo || message.senderId !== userId)) await this.#allHear([follower], 'messageAppended', tells(message, 0))
+      }
+    }
   }
 
   async #openStream (userId: string): Promise<void> {
