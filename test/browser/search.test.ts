@@ -2,10 +2,11 @@ import type { Browser } from 'playwright-core'
 import t from 'tap'
 import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
+import { connect } from '../event-reader.js'
 import { findings, launch, noBrowser, profile } from './browser.js'
 import { bubble, createCast, drawn, field } from './cast.js'
 
-// The field above the list: names at once, messages by the service.
+// The field above the list: names at once, messages by the service. And messages that grow.
 
 let browser: Browser
 let server: Awaited<ReturnType<typeof serverProcess>>
@@ -101,5 +102,28 @@ t.test('search', { skip: noBrowser, timeout: 110_000 }, async (t) => {
     t.equal(await search.inputValue(), '')
     await page.locator('.item').filter({ hasText: 'Rowing' }).waitFor()
     t.strictSame(tab.problems.filter((problem) => !problem.includes('400')), [])
+  })
+
+  t.test('a message that grows has a caret, and a button that asks its sender to stop', async (t) => {
+    const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
+    const id = await converse(alice, bob)
+    const stream = await connect(`${server.baseUrl}/api/sse`, { authorization: `Bearer ${bob.token}` })
+    t.teardown(async () => { await stream.close() })
+    const tab = await open()
+    const page = await enter(tab, alice, id)
+    const { id: messageId } = await send(bob, id, 'Once', { growing: true })
+    const path = `/api/chat/messages/${messageId}`
+    const caret = page.getByRole('img', { name: 'still being written' })
+    await bubble(page, 'Once').filter({ has: caret }).waitFor()
+    await call(bob, 'POST', `${path}/append`, { offset: 4, text: ' upon a time' })
+    await bubble(page, 'Once upon a time').filter({ has: caret }).waitFor()
+    t.strictSame(await findings(page), [])
+    await page.getByRole('button', { name: 'Stop' }).click()
+    t.match(await stream.next('messageStop'), { data: { messageId, userId: alice.userId } })
+    await call(bob, 'POST', `${path}/finish`, { text: 'Once upon a time.' })
+    await caret.waitFor({ state: 'detached' })
+    await bubble(page, 'Once upon a time.').waitFor()
+    t.equal(await page.getByRole('button', { name: 'Stop' }).count(), 0)
+    t.strictSame(tab.problems, [])
   })
 })
