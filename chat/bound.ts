@@ -1,12 +1,13 @@
 import type { SearchPage, SearchQuery } from '../schemas/search.js'
 import type { Acting } from './actor.js'
 import type { Files } from './files.js'
-import type { MessageOperations } from './operations/messages.js'
+import { MessageOperations } from './operations/messages.js'
+import { Operations } from './operations/operations.js'
 
-type Operation = Exclude<keyof MessageOperations, 'ensureUser' | 'assertUser'> | 'search'
+type Operation = keyof MessageOperations | 'search'
 type FileOperation = 'upload' | 'delete' | 'open' | 'read' | 'links'
 
-/** These methods, without their first parameter. */
+/** These methods, without their first parameter, which is the caller. */
 type Bound<T, Names extends keyof T> = {
   [Name in Names]: T[Name] extends (acting: never, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never
 }
@@ -17,49 +18,21 @@ type BindableChat = MessageOperations & { readonly files: Files, search (userId:
 /** The operations of `app.chat` as one user calls them. */
 export type BoundChat = Bound<BindableChat, Operation> & { readonly files: Bound<Files, FileOperation> }
 
-const operations: Record<Operation, true> = {
-  me: true,
-  user: true,
-  changeProfile: true,
-  searchUsers: true,
-  setOnline: true,
-  block: true,
-  blocks: true,
-  createConversation: true,
-  conversation: true,
-  conversations: true,
-  updateOwnState: true,
-  updateConversation: true,
-  deleteConversation: true,
-  changes: true,
-  addParticipants: true,
-  changeRole: true,
-  removeParticipant: true,
-  sendMessage: true,
-  editMessage: true,
-  appendToMessage: true,
-  finishMessage: true,
-  stopMessage: true,
-  deleteMessage: true,
-  message: true,
-  messages: true,
-  replies: true,
-  react: true,
-  reactions: true,
-  mentions: true,
-  markMessage: true,
-  receipts: true,
-  markRead: true,
-  setTyping: true,
-  search: true
+/** The methods that the classes in operations/ add to their base. */
+function * added (): Generator<Operation> {
+  for (let each: object = MessageOperations.prototype; each !== Operations.prototype; each = Object.getPrototypeOf(each) as object) {
+    for (const name of Object.getOwnPropertyNames(each)) if (name !== 'constructor') yield name as Operation
+  }
 }
-const fileOperations: Record<FileOperation, true> = { upload: true, delete: true, open: true, read: true, links: true }
+
+const operations: readonly Operation[] = [...added(), 'search']
+const fileOperations: readonly FileOperation[] = ['upload', 'delete', 'open', 'read', 'links']
 
 type Method = (acting: Acting, ...rest: unknown[]) => unknown
 
-function bound<T extends object, Names extends keyof T> (of: T, names: Record<Names, true>, userId: string): Bound<T, Names> {
-  return Object.fromEntries(Object.keys(names).map(name =>
-    [name, (...rest: unknown[]) => (of[name as Names] as Method).call(of, userId, ...rest)])) as Bound<T, Names>
+function bound<T extends object, Names extends keyof T> (of: T, names: readonly Names[], userId: string): Bound<T, Names> {
+  return Object.fromEntries(names.map(name =>
+    [name, (...rest: unknown[]) => (of[name] as Method).call(of, userId, ...rest)])) as Bound<T, Names>
 }
 
 export function boundChat (chat: BindableChat, userId: string): BoundChat {

@@ -37,7 +37,7 @@ import { Search } from './search/search.js'
 import { Streams } from './streams.js'
 import { Tickets } from './tickets.js'
 import { Typing } from './typing.js'
-import { Users } from './users.js'
+import { Users, type Caller } from './users.js'
 import { Webhooks } from './webhooks/webhooks.js'
 import { whenAvailable } from './when-available.js'
 
@@ -160,6 +160,16 @@ export class Chat extends MessageOperations {
     this.#housekeeping = new Housekeeping({
       database, queries, writer, counters, background, typing, presence, finishing, fileKeeper, eventRetentionDays, receiptDays
     })
+  }
+
+  /** Saves the caller as a user, or updates name and avatar. Needs no query when nothing is new. */
+  async ensureUser (caller: Caller): Promise<void> {
+    await this.parts.users.ensure(caller)
+  }
+
+  /** Throws if there is no such user. @throws UNKNOWN_USER */
+  async assertUser (userId: string): Promise<void> {
+    await this.parts.users.assertExists(userId)
   }
 
   /** The operations as one user calls them: without the user's id. */

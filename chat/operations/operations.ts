@@ -32,7 +32,10 @@ export interface Parts {
   maxTextLength: number
 }
 
-/** What all operations share. The classes of this folder are one face, `app.chat`, in a file for each resource. */
+/**
+ * What all operations share. The classes of this folder are one face, `app.chat`, in a file for each resource. Each public method that
+ * they add takes the caller first: `app.chat.as(userId)` has all of them, without it.
+ */
 export abstract class Operations {
   protected readonly parts: Parts
 

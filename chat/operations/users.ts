@@ -8,22 +8,11 @@ import {
 } from '../../schemas/users.js'
 import { setBlocked } from '../blocks.js'
 import { metadataText } from '../metadata.js'
-import type { Caller } from '../users.js'
 import { assertPossible, assertValid, invalid } from '../validation.js'
 import { found, Operations } from './operations.js'
 
 /** Operations on users. */
 export abstract class UserOperations extends Operations {
-  /** Saves the caller as a user, or updates name and avatar. Needs no query when nothing is new. */
-  async ensureUser (caller: Caller): Promise<void> {
-    await this.parts.users.ensure(caller)
-  }
-
-  /** Throws if there is no such user. @throws UNKNOWN_USER */
-  async assertUser (userId: string): Promise<void> {
-    await this.parts.users.assertExists(userId)
-  }
-
   /** The caller's profile, with what is unread in all their conversations. */
   async me (userId: string): Promise<OwnProfile> {
     return found(await this.parts.queries.ownProfile(userId))
