@@ -10,7 +10,7 @@ interface SqliteHandle { prepare(sql: string): { run(): unknown }, readonly inTr
 /** What Drizzle's `db.transaction(async tx => …)` gives, on PostgreSQL or an asynchronous SQLite. */
 type DrizzleTransaction = { rollback(): unknown } & (DrizzlePostgres | DrizzleSqlite)
 interface DrizzlePostgres { execute(sql: string): PromiseLike<unknown> }
-interface DrizzleSqlite { run(sql: string): PromiseLike<unknown>, resultKind?: unknown }
+interface DrizzleSqlite { run(sql: string): PromiseLike<unknown> }
 
 /** Runs a statement in the transaction. @throws {TypeError} where there is none */
 type Run = (sql: string) => Promise<void>
@@ -31,7 +31,7 @@ export function runnerOf (tx: HostTransaction): Run {
     if (has(tx, 'rollback')) {
       if (has(tx, 'execute')) return async sql => { await (tx as DrizzlePostgres).execute(sql) }
       // On better-sqlite3 its transactions are over before anything can be awaited in them.
-      if (has(tx, 'run') && (tx as DrizzleSqlite).resultKind !== 'sync') return async sql => { await (tx as DrizzleSqlite).run(sql) }
+      if (has(tx, 'run') && (tx as { resultKind?: unknown }).resultKind !== 'sync') return async sql => { await (tx as DrizzleSqlite).run(sql) }
       throw notOne('. Drizzle\'s transactions on better-sqlite3 are synchronous: BEGIN, pass db.$client, COMMIT')
     }
   }

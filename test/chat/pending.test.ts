@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import SqliteConnection from 'better-sqlite3'
+import { drizzle as drizzleSqlite } from 'drizzle-orm/better-sqlite3'
+import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres'
+import { drizzle as drizzleAsync } from 'drizzle-orm/sqlite-proxy'
 import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import t, { type Test } from 'tap'
@@ -196,16 +199,6 @@ async function suite (t: Test, { app, ann, ben, host, id, refused }: Scene): Pro
     await host.run(host.tx instanceof SqliteConnection ? 'DROP TRIGGER poison' : 'DROP TRIGGER poison ON chat_messages')
   })
 
-  await t.test('Drizzle\'s tx runs a statement by text', async t => {
-    const method = host.tx instanceof SqliteConnection ? 'run' : 'execute'
-    const tx = { rollback () {}, [method]: host.run } as unknown as HostTransaction
-    await host.run('BEGIN')
-    await enqueue('by Drizzle', {}, tx)
-    await host.run('COMMIT')
-    await app.chat.flush()
-    t.equal((await sent()).at(-1), 'by Drizzle')
-  })
-
   await t.test('anything else is a TypeError that names the four, and so is what is not in a transaction', async t => {
     const names = { name: 'TypeError', message: /Prisma.*pg client.*better-sqlite3.*Drizzle/ }
     for (const tx of [undefined, null, 'tx', {}, [], { query () {} }, { rollback () {} }, { $executeRawUnsafe () {}, $connect () {} }, host.tx,
@@ -213,6 +206,20 @@ async function suite (t: Test, { app, ann, ben, host, id, refused }: Scene): Pro
       await t.rejects(enqueue('x', {}, tx as never), names)
     }
   })
+}
+
+interface DrizzleDatabase { transaction (work: (tx: HostTransaction) => Promise<void>): Promise<unknown> }
+
+async function drizzleSuite (t: Test, scene: Scene, database: DrizzleDatabase): Promise<void> {
+  const { app, id } = scene
+  const before = (await texts(scene)).length
+  await database.transaction(async tx => { await app.chat.enqueue(tx, 'ann', { conversationId: id, text: 'by Drizzle' }) })
+  await t.rejects(database.transaction(async tx => {
+    await app.chat.enqueue(tx, 'ann', { conversationId: id, text: 'never' })
+    throw new Error('the host has changed its mind')
+  }), /changed its mind/)
+  await app.chat.flush()
+  t.strictSame((await texts(scene)).slice(before), ['by Drizzle'])
 }
 
 t.test('SQLite', async t => {
@@ -235,6 +242,29 @@ t.test('SQLite', async t => {
     t.strictSame((await texts(all)).slice(before), ['by Prisma'])
     await t.rejects(app.chat.enqueue(prisma, 'ann', { conversationId: id, text: 'x' }), { name: 'TypeError', message: /\$transaction/ })
     await prisma.$disconnect()
+  })
+
+  await t.test('in Drizzle\'s transaction', async t => {
+    const connection = new SqliteConnection(databaseUrl.slice('file:'.length))
+    // An asynchronous driver, as one of libSQL is
+    await drizzleSuite(t, all, drizzleAsync(async (text, parameters, method) => {
+      const statement = connection.prepare<unknown[], unknown[]>(text)
+      return { rows: statement.reader ? statement.raw()[method === 'get' ? 'get' : 'all'](...parameters as unknown[]) as unknown[] : (statement.run(...parameters as unknown[]), []) }
+    }))
+    const synchronous = drizzleSqlite(connection)
+    let enqueued: Promise<unknown> = Promise.resolve()
+    synchronous.transaction(tx => {
+      enqueued = app.chat.enqueue(tx as unknown as HostTransaction, 'ann', { conversationId: id, text: 'x' })
+      enqueued.catch(() => {})
+    })
+    await t.rejects(enqueued, { name: 'TypeError', message: /pass db\.\$client/ })
+    const before = (await texts(all)).length
+    synchronous.$client.exec('BEGIN')
+    await app.chat.enqueue(synchronous.$client, 'ann', { conversationId: id, text: 'by db.$client' })
+    synchronous.$client.exec('COMMIT')
+    await app.chat.flush()
+    t.strictSame((await texts(all)).slice(before), ['by db.$client'])
+    connection.close()
   })
 
   await t.test('a transaction that cannot wait is no transaction', async t => {
@@ -274,6 +304,12 @@ t.test('PostgreSQL', { skip: await skipWithoutPostgres() }, async t => {
   const all = await scene(t, place)
   const { app, ann, ben, host, id } = all
   await suite(t, all)
+
+  await t.test('in Drizzle\'s transaction', async t => {
+    const pool = new pg.Pool({ connectionString: place.databaseUrl })
+    await drizzleSuite(t, all, drizzlePostgres(pool))
+    await pool.end()
+  })
 
   await t.test('an open transaction of the host delays nobody; the order is that of the commits', async t => {
     const other = await connect(place.databaseUrl, place.databaseSchema)
