@@ -75,11 +75,13 @@ export class Chat extends MessageOperations {
     const { maxTextLength = TEXT_LENGTH.standard } = options
     const { clock } = database
     const queries = new Queries(database)
+    const renderer = new Renderer(database, onError)
     const writer = new Writer(database, ({ emissions, events, logged }) => {
       for (const { row: { conversation, seq }, emission } of events) {
         emission.id = cursorOfTopic(database.identity, conversation.num, seq, logged?.tag)
       }
       hub.emit(...emissions)
+      renderer.emitted(emissions)
       if (logged === undefined) return
       hub.settle(logged.position, logged.tag)
       this.followers.feed.heard(logged.position)
@@ -151,7 +153,6 @@ export class Chat extends MessageOperations {
     this.pending = new PendingMessages({
       database, writer, gate, typing, background, clock: hub.clock, taken: { takesFiles: options.files !== undefined, maxTextLength }, onRefused
     })
-    const renderer = new Renderer(database, onError)
     if (onEvent !== undefined) this.followers.add(hostFollower(renderer, onEvent, onError))
     const rules = { allowPrivate: false, allowHttp: false, ...options.webhooks }
     this.webhooks = new Webhooks({ ...rules, database, writer, followers: this.followers, renderer, background })

@@ -8,8 +8,9 @@ export const hostFollower = (renderer: Renderer, onEvent: OnEvent, onError: (err
   name: 'onEvent',
   from: 'now',
   async follow (entries, lead) {
-    for (const entry of entries) {
-      const event = await renderer.render(entry)
+    const eventAt = renderer.ahead(entries)
+    for (const [index, entry] of entries.entries()) {
+      const event = await eventAt(index)
       if (lead.signal.aborted) return
       try {
         if (event !== undefined) await onEvent(event)

@@ -1,10 +1,12 @@
 import DataLoader from 'dataloader'
+import type { Emission } from '../../hub/emission.js'
 import { isoTime } from '../../schemas/common.js'
-import type { FollowerEvents } from '../../schemas/events.js'
+import type { ChatEvents, FollowerEvents } from '../../schemas/events.js'
 import type { Database } from '../../store/database.js'
 import type { LogEntry } from '../../store/reads/entries.js'
 import { findEventsAt } from '../../store/reads/log.js'
 import { cursorOfTopic } from '../event-id.js'
+import { elapsedMs } from '../../time.js'
 import { replayEvent } from '../events.js'
 
 /** An event as followers outside of the chat get it. */
@@ -21,6 +23,12 @@ export type FollowerEvent = {
 
 /** Entries rendered by one query. */
 const BATCH_MAX = 100
+/** Entries that are rendered before it is their turn. */
+const AHEAD_MAX = 32
+/** What was rendered is rendered again after this long, in milliseconds, since it may have changed on another node. */
+const AHEAD_MS = 100
+
+const TAKES_BACK = new Set<keyof ChatEvents>(['messageUpdated', 'messageDeleted', 'conversationDeleted'])
 
 /** The id of an entry's event. */
 export const idOf = (identity: string, { conversation, seq, tag }: Pick<LogEntry, 'conversation' | 'seq' | 'tag'>): string =>
@@ -34,6 +42,7 @@ export class Renderer {
   readonly #database: Database
   readonly #onError: (error: unknown) => void
   readonly #loader: DataLoader<LogEntry, FollowerEvent | undefined>
+  #changes = 0
 
   constructor (database: Database, onError: (error: unknown) => void) {
     this.#database = database
@@ -44,6 +53,28 @@ export class Renderer {
   /** Undefined if there is nothing to tell: the event is no longer kept, or only a newer version knows it. */
   async render (entry: LogEntry): Promise<FollowerEvent | undefined> {
     return await this.#loader.load(entry)
+  }
+
+  /** Events of this node. After some, what was rendered ahead tells what is no longer there. */
+  emitted (emissions: ReadonlyArray<Emission<ChatEvents>>): void {
+    if (emissions.some(({ type }) => TAKES_BACK.has(type))) this.#changes++
+  }
+
+  /** For who works on entries one after the other: renders each when it is asked for, and with it some that come next. */
+  ahead (entries: readonly LogEntry[]): (index: number) => Promise<FollowerEvent | undefined> {
+    let rendered: Array<FollowerEvent | undefined> = []
+    let first = 0
+    let changes = 0
+    let at = 0
+    return async index => {
+      if (index >= first + rendered.length || changes !== this.#changes || elapsedMs() - at > AHEAD_MS) {
+        first = index
+        at = elapsedMs()
+        changes = this.#changes
+        rendered = await Promise.all(entries.slice(index, index + AHEAD_MAX).map(async entry => await this.render(entry)))
+      }
+      return rendered[index - first]
+    }
   }
 
   async #render (entries: readonly LogEntry[]): Promise<Array<FollowerEvent | undefined>> {

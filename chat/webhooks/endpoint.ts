@@ -58,8 +58,8 @@ export class LiveEndpoint implements Endpoint {
     return this.#types.has('*') || this.#types.has(type)
   }
 
-  async render (entry: LogEntry): Promise<FollowerEvent | undefined> {
-    return await this.#options.renderer.render(entry)
+  ahead (entries: readonly LogEntry[]): (index: number) => Promise<FollowerEvent | undefined> {
+    return this.#options.renderer.ahead(entries)
   }
 
   async send (event: { id: string, type: string, timestamp: string, data: unknown }, signal?: AbortSignal): Promise<Outcome> {

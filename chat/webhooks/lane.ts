@@ -19,7 +19,8 @@ export interface Endpoint {
   readonly laneCount: number
   /** Whether the endpoint is sent events of this type. */
   wants(type: string): boolean
-  render(entry: LogEntry): Promise<FollowerEvent | undefined>
+  /** As `Renderer.ahead`. */
+  ahead(entries: readonly LogEntry[]): (index: number) => Promise<FollowerEvent | undefined>
   send(event: FollowerEvent, signal: AbortSignal): Promise<Outcome>
   /** Keeps an event that the endpoint refuses, or that somebody skips. */
   bury(entry: LogEntry, error: string): Promise<void>
@@ -43,16 +44,18 @@ export class Lane implements Follower {
 
   async follow (entries: readonly LogEntry[], lead: Lead): Promise<void> {
     const { laneCount } = this.#endpoint
+    const wanted = entries.filter(({ conversation, type }) => conversation % laneCount === this.#lane && this.#endpoint.wants(type))
+    const eventAt = this.#endpoint.ahead(wanted)
+    let index = 0
     for (const entry of entries) {
-      if (entry.conversation % laneCount === this.#lane && this.#endpoint.wants(entry.type)) await this.#deliver(entry, lead)
+      if (entry === wanted[index]) await this.#deliver(entry, await eventAt(index++), lead)
       if (lead.signal.aborted) return
       lead.passed(entry)
     }
   }
 
-  async #deliver (entry: LogEntry, { failing, signal }: Lead): Promise<void> {
+  async #deliver (entry: LogEntry, event: FollowerEvent | undefined, { failing, signal }: Lead): Promise<void> {
     const endpoint = this.#endpoint
-    const event = await endpoint.render(entry)
     if (event === undefined || signal.aborted) return
     const { status, error, retryAfterMs } = await endpoint.send(event, signal)
     if (error === undefined || signal.aborted) return

@@ -135,6 +135,32 @@ t.test('webhooks', async t => {
     await webhooks.delete(made.id)
   })
 
+  await t.test('each event is as it is when its turn comes', async t => {
+    const { url, received, answers, texts } = await receiver(t)
+    const own = await ann.group([bob])
+    const sent = []
+    for (const text of ['held', 'deleted', 'before', 'kept']) sent.push(await ann.send(own, text))
+    const gone = await ann.group([bob])
+    await ann.send(gone, 'in a conversation that goes')
+    let release = (): void => {}
+    // All that was said before comes in one page, and the second half of it while the receiver holds it up.
+    answers.push(...Array<Answer>(1000).fill(({ event: { data } }, response) => {
+      if (data['text'] === 'held') release = () => { response.writeHead(204).end() }
+      else response.writeHead(204).end()
+    }))
+    const { id } = await webhooks.create({ url, events: ['message'], from: 'start', lanes: 1 })
+    await eventually(() => texts().includes('held'))
+    await ann.ok('DELETE', `/api/chat/messages/${sent[1]!.id}`)
+    await ann.ok('PATCH', `/api/chat/messages/${sent[2]!.id}`, { text: 'after' })
+    await ann.ok('DELETE', `/api/chat/conversations/${gone}`)
+    release()
+    await eventually(() => texts().includes('kept'))
+    await eventually(async () => (await laneOf(id)).behind === 0)
+    t.strictSame(texts().slice(texts().indexOf('held')), ['held', '', 'after', 'kept'])
+    t.equal(received.at(-1)!.event.data['text'], 'kept')
+    await webhooks.delete(id)
+  })
+
   await t.test('what fails is sent again, with the same id, and nothing overtakes it', async t => {
     const { url, received, answers, texts } = await receiver(t)
     const made = await webhooks.create({ url, events: ['message'], lanes: 1 })
