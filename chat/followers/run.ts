@@ -1,6 +1,6 @@
 import { isChatError } from '../../errors.js'
 import type { Clock } from '../../hub/clock.js'
-import type { LogEntry, LogPlace } from '../../store/reads/entries.js'
+import type { LogPlace } from '../../store/reads/entries.js'
 import { endOf } from '../../store/reads/entries.js'
 import type { FollowerRow } from '../../store/followers.js'
 import type { SharedClock } from '../../store/shared-clock.js'
@@ -98,18 +98,17 @@ export class FollowerRun implements Lead {
         await this.#pause(early)
         continue
       }
-      const { news } = feed
-      let entries: readonly LogEntry[] = []
       try {
-        entries = await feed.read(this.#place)
-        if (entries.length > 0) await this.follower.follow(entries, this)
+        const page = await feed.read(this.#place)
+        const last = page.entries.at(-1)
+        if (last !== undefined) {
+          await this.follower.follow(page.entries, this)
+          this.passed(last)
+        }
+        await feed.moreAfter(page, this.signal)
       } catch (error) {
         await this.#failed(error)
-        continue
       }
-      const last = entries.at(-1)
-      if (last === undefined) await feed.newsSince(news, this.signal)
-      else this.passed(last)
     }
   }
 
