@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -71,6 +72,7 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
     source.destroy()
   })
   reply.header('X-Accel-Buffering', 'no')
+  if (isProxied(reply.request.headers)) reply.header('Content-Encoding', 'identity')
   // With `inject` there is no real socket.
   const socket = stream === undefined && raw.socket instanceof Socket ? raw.socket : undefined
   if (socket !== undefined) corkThisTurn(socket)
@@ -84,6 +86,12 @@ function openEventStream (reply: FastifyReply, sse: FastifyReply['sse'], session
   socket?.setNoDelay(true)
   return ChunkedSink.over(raw)
 }
+
+/**
+ * Whether a proxy is in front. Those that compress would hold the first events back until there are enough of them, despite `no-transform`,
+ * unless the answer has a coding already. To others, `identity` is not sent (RFC 9110, 8.4.1).
+ */
+const isProxied = (headers: IncomingHttpHeaders): boolean => ['x-forwarded-for', 'forwarded', 'via'].some(name => headers[name] !== undefined)
 
 /**
  * Suppresses the `Connection: keep-alive` of fastify-sse-v2. HTTP/2 has no such header (RFC 9113, 8.2.2), and a connection may have to
