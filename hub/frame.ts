@@ -18,7 +18,8 @@ export interface Frame {
   readonly neverToThem: boolean
 }
 
-export const HEARTBEAT = Buffer.from(': heartbeat\n\n')
+/** One line end: an empty line as well would be an empty message to some clients (docs/other-clients.md). */
+export const HEARTBEAT = Buffer.from(': heartbeat\n')
 
 /** @throws when the data cannot be written as JSON: a BigInt, a circle, a `toJSON` that throws, `undefined` */
 export function frameOf (emission: AnyEmission): Frame {

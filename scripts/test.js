@@ -63,7 +63,7 @@ function sources () {
     .flatMap(entry => entry.isDirectory()
       ? readdirSync(join(root, entry.name), { recursive: true, encoding: 'utf8' }).map(name => join(entry.name, name))
       : [entry.name])
-    .filter(name => ['.ts', '.tsx', '.js'].includes(extname(name)))
+    .filter(name => ['.ts', '.tsx', '.js'].includes(extname(name)) && !name.includes('node_modules'))
 }
 
 /** Compiled files find the files of the repository as their sources do. */

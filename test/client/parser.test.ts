@@ -51,6 +51,7 @@ const cases: Case[] = [
   ['comments', ': hello\ndata: a\n:\n: \n:data: no\ndata: b\n\n:\n\n', [['a\nb']]],
   ['a long comment', `:${'x'.repeat(300)}\ndata: a\n\n`, [['a']]],
   ['a comment alone makes no event', ': heartbeat\n\n', []],
+  ['heartbeats before an event', ': heartbeat\n: heartbeat\nid: 1\ndata: a\n\n', [['a', 'message', '1']]],
   // Data
   ['no value', 'data\n\n', [['']]],
   ['no value, twice', 'data\ndata\n\n', [['\n']]],

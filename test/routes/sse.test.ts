@@ -524,7 +524,7 @@ test('heartbeats are comments', async (t) => {
   const { bob } = await scene(t, { heartbeatMs: 100 })
   const stream = await bob.stream(t)
   t.equal(stream.events[0]?.data.heartbeatMs, 100)
-  await stream.untilRaw(raw => raw.split(': heartbeat\n\n').length > 3)
+  await stream.untilRaw(raw => raw.includes('\n\n: heartbeat\n: heartbeat\n: heartbeat\n'))
   t.strictSame(stream.rest(), [])
   t.ok(stream.comments.every(comment => comment === 'heartbeat'))
 })
