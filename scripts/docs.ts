@@ -1,5 +1,6 @@
 // `npm run docs`: writes docs/reference.md, the client's list of events, and the table of events in README.md, from the
-// catalogues that the server runs by; and the tour of /api/llms.txt from README.md. With --check it only tells whether they are up to date.
+// catalogues that the server runs by; the tour of /api/llms.txt from README.md; and docs/llms.txt from the index of the documents. With
+// --check it only tells whether they are up to date.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { TSchema } from 'typebox'
@@ -82,6 +83,24 @@ export const tour = \`${escaped(tourText())}
 \`
 `
 
+/** The documents of docs/README.md, each with its first sentence, in the form of llmstxt.org. */
+function documentList (): string {
+  const { name, description, homepage } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Record<string, string>
+  const files = new URL('docs/', root)
+  const rows = [...readFileSync(new URL('README.md', files), 'utf8').matchAll(/^\| ([a-z][^|]+) \| (\[.*) \|$/gm)]
+  const sections = rows.map(([, purpose, documents]) => {
+    const items = [...documents!.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => {
+      const file = new URL(link!, files)
+      const [title = '', first = ''] = readFileSync(file, 'utf8').split(/\n\n/).map(part => part.replaceAll('\n', ' ').replace(/^# /, ''))
+      const sentence = /^[A-Z`].*?[.:](?= |$)/.exec(first.replaceAll(/\[([^[\]]*)\]\([^()]*\)/g, '$1'))?.[0]
+      const address = `${homepage!.replace('#readme', '')}/blob/main/${file.href.slice(root.href.length)}`
+      return `- [${title}](${address})${sentence === undefined ? '' : `: ${sentence.replace(/:$/, '.')}`}`
+    })
+    return `## To ${purpose!}\n\n${items.join('\n')}`
+  })
+  return `# ${name}\n\n> ${description}\n\nA running server has its own page for language models at /api/llms.txt, with a tour and all errors.\n\n${sections.join('\n\n')}\n`
+}
+
 /** The file with another text between the two markers of that name. */
 function withPart (path: string, name: string, part: string): string {
   const [start, end] = [`<!-- ${name}: written by npm run docs -->`, `<!-- end of ${name} -->`]
@@ -93,6 +112,7 @@ function withPart (path: string, name: string, part: string): string {
 
 const files = {
   'docs/reference.md': reference,
+  'docs/llms.txt': documentList(),
   'client/stream/event-names.ts': eventNames,
   'plugins/openapi/tour.ts': tour,
   'README.md': withPart('README.md', 'events', overview)

@@ -55,14 +55,26 @@ await t.test('docs/reference.md and the README\'s table of events follow the cat
 })
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(new URL('docs', root), { recursive: true })
-  .map(name => `docs/${String(name)}`).filter(name => name.endsWith('.md'))]
+  .map(name => `docs/${String(name)}`).filter(name => name.endsWith('.md') && !name.includes('node_modules'))]
 
-await t.test('links between the documents lead somewhere', async t => {
+/** The anchors of a document's headings, as GitHub names them. */
+const anchorsOf = (markdown: string): string[] => [...markdown.matchAll(/^#{1,6} (.*)$/gm)].map(([, heading]) =>
+  heading!.replaceAll(/\[([^[\]]*)\]\([^()]*\)/g, '$1').toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '').replaceAll(' ', '-'))
+
+await t.test('links between the documents lead somewhere, sections included', async t => {
   for (const file of documents) {
-    for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      t.doesNotThrow(() => read(new URL(target!, new URL(file, root)).href.slice(root.href.length)), `${file} → ${target}`)
+    for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+      const { href, hash } = new URL(target!, new URL(file, root))
+      const path = href.slice(root.href.length).replace(hash, '')
+      t.ok(existsSync(new URL(path, root)), `${file} → ${target}`)
+      if (hash !== '') t.ok(anchorsOf(read(path)).includes(decodeURIComponent(hash.slice(1))), `${file} → ${target}`)
     }
   }
+})
+
+await t.test('the index names every document', async t => {
+  const linked = [...read('docs/README.md').matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, name]) => name)
+  t.strictSame(readdirSync(new URL('docs', root)).filter(name => name.endsWith('.md') && name !== 'README.md').filter(name => !linked.includes(name)), [])
 })
 
 await t.test('every file that a document names exists', async t => {
