@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import t from 'tap'
+import { buildPage } from './page.js'
 import { root } from './prisma.js'
 
 /** More than there are cores, since half of the tests wait part of their time. */
@@ -180,6 +181,7 @@ process.once('exit', () => { for (const folder of [compiled, temporary]) rmSync(
 const files = testFiles()
 await compile()
 mkdirSync(times)
+if (files.some(file => file.startsWith('test/browser/'))) await buildPage(join(root, 'dist', 'web'))
 
 // A terminal gets a summary; everything else gets TAP.
 if (process.stdout.isTTY) {
@@ -216,7 +218,7 @@ async function run (parent, file) {
     cwd: root,
     buffered: true,
     timeout: TIMEOUT_S * 1000,
-    env: { ...process.env, TMPDIR: temporary, TAP_TIMEOUT: String(TIMEOUT_S), TEST_COMPILED: pathToFileURL(`${compiled}/`).href, TEST_TIMES: times },
+    env: { ...process.env, TMPDIR: temporary, TAP_TIMEOUT: String(TIMEOUT_S), TEST_COMPILED: pathToFileURL(`${compiled}/`).href, TEST_TIMES: times, TEST_PAGE: 'built' },
     at: null,
     stack: ''
   })

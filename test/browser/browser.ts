@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { buildPage } from '../../scripts/page.js'
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 
@@ -43,16 +45,27 @@ export async function profile (t: Test, browser: Browser, baseURL: string, optio
   }
 }
 
+/** Closes all pages, which would go on working behind the next test. */
+export async function closeAll (browser: Browser): Promise<void> {
+  await Promise.all(browser.contexts().map(async (context) => { await context.close() }))
+}
+
+/** Builds the page, unless `npm test` has done so for all files. */
+export async function built (): Promise<void> {
+  if (process.env.TEST_PAGE !== 'built') await buildPage(fileURLToPath(new URL('../../dist/web', import.meta.url)))
+}
+
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** The accessibility problems that axe finds in the page, or in an element of it, one line for each. */
-export async function findings (page: Page, within?: string): Promise<string[]> {
+/** The accessibility problems that axe finds in the page, or in an element of it, one line for each: of all its rules, or some. */
+export async function findings (page: Page, within?: string, rules?: string[]): Promise<string[]> {
   // Half-way through a fade, every colour has too little contrast.
   await page.evaluate(`Promise.allSettled(document.getAnimations()
     .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity)
     .map(({ finished }) => finished))`)
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate(`axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, { resultTypes: ["violations"] })`) as {
+  if (await page.evaluate('typeof axe === "undefined"')) await page.evaluate(axe)
+  const options = { resultTypes: ['violations'], ...rules === undefined ? {} : { runOnly: rules } }
+  const { violations } = await page.evaluate(`axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, ${JSON.stringify(options)})`) as {
     violations: { id: string, impact: string, nodes: { html: string, failureSummary: string }[] }[]
   }
   return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html, failureSummary }) => `${html} (${failureSummary.replace(/\s+/g, ' ')})`).join('; ').slice(0, 600)}`)

@@ -1,9 +1,12 @@
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
 import type { Locator, Page } from 'playwright-core'
 import { token } from '../helper.js'
 import type { Tab } from './browser.js'
 
 // People who use the page, and what they do on it.
 
+export interface Sent { id: string, seq: number }
 export interface Account { userId: string, displayName: string, token: string }
 
 export const field = (place: Page | Locator) => place.getByRole('textbox', { name: /^Message to ./ })
@@ -15,6 +18,9 @@ export async function write (place: Page | Locator, text: string): Promise<void>
   await field(place).fill(text)
   await field(place).press('Enter')
 }
+
+/** The texts `Message 1.` to `Message n.`, or with another word. */
+export const numbered = (count: number, word = 'Message'): string[] => Array.from({ length: count }, (_, index) => `${word} ${index + 1}.`)
 
 /** Waits until an expression is true in the page, whose policy forbids the browser's tool for that. */
 export async function until (page: Page, condition: string): Promise<void> {
@@ -84,7 +90,30 @@ export function createCast (serverUrl: () => string) {
     converse: async (a: Account, b: Account): Promise<string> =>
       (await call<{ id: string }>(a, 'POST', '/api/chat/conversations', { type: 'direct', userId: b.userId })).id,
     send: async (from: Account, conversationId: string, text: string, more: object = {}) =>
-      await call<{ id: string, seq: number }>(from, 'POST', '/api/chat/messages', { conversationId, text, ...more }),
+      await call<Sent>(from, 'POST', '/api/chat/messages', { conversationId, text, ...more }),
+    /**
+     * Sends many messages in their order, without waiting for the answer to each before the next: down one connection, which the server
+     * reads from the beginning to the end.
+     */
+    async sendAll (from: Account, conversationId: string, texts: readonly string[]): Promise<Sent[]> {
+      const { hostname, port } = new URL(serverUrl())
+      const socket = connect(Number(port), hostname)
+      const lines = createInterface({ input: socket })
+      const answers: Sent[] = []
+      for (const [index, text] of texts.entries()) {
+        const body = JSON.stringify({ conversationId, text })
+        const last = index === texts.length - 1 ? 'connection: close\r\n' : ''
+        socket.write(`POST /api/chat/messages HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${from.token}\r\n` +
+          `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${last}\r\n${body}`)
+      }
+      for await (const line of lines) {
+        const json = /^\{.*?\}(?=HTTP|$)/.exec(line)
+        if (json !== null) answers.push(JSON.parse(json[0]) as Sent)
+      }
+      const inOrder = answers.every(({ seq }, index) => seq - index === answers[0]!.seq)
+      if (answers.length !== texts.length || !inOrder) throw new Error(`${answers.length} of ${texts.length} messages were sent in their order`)
+      return answers
+    },
     /** Opens the page for a user who is already signed in, at a conversation or at the list. */
     async enter (tab: Tab, { userId, displayName, token }: Account, conversationId?: string): Promise<Page> {
       const { page } = tab

@@ -2,17 +2,24 @@ import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
 import t from 'tap'
-import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
-import { findings, launch, noBrowser, profile } from './browser.js'
+import { built, closeAll, findings, launch, noBrowser, profile } from './browser.js'
 import { picture, SECRETS } from '../files/pictures.js'
-import { bubble, createCast, drawn, field, log, scrollTo, setHidden, textsOf, until, write } from './cast.js'
+import { bubble, createCast, drawn, field, log, numbered, scrollTo, setHidden, textsOf, until, write, type Account } from './cast.js'
 
 // What a day with the page is like: reading on, writing without a connection, and what must not be lost or marked wrongly.
 
 let browser: Browser
 let server: Awaited<ReturnType<typeof serverProcess>>
-const { call, arrive, arriveAs, converse, group, send, enter } = createCast(() => server.baseUrl)
+const { call, arrive, arriveAs, converse, group, send, sendAll, enter } = createCast(() => server.baseUrl)
+
+/** @returns the id of a picture that can be attached */
+async function upload ({ token }: Account, name: string): Promise<string> {
+  const form = new FormData()
+  form.append('file', new Blob([await picture('png', { width: 90, height: 60 })]), name)
+  const response = await fetch(`${server.baseUrl}/api/chat/files`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: form })
+  return ((await response.json()) as { fileId: string }).fileId
+}
 
 const line = (page: Page) => page.locator('.is-unread')
 /** The distance of an element from the top of the window, in pixels. */
@@ -22,15 +29,16 @@ const firstNew = async (page: Page) => await page.evaluate('document.querySelect
 t.setTimeout(500_000)
 
 t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
-  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  await built()
   ;[browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on', FILES_DIR: t.testdir(), FILE_TYPES: 'image/*,audio/*,video/*,text/*,application/pdf' })])
+  t.afterEach(async () => { await closeAll(browser) })
   const open = async (options = {}) => await (await profile(t, browser, server.baseUrl, options))()
 
   t.test('unread messages: where one begins to read, and what is marked', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
     const unread = async () => (await call<{ unreadCount: number }>(alice, 'GET', `/api/chat/conversations/${id}`)).unreadCount
-    for (let i = 1; i <= 80; i++) await send(bob, id, `Message ${i}.`)
+    await sendAll(bob, id, numbered(80))
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 3 })
 
     const tab = await open({ reducedMotion: 'reduce' })
@@ -48,7 +56,7 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     t.equal(await page.evaluate('document.activeElement.getAttribute("role")'), 'log', 'the focus is where one reads')
 
     await setHidden(page, true)
-    for (let i = 1; i <= 25; i++) await send(bob, id, `While away ${i}.`)
+    await sendAll(bob, id, numbered(25, 'While away'))
     await bubble(page, 'While away 25.').waitFor({ state: 'attached' })
     await drawn(page)
     t.equal(await unread(), 25, 'a hidden page reads nothing')
@@ -78,7 +86,7 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
   t.test('without a connection: what is written waits, and nothing moves the reader', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
-    for (let i = 1; i <= 40; i++) await send(bob, id, `Message ${i}.`)
+    await sendAll(bob, id, numbered(40))
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 40 })
     const tab = await open()
     const page = await enter(tab, alice, id)
@@ -124,7 +132,7 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
   t.test('what one has begun to write, and where one was', async (t) => {
     const [alice, bob, carol] = await Promise.all([arrive('Alice'), arrive('Bob'), arrive('Carol')])
     const [id, other] = [await converse(alice, bob), await converse(alice, carol)]
-    for (let i = 1; i <= 60; i++) await send(bob, id, `Message ${i}. ${'word '.repeat(i % 7 * 8)}`)
+    await sendAll(bob, id, numbered(60).map((text, index) => `${text} ${'word '.repeat((index + 1) % 7 * 8)}`))
     await send(alice, other, 'To be corrected')
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 60 })
     const openAlice = await profile(t, browser, server.baseUrl)
@@ -319,7 +327,7 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
     for (let i = 0; i < 12; i++) await converse(alice, await arrive('Somebody'))
-    for (let i = 1; i <= 60; i++) await send(bob, id, `Message ${i}.`)
+    await sendAll(bob, id, numbered(60))
     const reply = await send(alice, id, 'About the first', { replyToId: (await call<{ messages: { id: string }[] }>(alice, 'GET', `/api/chat/conversations/${id}/messages?before=2`)).messages[0]!.id })
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 60 })
     const tab = await open({ reducedMotion: 'reduce' })
@@ -378,20 +386,20 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
   t.test('a long history costs no more than a short one', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
-    for (let i = 0; i < 15; i++) await Promise.all(Array.from({ length: 20 }, (_, n) => send(bob, id, `Message ${i * 20 + n}.`)))
+    await send(bob, id, 'The first', { attachments: [{ fileId: await upload(bob, 'First.png') }] })
+    await sendAll(bob, id, numbered(298))
+    await send(bob, id, 'The last', { attachments: [{ fileId: await upload(bob, 'Last.png') }] })
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 300 })
     const tab = await open()
     const page = await enter(tab, alice, id)
-    await page.locator('.message[data-seq="300"]').waitFor()
-    while (await page.locator('.message[data-seq="1"]').count() === 0) {
-      const before = await page.locator('.message').count()
-      // Away from the top first: there is no event where nothing is scrolled.
-      await scrollTo(page, 300)
-      await scrollTo(page, 0)
-      await until(page, `document.querySelectorAll('.message').length > ${before}`)
-    }
-    await page.getByRole('button', { name: 'To the newest message' }).click()
-    await page.locator('.to-end').waitFor({ state: 'detached' })
+    await bubble(page, 'The last').getByRole('button', { name: 'Show Last.png' }).click()
+    await page.getByRole('dialog', { name: 'Last.png' }).waitFor()
+    await page.keyboard.press('ArrowLeft')
+    await page.getByRole('dialog', { name: 'First.png' }).getByRole('status').getByText('Bob').waitFor()
+    t.equal(await page.locator('.message').count(), 300, 'to find the picture before, all that is older has been loaded')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await bubble(page, 'The last').waitFor()
     await drawn(page)
     t.ok(await page.evaluate('[...document.querySelectorAll(".message")].filter((message) => message.checkVisibility({ contentVisibilityAuto: true })).length') as number < 150,
       'only what is near the screen is laid out')

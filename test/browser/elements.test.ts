@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import t from 'tap'
-import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
-import { launch, noBrowser, profile } from './browser.js'
+import { built, launch, noBrowser, profile } from './browser.js'
 import { bubble, createCast, until } from './cast.js'
 
 // The elements' event `error`, and the components of fastify-sse-chat/react around them.
@@ -46,7 +45,7 @@ async function bundle (): Promise<string> {
 t.setTimeout(500_000)
 
 t.test('elements on a page of a host', { skip: noBrowser, timeout: 280_000 }, async (t) => {
-  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  await built()
   const [browser, server, script] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'off', WIDGET: 'on', FILES: 'off' }), bundle()])
   const { arrive, converse, send } = createCast(() => server.baseUrl)
   const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])

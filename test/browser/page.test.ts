@@ -1,10 +1,9 @@
 import type { Browser, Page } from 'playwright-core'
 import t from 'tap'
-import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
 import { baseUrl, buildListening, token } from '../helper.js'
-import { findings, launch, noBrowser, profile, type Tab } from './browser.js'
-import { bubble, createCast, field, log, textsOf, typeUntil, write, type Account } from './cast.js'
+import { built, findings, launch, noBrowser, profile, type Tab } from './browser.js'
+import { bubble, createCast, field, log, numbered, textsOf, typeUntil, write, type Account } from './cast.js'
 
 // The page in a real browser, against a real server in its own process.
 
@@ -14,13 +13,13 @@ let browser: Browser
 let server: Awaited<ReturnType<typeof serverProcess>>
 const PASSWORD = 'correct horse battery'
 
-const { call, arrive, converse, send, enter } = createCast(() => server.baseUrl)
+const { call, arrive, converse, send, sendAll, enter } = createCast(() => server.baseUrl)
 let count = 0
 
 t.setTimeout(500_000)
 
 t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
-  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  await built()
   ;[browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on' })])
 
   t.test('one click opens two people side by side', async (t) => {
@@ -304,7 +303,7 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
   t.test('older messages come in above while the place stays; a message that is refused can be sent again', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const conversationId = await converse(alice, bob)
-    for (let i = 1; i <= 130; i++) await send(bob, conversationId, `Message ${i}.`)
+    await sendAll(bob, conversationId, numbered(130))
     await call(alice, 'PUT', `/api/chat/conversations/${conversationId}/read`, { seq: 130 })
     const open = await profile(t, browser, server.baseUrl)
     const tab = await open()

@@ -1,15 +1,14 @@
 import type { Browser, Page } from 'playwright-core'
 import t from 'tap'
-import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
-import { launch, noBrowser, profile } from './browser.js'
-import { bubble, createCast, drawn, field, log, scrollTo, setHidden, until, write } from './cast.js'
+import { built, closeAll, launch, noBrowser, profile } from './browser.js'
+import { bubble, createCast, drawn, field, log, numbered, scrollTo, setHidden, until, write } from './cast.js'
 
 // What must not go wrong in a chat of every day, in the forms that daily.test.ts has not: other numbers, other answers, other places.
 
 let browser: Browser
 let server: Awaited<ReturnType<typeof serverProcess>>
-const { call, arrive, arriveAs, converse, group, send, enter } = createCast(() => server.baseUrl)
+const { call, arrive, arriveAs, converse, group, send, sendAll, enter } = createCast(() => server.baseUrl)
 
 const PASSWORD = 'correct horse battery'
 const topOf = async (page: Page, text: string) => (await bubble(page, text).first().boundingBox())!.y
@@ -22,8 +21,9 @@ const isInView = async (page: Page, selector: string) => await page.evaluate(`((
 t.setTimeout(500_000)
 
 t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
-  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  await built()
   ;[browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on' })])
+  t.afterEach(async () => { await closeAll(browser) })
   const open = async (options = {}) => await (await profile(t, browser, server.baseUrl, options))()
 
   t.test('unread: few or all of a conversation, and a window without the focus', async (t) => {
@@ -31,7 +31,7 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
     const unread = async (id: string) => (await call<{ unreadCount: number }>(alice, 'GET', `/api/chat/conversations/${id}`)).unreadCount
     for (const [total, read] of [[40, 10], [30, 0], [3, 1]] as const) {
       const id = await group(alice, 'Some', bob)
-      for (let i = 1; i <= total; i++) await send(bob, id, `Message ${i}.`)
+      await sendAll(bob, id, numbered(total))
       if (read > 0) await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: read })
       const tab = await open()
       const page = await enter(tab, alice, id)
@@ -83,9 +83,8 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
   t.test('with an unsent message: typing of others and older messages move nobody', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
-    const sent: string[] = []
-    for (let i = 1; i <= 130; i++) sent.push((await send(bob, id, `Message ${i}.`)).id)
-    await call(bob, 'PUT', `/api/chat/messages/${sent[99]}/reactions/${encodeURIComponent('👍')}`)
+    const sent = await sendAll(bob, id, numbered(130))
+    await call(bob, 'PUT', `/api/chat/messages/${sent[99]!.id}/reactions/${encodeURIComponent('👍')}`)
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 130 })
     const tab = await open()
     const page = await enter(tab, alice, id)
@@ -317,7 +316,7 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
   t.test('reduced motion: nothing moves by itself', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
-    for (let i = 1; i <= 45; i++) await send(bob, id, `Message ${i}.`)
+    await sendAll(bob, id, numbered(45))
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 45 })
     for (const reducedMotion of ['reduce', 'no-preference'] as const) {
       const tab = await open({ reducedMotion })
@@ -367,11 +366,13 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
   t.test('at 200 %: messages and their field are in view', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await converse(alice, bob)
-    for (let i = 1; i <= 12; i++) await send(bob, id, `Message ${i}.`)
+    await sendAll(bob, id, numbered(12))
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 12 })
+    const tab = await open()
+    const page = await enter(tab, alice, id)
     for (const [width, height] of [[720, 450], [550, 350], [512, 384], [195, 390], [640, 256]] as const) {
-      const tab = await open({ viewport: { width, height } })
-      const page = await enter(tab, alice, id)
+      await page.setViewportSize({ width, height })
+      await page.reload()
       await bubble(page, 'Message 12.').waitFor()
       await drawn(page)
       const box = (await log(page).boundingBox())!
@@ -383,14 +384,14 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
       await page.locator('.wire').waitFor()
       await drawn(page)
       t.ok((await log(page).boundingBox())!.height >= 60, 'and with the wire')
-      t.strictSame(tab.problems, [])
     }
+    t.strictSame(tab.problems, [])
   })
 
   t.test('a new name reaches messages that were loaded before, quotes and mentions', async (t) => {
     const [alice, bob] = await Promise.all([arrive('Alice'), arrive('Bob')])
     const id = await group(alice, 'Some', bob)
-    for (let i = 1; i <= 70; i++) await send(bob, id, `Message ${i}.`)
+    await sendAll(bob, id, numbered(70))
     const { messages: [first] } = await call<{ messages: { id: string }[] }>(alice, 'GET', `/api/chat/conversations/${id}/messages?before=71`)
     await send(alice, id, 'About that', { replyToId: first!.id })
     await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 70 })

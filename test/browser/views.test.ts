@@ -1,8 +1,8 @@
+import type { Page } from 'playwright-core'
 import t from 'tap'
-import { buildPage } from '../../scripts/page.js'
 import { picture } from '../files/pictures.js'
 import { serverProcess } from '../client/server-process.js'
-import { findings, launch, noBrowser, profile } from './browser.js'
+import { built, findings, launch, noBrowser, profile } from './browser.js'
 import { bubble, createCast, field, log, write } from './cast.js'
 
 // Every view of the page, light and dark: axe finds nothing, and nothing is wider than the window.
@@ -10,16 +10,25 @@ import { bubble, createCast, field, log, write } from './cast.js'
 t.setTimeout(500_000)
 
 t.test('every view', { skip: noBrowser, timeout: 280_000 }, async (t) => {
-  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  await built()
   const [browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on', FILES_DIR: t.testdir(), FILE_TYPES: 'image/*,text/*' })])
   const { call, arrive, group, send, enter } = createCast(() => server.baseUrl)
+
+  /** Looks for problems in one scheme of colours, and for those of colours in the other one, too. */
+  async function problemsOf (page: Page, colorScheme: 'light' | 'dark'): Promise<string[]> {
+    const found = await findings(page)
+    await page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' })
+    found.push(...await findings(page, undefined, ['color-contrast']))
+    await page.emulateMedia({ colorScheme })
+    return found
+  }
 
   for (const [colorScheme, width, height] of [['light', 1024, 768], ['dark', 390, 780]] as const) {
     t.test(`${colorScheme}, ${width} × ${height}`, async (t) => {
       const open = await profile(t, browser, server.baseUrl, { colorScheme, viewport: { width, height } })
       const { page, problems } = await open()
       const look = async (view: string) => {
-        t.strictSame(await findings(page), [], view)
+        t.strictSame(await problemsOf(page, colorScheme), [], view)
         t.equal(await page.evaluate('document.documentElement.scrollWidth > innerWidth'), false, `${view}: nothing is wider than the window`)
       }
       await page.goto('/')
@@ -39,7 +48,7 @@ t.test('every view', { skip: noBrowser, timeout: 280_000 }, async (t) => {
       const nobody = await open()
       const empty = await enter(nobody, await arrive('Nobody'))
       await empty.getByText('No conversations yet.').waitFor()
-      t.strictSame(await findings(empty), [], 'an empty list')
+      t.strictSame(await problemsOf(empty, colorScheme), [], 'an empty list')
       await empty.close()
       t.strictSame([...problems, ...nobody.problems], [])
     })
@@ -54,7 +63,7 @@ t.test('every view', { skip: noBrowser, timeout: 280_000 }, async (t) => {
       const tab = await (await profile(t, browser, server.baseUrl, { colorScheme, viewport: { width, height } }))()
       const page = await enter(tab, alice, id)
       const look = async (view: string) => {
-        t.strictSame(await findings(page), [], view)
+        t.strictSame(await problemsOf(page, colorScheme), [], view)
         t.strictSame(await page.evaluate('[document.documentElement, ...document.querySelectorAll(".log, .dialog, .wire-head")].filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ className }) => className)'), [], `${view}: nothing is wider than its place`)
       }
       const dialog = page.getByRole('dialog')
@@ -73,6 +82,9 @@ t.test('every view', { skip: noBrowser, timeout: 280_000 }, async (t) => {
       t.ok(await page.evaluate('document.querySelector(".asking").getBoundingClientRect().bottom < document.querySelector(".message:last-of-type .bubble .meta").getBoundingClientRect().top'), 'the question leaves what was sent in view')
       await page.getByRole('group', { name: 'Be told of new messages' }).getByRole('button', { name: 'Not now' }).click()
       await look('a conversation')
+      await page.locator('.reaction').hover()
+      await page.getByRole('tooltip').getByText('Bob').waitFor()
+      await look('who reacted')
       await bubble(page, 'A picture').getByRole('button', { name: 'Show Sea.png' }).click()
       await dialog.getByRole('img').waitFor()
       await look('the lightbox')

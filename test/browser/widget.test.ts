@@ -3,10 +3,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { buildPage } from '../../scripts/page.js'
 import { serverProcess } from '../client/server-process.js'
-import { findings, launch, noBrowser, profile } from './browser.js'
-import { bubble, createCast, drawn, field, log } from './cast.js'
+import { built, findings, launch, noBrowser, profile } from './browser.js'
+import { bubble, createCast, drawn, field, log, numbered } from './cast.js'
 
 // The custom elements on a page of somebody else: examples/widget, on a port of its own, with a strict policy, styles that reach for
 // everything and keys of its own.
@@ -34,14 +33,14 @@ async function shop (t: Test, chatUrl: string): Promise<{ url: string, userId: s
 t.setTimeout(500_000)
 
 t.test('the chat on a page of somebody else', { skip: noBrowser, timeout: 170_000 }, async (t) => {
-  await buildPage(new URL('../../dist/web', import.meta.url).pathname)
+  await built()
   const [browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'off', WIDGET: 'on', CORS_ORIGIN: '*' })])
-  const { arrive, call, converse, group, send } = createCast(() => server.baseUrl)
+  const { arrive, call, converse, group, send, sendAll } = createCast(() => server.baseUrl)
   const { url, userId } = await shop(t, server.baseUrl)
   const bob = await arrive('Bob')
   const alice = { userId, displayName: userId, token: '' }
   const id = await converse(bob, alice)
-  for (let i = 1; i <= 30; i++) await send(bob, id, `Message ${i}.`)
+  await sendAll(bob, id, numbered(30))
   const other = await group(bob, 'The others', alice)
   await send(bob, other, 'Something new')
 
