@@ -14,7 +14,8 @@ const onlyEmoji = (() => {
   }
 })()
 
-export const isEmoji = (text: string): boolean => text.length <= 90 && onlyEmoji.test(text)
+// Most texts have a letter, and need not be compared with all emoji there are.
+export const isEmoji = (text: string): boolean => text.length <= 90 && !/\p{L}/u.test(text) && onlyEmoji.test(text)
 
 const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u
 
