@@ -127,8 +127,8 @@ function OpenPane ({ person, selected, select, onUnread, onLeave, canSignOut, ke
         </div>
         {wireShown && <WireDrawer wire={wire} onClose={toggleWire} />}
       </div>
-      <AskToNotify sent={sent} />
-      <Notifications onSelect={select} />
+      {tries === undefined && <AskToNotify sent={sent} />}
+      {tries === undefined && <Notifications onSelect={select} />}
       <NewsForReaders selected={selected} />
       {open === 'palette' && <Palette commands={commands} onSelect={select} onClose={close} />}
       {open === 'app' && <InYourApp userId={person.userId} onClose={close} />}

@@ -328,8 +328,9 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     const id = await converse(alice, bob)
     for (let i = 0; i < 12; i++) await converse(alice, await arrive('Somebody'))
     await sendAll(bob, id, numbered(60))
+    await send(bob, id, 'https://a.example/1 https://a.example/2 https://a.example/3')
     const reply = await send(alice, id, 'About the first', { replyToId: (await call<{ messages: { id: string }[] }>(alice, 'GET', `/api/chat/conversations/${id}/messages?before=2`)).messages[0]!.id })
-    await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 60 })
+    await call(alice, 'PUT', `/api/chat/conversations/${id}/read`, { seq: 61 })
     const tab = await open({ reducedMotion: 'reduce' })
     const page = await enter(tab, alice)
     const { keyboard } = page
@@ -338,13 +339,14 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     await field(page).waitFor()
     const focus = async () => await page.evaluate('document.activeElement.ariaLabel ?? document.activeElement.textContent') as string
     const isField = async () => await page.evaluate('document.activeElement.tagName === "TEXTAREA"') as boolean
-    await page.evaluate('document.activeElement.blur()')
-    let stops = 0
+    t.ok(await page.evaluate('document.querySelector("button, a, input, textarea, [tabindex]").matches(".skip")'), 'the first stop is the link that skips the others')
+    await page.evaluate('document.querySelector(".skip").focus()')
+    let stops = 1
     while (!await isField() && stops < 30) {
       await keyboard.press('Tab')
       stops++
     }
-    t.ok(stops <= 13, `${stops} stops to the field`)
+    t.ok(stops <= 11, `${stops} stops to the field, and no more for each link`)
     await page.evaluate('document.querySelector(".skip").focus()')
     await keyboard.press('Enter')
     t.ok(await isField(), 'the first of them leads there at once')
@@ -359,6 +361,16 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     await keyboard.press('Shift+Tab')
     await keyboard.press('ArrowUp')
     t.equal(await page.evaluate('document.activeElement.dataset.seq'), String(reply.seq))
+    await keyboard.press('ArrowUp')
+    await keyboard.press('Enter')
+    await page.getByRole('menuitem', { name: 'Open https://a.example/2' }).waitFor()
+    await page.evaluate('window.open = (url) => { window.opened = url }')
+    await page.getByRole('menuitem', { name: 'Open https://a.example/2' }).press('Enter')
+    t.equal(await page.evaluate('opened'), 'https://a.example/2', 'the menu of a message has its links')
+    await keyboard.press('ArrowDown')
+    await keyboard.press('Enter')
+    await page.getByRole('menuitem', { name: 'Go to that message' }).waitFor()
+    await keyboard.press('Escape')
     await page.locator(`[data-seq="${reply.seq}"] .quote`).click()
     await bubble(page, 'Message 1.').first().waitFor()
     await until(page, 'document.activeElement.dataset.seq === "1"')

@@ -7,3 +7,4 @@ export const CopyIcon = () => <Icon><path d='M9 9h10.5v10.5H9zM15 9V4.5H4.5V15H9
 export const InfoIcon = () => <Icon><circle cx='12' cy='12' r='8.5' /><path d='M12 11.2v5M12 7.8v.2' /></Icon>
 export const PlusIcon = () => <Icon><path d='M12 5.5v13M5.5 12h13' /></Icon>
 export const PictureIcon = () => <Icon><path d='M4 5h16v14H4zM4 16l5-5 5 5 2-2 4 4M15 9.5v.2' /></Icon>
+export const LinkIcon = () => <Icon><path d='M14 4.5h5.5V10M19 5l-8.5 8.5M17 14v5.5H4.5V7H10' /></Icon>

@@ -49,7 +49,7 @@ export function MenuList ({ label, items, anchor, onClose, children }: ListProps
               onSelect()
             }}
           >
-            {icon}{label}
+            {icon}<span dir='auto'>{label}</span>
           </button>
         ))}
       </div>

@@ -6,8 +6,9 @@ import { useChat, useWords } from './context.js'
 import { EmojiPopup } from './emoji-picker.js'
 import { quickEmoji } from './emoji-used.js'
 import { EditIcon, FileIcon, ReplyIcon } from './icons.js'
+import { linksOf } from './links.js'
 import { MenuList, type MenuItem } from './menu-list.js'
-import { CopyIcon, DeleteIcon, InfoIcon, PictureIcon, PlusIcon } from './menu-icons.js'
+import { CopyIcon, DeleteIcon, InfoIcon, LinkIcon, PictureIcon, PlusIcon } from './menu-icons.js'
 import { mayDelete, mayPost, type MessageActions } from './message-actions.js'
 import type { Anchor } from './popup.js'
 
@@ -41,6 +42,11 @@ export function MessageMenu ({ message, conversation, anchor, actions, picking: 
     items.push({ label: words.edit, icon: <EditIcon />, onSelect: () => { actions.edit(message) } })
   }
   // What a pointer does on the message itself
+  for (const piece of there ? linksOf(text) : []) {
+    if (typeof piece === 'string') continue
+    const { shown, url } = piece
+    items.push({ label: words.openLink(shown), icon: <LinkIcon />, onSelect: () => { window.open(url, '_blank', 'noopener,noreferrer') } })
+  }
   const { replyTo, attachments } = message
   if (there && replyTo !== null) items.push({ label: words.goToQuote, icon: <ReplyIcon />, onSelect: () => { actions.jump(replyTo.seq) } })
   for (const file of there ? attachments : []) {

@@ -28,13 +28,13 @@ const useLinks = loadable(async () => (await import('./links.js')).linksOf)
 const mayHoldMarkup = (text: string) => /[*_`~]/.test(text)
 const mayHoldLinks = (text: string) => /:\/\/|www\.|mailto:|@/i.test(text)
 
-/** A text with links for its addresses. */
+/** A text with links for its addresses. They are no stops of the Tab key, of which a log would have hundreds: the menu of a message has them, too. */
 function linked (text: string, links: typeof linksOf | null): ComponentChildren[] {
   return links === null
     ? [text]
     : links(text).map((piece, index) => typeof piece === 'string'
       ? piece
-      : <a key={index} href={piece.url} target='_blank' rel='noopener noreferrer'>{piece.shown}</a>)
+      : <a key={index} href={piece.url} target='_blank' rel='noopener noreferrer' tabIndex={-1}>{piece.shown}</a>)
 }
 
 function show (pieces: readonly Piece[], links: typeof linksOf | null): ComponentChildren[] {

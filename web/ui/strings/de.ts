@@ -127,6 +127,7 @@ export const de: Strings = {
   reactions: 'Reaktionen',
   copy: 'Text kopieren',
   sound: 'Ton bei neuen Nachrichten',
+  openLink: (link) => `${link} öffnen`,
   pictureBefore: 'Bild davor',
   pictureAfter: 'Nächstes Bild',
   info: 'Info',

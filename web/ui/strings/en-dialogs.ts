@@ -40,6 +40,7 @@ export const enDialogs = {
   markUnread: 'Mark as unread',
   askBlock: 'Block…',
   sound: 'Sound for new messages',
+  openLink: (link: string) => `Open ${link}`,
   pictureBefore: 'Picture before',
   pictureAfter: 'Next picture',
   copy: 'Copy text',
