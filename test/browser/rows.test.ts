@@ -22,7 +22,7 @@ t.setTimeout(500_000)
 
 t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
   await built()
-  ;[browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on' })])
+  ;[browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on', FILES_DIR: t.testdir() })])
   t.afterEach(async () => { await closeAll(browser) })
   const open = async (options = {}) => await (await profile(t, browser, server.baseUrl, options))()
 
@@ -284,6 +284,10 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
     const [list, chat] = [await rect('.sidebar'), await rect('.conversation')]
     t.ok(list.left >= chat.right - 1, 'the list is on the right')
     t.ok((await rect('.is-own .bubble')).left - chat.left < (await rect('.message:not(.is-own) .bubble')).left - chat.left, 'one’s own messages are on the left')
+    await page.locator('input[type=file]').setInputFiles({ name: 'Notes.txt', mimeType: 'text/plain', buffer: Buffer.from('To do') })
+    await page.locator('.send-button').click()
+    await page.locator('.file small').waitFor()
+    t.equal(await page.evaluate('getComputedStyle(document.querySelector(".file small")).direction'), 'ltr', 'a size is not turned round')
     t.ok((await rect('.send-button')).right < (await rect('.composer textarea')).left, 'the button to send is at the end of the field')
     t.ok((await rect('.item .avatar')).left > (await rect('.item-name bdi')).left, 'an item begins with its picture')
     t.ok(Math.abs((await rect('.item-name bdi')).right - (await rect('.item-preview')).right) < 3, 'name and text begin at one edge')

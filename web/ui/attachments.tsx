@@ -84,7 +84,7 @@ export function Download ({ file }: { file: Attachment }): JSX.Element {
       type='button' tabIndex={-1} class='file' title={words.download(name)}
       onClick={() => { download(client, file).then(() => { setFailed(false) }, () => { setFailed(true) }) }}
     >
-      <FileIcon /><bdi>{name}</bdi><small>{failed ? words.NOT_FOUND : words.bytes(size)}</small>
+      <FileIcon /><bdi>{name}</bdi><small dir='auto'>{failed ? words.NOT_FOUND : words.bytes(size)}</small>
     </button>
   )
 }
