@@ -13,6 +13,11 @@ const JUDGED_EACH = 500
 const JUDGED_MAX = 3000
 /** Conversations that are looked up together: few at first, since the latest may have enough. */
 const TOGETHER = [4, 16, 64]
+/** Candidates of one conversation that are looked up at first, and at most: each of many conversations has few of the newest hits. */
+const STEP = { first: 8, most: 200 }
+/** Where one of so many messages is a candidate, the newest ones are judged without the index, which would name all that are. */
+const DENSE = 8
+const UNASKED_MOST = 2 * STEP.first
 
 interface Hit extends Place { createdAt: number }
 
@@ -82,10 +87,12 @@ export class Search {
     /** The newest place behind which something was not judged. */
     let open: Hit | undefined
     let judged = 0
+    let isDense = false
     for (let from = 0, round = 0; from < conversations.length; round++) {
       const together = conversations.slice(from, from + (TOGETHER[round] ?? TOGETHER.at(-1)!))
       from += together.length
-      const found = await this.#findIn(together, asked, limit + 1, hits[limit], judged < JUDGED_MAX ? JUDGED_EACH : 1)
+      const found = await this.#findIn(together, asked, limit + 1, hits, judged < JUDGED_MAX ? JUDGED_EACH : 1, isDense);
+      ({ isDense } = found)
       judged += found.judged
       hits = [...hits, ...found.hits].sort(inOrder).slice(0, limit + 1)
       for (const place of found.open) if (open === undefined || inOrder(place, open) < 0) open = place
@@ -98,29 +105,33 @@ export class Search {
     return known.length > limit ? { hits: known.slice(0, limit), next: known[limit - 1] } : { hits: known, next: open }
   }
 
-  /** The newest hits of each conversation, as far as they may be among the first: not behind `last`. */
+  /** The newest hits of each conversation, as far as they may be among the first, together with those that are known. */
   async #findIn (
-    conversations: readonly Searched[], asked: Asked, limit: number, last: Hit | undefined, most: number
-  ): Promise<{ hits: Hit[], open: Hit[], judged: number }> {
+    conversations: readonly Searched[], asked: Asked, limit: number, known: readonly Hit[], most: number, isDense: boolean
+  ): Promise<{ hits: Hit[], open: Hit[], judged: number, isDense: boolean }> {
     const { behind, before, beginnings } = asked
     const until = Math.min(behind?.createdAt ?? Infinity, before - 1)
     let left = await Promise.all(conversations.map(async searched => ({
       conversation: searched.num,
       upTo: until < searched.updatedAt ? await findSeqAt(this.#database, searched, until) : searched.messageSeq,
-      hits: 0,
       judged: 0
     })))
+    let last = known[limit - 1]
+    const isBehind = (hit: Hit): boolean => last !== undefined && inOrder(last, hit) < 0
     const hits: Hit[] = []
     const open: Hit[] = []
     let judged = 0
-    for (let step = limit; ; step = Math.min(step * 2, 200)) {
+    for (let step = STEP.first; ; step = Math.min(step * 2, STEP.most)) {
       left = left.filter(({ upTo }) => upTo > 0)
-      if (left.length === 0) return { hits, open, judged }
-      const places = await findCandidates(this.#database, left, beginnings, step)
+      if (left.length === 0) return { hits, open, judged, isDense }
+      const unasked = isDense && step <= UNASKED_MOST
+      const places = unasked ? left.flatMap(one => newestOf(one, step)) : await findCandidates(this.#database, left, beginnings, step)
       const messages = places.length === 0 ? [] : await findJudged(this.#database, places)
       judged += messages.length
       const at = new Map(messages.map(message => [`${message.conversation} ${message.seq}`, message]))
       const byConversation = groupOf(places)
+      const passed = left.reduce((sum, { conversation, upTo }) => sum + upTo - (byConversation.get(conversation)?.at(-1)?.seq ?? 0), 0)
+      if (!unasked) isDense = places.length * DENSE > passed
       left = left.filter(one => {
         const candidates = byConversation.get(one.conversation) ?? []
         for (const { conversation, seq } of candidates) {
@@ -129,17 +140,19 @@ export class Search {
           const message = at.get(`${conversation} ${seq}`)
           if (message === undefined) continue
           const hit = { conversation, seq, createdAt: message.createdAt }
-          if (hit.createdAt <= asked.after || (last !== undefined && inOrder(last, hit) < 0)) return false
-          if (this.#isHit(message, hit, asked)) {
-            hits.push(hit)
-            if (++one.hits === limit) return false
-          }
+          if (hit.createdAt <= asked.after || isBehind(hit)) return false
+          if (this.#isHit(message, hit, asked)) hits.push(hit)
           if (one.judged >= most) {
             open.push(hit)
             return false
           }
         }
         return candidates.length === step
+      })
+      last = [...known, ...hits].sort(inOrder)[limit - 1]
+      left = left.filter(({ conversation, upTo }) => {
+        const oldest = at.get(`${conversation} ${upTo + 1}`)
+        return oldest === undefined || !isBehind({ conversation, seq: oldest.seq, createdAt: oldest.createdAt })
       })
       await new Promise(resolve => setImmediate(resolve))
     }
@@ -155,6 +168,10 @@ export class Search {
     return hasAll([message.text, ...files.map(({ name }) => name)], terms)
   }
 }
+
+/** So many messages from the newest one on. */
+const newestOf = ({ conversation, upTo }: { conversation: number, upTo: number }, count: number): Place[] =>
+  Array.from({ length: Math.min(count, upTo) }, (_, index) => ({ conversation, seq: upTo - index }))
 
 function groupOf (places: readonly Place[]): Map<number, Place[]> {
   const groups = new Map<number, Place[]>()
