@@ -166,9 +166,9 @@ async function writeTokens (sql: Sql, dialect: Dialect, rows: readonly Indexed[]
   }
   await sql.execute(
     `INSERT INTO chat_search (conversation, seq, tokens)
-     SELECT (e ->> 0)::int, (e ->> 1)::int, array_to_tsvector(ARRAY(SELECT jsonb_array_elements_text(e -> 2))) FROM jsonb_array_elements(?::jsonb) AS e
+     SELECT (e ->> 0)::int, (e ->> 1)::int, (e ->> 2)::tsvector FROM jsonb_array_elements(?::jsonb) AS e
      ORDER BY 1, 2 ON CONFLICT (conversation, seq) DO UPDATE SET tokens = excluded.tokens`,
-    JSON.stringify(written.map(({ row, tokens }) => [row.conversation, row.seq, tokens])))
+    JSON.stringify(written.map(({ row, tokens }) => [row.conversation, row.seq, tokens.map(token => `'${token}'`).join(' ')])))
 }
 
 /** Removes what the index holds of conversations that are gone. */
