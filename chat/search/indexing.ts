@@ -80,7 +80,8 @@ export class Indexing {
       await writer.beside(async sql => { await indexMessages(sql, dialect, all.slice(from, from + STEP), tokensOf) })
     }
     if (gone.length > 0) await writer.beside(async sql => { await forgetConversations(sql, dialect, gone) })
-    if (!signal.aborted && all.length > 0) await pause(signal)
+    // As many as fill a write have waited for each other already: else more than these in each pause would never be caught up with.
+    if (!signal.aborted && all.length > 0 && all.length < STEP) await pause(signal)
   }
 }
 

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { Indexing, type IndexingOptions } from '../../chat/search/indexing.js'
 import { hasAll, highlightsOf, parseQuery } from '../../chat/search/query.js'
+import { reindex } from '../../commands/reindex.js'
 import { findCandidates } from '../../store/search.js'
 import { buildWithFiles, uploaded } from '../files/upload.js'
-import { build, call, users, type User } from '../helper.js'
+import { build, call, SECRET, users, type User } from '../helper.js'
 import { makeSqlite } from '../migrated.js'
 import { runModel } from '../search/run.js'
 
@@ -14,9 +16,9 @@ const texts = async (user: User, q: string, more?: Record<string, string>): Prom
   (await user.ok<Page>('GET', urlOf(q, more))).results.map(({ message }) => message.text)
 
 /** Searches until the index has it. */
-async function found (user: User, q: string, count: number): Promise<string[]> {
+async function found (user: User, q: string, count: number, more?: Record<string, string>): Promise<string[]> {
   for (;;) {
-    const all = await texts(user, q)
+    const all = await texts(user, q, more)
     if (all.length >= count) return all
     await new Promise(resolve => setTimeout(resolve, 10))
   }
@@ -102,6 +104,74 @@ t.test('the route', async t => {
   })
 })
 
+t.test('within two seconds of its answer, a message is found', async t => {
+  const app = await build(t)
+  const [ann, ben] = users(app, 'ann', 'ben') as [User, User]
+  const id = await ann.direct(ben)
+  await ann.send(id, 'before')
+  await found(ben, 'before', 1)
+  const took: number[] = []
+  for (let n = 0; n < 4; n++) {
+    await ann.send(id, `fresh${n}`)
+    const since = performance.now()
+    await found(ben, `fresh${n}`, 1)
+    took.push(performance.now() - since)
+  }
+  // The machine may be busy with others for a while.
+  t.ok(took.filter(ms => ms < 2000).length > 1, took.join(', '))
+})
+
+t.test('the index waits for more to share a write, but not where there is enough', async t => {
+  const app = await build(t, { chat: { search: false } })
+  let writes = 0
+  const writer = { beside: async () => { writes++ } }
+  const { follower } = new Indexing({ database: app.chatDatabase, writer } as unknown as IndexingOptions)
+  const entries = Array.from({ length: 500 }, (_, n) =>
+    ({ conversation: 1, conversationId: 'c', seq: n, position: n, tag: '', userId: 'u', createdAt: 0, type: 'message', messageSeq: n }))
+  const follow = async (count: number): Promise<string> => {
+    const stop = new AbortController()
+    const followed = follower.follow(entries.slice(0, count), { signal: stop.signal, failing: undefined, passed () {} }).then(() => 'goes on')
+    const outcome = await Promise.race([followed, new Promise<string>(resolve => setTimeout(() => { resolve('waits') }, 100))])
+    stop.abort()
+    await followed
+    return outcome
+  }
+  t.strictSame([await follow(500), writes], ['goes on', 3])
+  t.equal(await follow(10), 'waits')
+})
+
+t.test('at no moment is anything found that was deleted, edited or left before; after a block, what the history shows', async t => {
+  const app = await build(t)
+  const [ann, ben] = users(app, 'ann', 'ben') as [User, User]
+  const id = await ann.group([ben])
+  const direct = await ann.direct(ben)
+  const own = await ann.send(direct, 'vanish not')
+  const sent = await Promise.all(Array.from({ length: 30 }, async (_, n) => await ann.send(id, `vanish ${n}`)))
+  await found(ben, 'vanish', 31, { limit: '50' })
+  const gone = new Set<string>()
+  const state = { over: false }
+  const searching = Array.from({ length: 3 }, async () => {
+    for (let searches = 0; !state.over; searches++) {
+      const before = [...gone]
+      const { results } = await ben.ok<Page>('GET', urlOf('vanish', { limit: '50' }))
+      const ids = results.map(({ message }) => message.id)
+      t.notOk(before.some(id => ids.includes(id)), `search ${searches}, after ${before.length}`)
+    }
+  })
+  for (const [n, message] of sent.slice(0, 20).entries()) {
+    if (n % 2 === 0) await ann.ok('DELETE', `/api/chat/messages/${message.id}`)
+    else await ann.ok('PATCH', `/api/chat/messages/${message.id}`, { text: 'other' })
+    gone.add(message.id)
+  }
+  await ben.ok('PUT', '/api/chat/blocks/ann')
+  t.equal((await texts(ben, 'vanish', { limit: '50' })).length, 11)
+  await ann.ok('DELETE', `/api/chat/conversations/${id}/participants/ben`)
+  for (const message of sent) gone.add(message.id)
+  t.strictSame(await texts(ben, 'vanish'), [own.text], 'reading a direct conversation goes on')
+  state.over = true
+  await Promise.all(searching)
+})
+
 t.test('a message that grows is found once it is finished, by the text that it has then', async t => {
   const app = await build(t)
   const [bot, ann] = users(app, 'bot', 'ann') as [User, User]
@@ -159,8 +229,18 @@ t.test('switched off, and on again', async t => {
   t.match(await ann.call('GET', '/api/chat/search'), { status: 404, body: { code: 'FEATURE_OFF' } })
   await off.close()
   const on = await build(t, { chat: { databaseUrl: `file:${file}` } })
-  const [again] = users(on, 'ann') as [User]
+  const [again, other] = users(on, 'ann', 'ben') as [User, User]
   t.strictSame(await found(again, 'index', 1), ['sent before there was an index'])
+
+  // What the index has lost is found again once it was built anew, and what is sent meanwhile is found as ever.
+  await on.chatDatabase.transaction(async sql => { await sql.execute('DELETE FROM chat_search') })
+  t.strictSame(await texts(again, 'index'), [])
+  const id = await again.direct(other)
+  const rebuilding = reindex.run({}, { DATABASE_URL: `file:${file}`, JWT_SECRET: SECRET })
+  for (let n = 0; n < 20; n++) await again.send(id, `index ${n}`)
+  t.match(await rebuilding, { lines: [/^The index is built anew \(\d+ messages\)$/] })
+  t.equal((await found(again, 'index', 20)).length, 20)
+  t.strictSame(await texts(again, '"before there"'), ['sent before there was an index'])
 })
 
 t.test('as a linear scan finds', async t => {
