@@ -32,7 +32,7 @@ t.test('against the server', async (t) => {
   async function startBot (name = 'bot') {
     const child = spawn(process.execPath, ['--import=tsx', join(examples, `${name}.ts`)], {
       env: {
-        PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), CHAT_URL: baseUrl, CHAT_TOKEN: token({ sub: name }), CHAT_KEY: KEY, STATE: state, WORD_MS: '10'
+        PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(examples, 'tsconfig.json'), CHAT_URL: baseUrl, CHAT_KEY: KEY, STATE: state, WORD_MS: '10'
       },
       stdio: ['ignore', 'pipe', 'inherit']
     })
@@ -63,17 +63,16 @@ t.test('against the server', async (t) => {
   })
 
   await t.test('the assistant\'s answers grow, and can be stopped', async (t) => {
-    await clientOf(baseUrl, 'assistant').me()
+    const stop = await startBot('assistant')
     const { id } = await alice.createConversation({ type: 'direct', userId: 'assistant' })
     const chat = openConversation(session, id)
     t.teardown(() => { chat.close() })
-    const stop = await startBot('assistant')
     const lengths = new Set<number>()
     const last = () => chat.getSnapshot().messages.at(-1)
     chat.subscribe(() => { if (last()?.growing === true) lengths.add(last()?.text.length ?? 0) })
     chat.send('one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty')
     await until(chat, () => last()?.own === false && last()?.growing === false)
-    t.ok(last()?.text.startsWith('You said: one two'))
+    t.match(last(), { text: /^You said: one two/, sender: { displayName: 'Assistant', isBot: true } }, 'on a service key')
     t.equal(last()?.replyTo?.text, chat.getSnapshot().messages[0]?.text)
     t.ok(lengths.size > 1, `seen with ${[...lengths].join(', ')} characters`)
     chat.send('count')
