@@ -32,9 +32,9 @@ export interface Tab {
   problems: string[]
 }
 
-/** A browser profile of its own. Its tabs share storage and connections. */
+/** A browser profile of its own. Its tabs share storage and connections. Nothing moves unless it is asked for: each press would wait until it has. */
 export async function profile (t: Test, browser: Browser, baseURL: string, options: BrowserContextOptions = {}): Promise<() => Promise<Tab>> {
-  const context = await browser.newContext({ baseURL, locale: 'en-GB', viewport: { width: 1100, height: 700 }, ...options })
+  const context = await browser.newContext({ baseURL, locale: 'en-GB', viewport: { width: 1100, height: 700 }, reducedMotion: 'reduce', ...options })
   context.setDefaultTimeout(20_000)
   t.teardown(async () => { await context.close() })
   // Without windows there is nobody to ask: it would be "denied" from the start.

@@ -3,7 +3,7 @@ import t from 'tap'
 import { picture } from '../files/pictures.js'
 import { serverProcess } from '../client/server-process.js'
 import { built, findings, launch, noBrowser, profile } from './browser.js'
-import { bubble, createCast, field, log, write } from './cast.js'
+import { bubble, createCast, drawn, field, log, write } from './cast.js'
 
 // Every view of the page, light and dark: axe finds nothing, and nothing is wider than the window.
 
@@ -14,12 +14,16 @@ t.test('every view', { skip: noBrowser, timeout: 280_000 }, async (t) => {
   const [browser, server] = await Promise.all([launch(t), serverProcess(t, { PAGE: 'on', FILES_DIR: t.testdir(), FILE_TYPES: 'image/*,text/*' })])
   const { call, arrive, group, send, enter } = createCast(() => server.baseUrl)
 
-  /** Looks for problems in one scheme of colours, and for those of colours in the other one, too. */
+  /** Looks for problems in one scheme of colours, and for those of colours in the other one, too. What is behind a dialog was looked at before. */
   async function problemsOf (page: Page, colorScheme: 'light' | 'dark'): Promise<string[]> {
-    const found = await findings(page)
+    const over = 'dialog[open], .popup'
+    const within = await page.locator(over).count() > 0 ? over : undefined
+    const found = await findings(page, within)
     await page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' })
-    found.push(...await findings(page, undefined, ['color-contrast']))
+    await drawn(page)
+    found.push(...await findings(page, within, ['color-contrast']))
     await page.emulateMedia({ colorScheme })
+    await drawn(page)
     return found
   }
 
