@@ -2,7 +2,7 @@ import { test, type Test } from 'tap'
 import type { Conversation } from '../../schemas/conversations.js'
 import type { MentionPage, MessagePage, OwnMessage as Message } from '../../schemas/messages.js'
 import type { EventReader } from '../event-reader.js'
-import { buildListening, travel, users, type Answer, type User } from '../helper.js'
+import { buildListening, travel, users, written, type Answer, type User } from '../helper.js'
 
 async function scene (t: Test, chat = {}) {
   const app = await buildListening(t, { chat })
@@ -184,6 +184,28 @@ test('who comes in between gets all of the text, after the log and before what f
   }
   const late = await ben.openStream(t, { conversationId: id })
   t.strictSame(await live(late), [snapshot[1]], 'what is finished is not told')
+})
+
+test('who reads slowly is told what grew meanwhile in one piece', async t => {
+  const { app, bot, ann, id } = await scene(t, { maxTextLength: 16_000, search: false })
+  const stream = await ann.stream(t, { conversationId: id })
+  stream.pause()
+  const { fellBehind } = app.hub.counters
+  // More than the kernel keeps for a reader.
+  for (let sent = 0; sent < 500 && app.hub.counters.fellBehind === fellBehind; sent++) await bot.send(id, '€'.repeat(16_000))
+  t.ok(app.hub.counters.fellBehind > fellBehind)
+  const message = await start(bot, id)
+  const before = await written(app)
+  for (let n = 0; n < 10; n++) t.equal((await append(bot, message, n, String(n))).status, 200)
+  t.strictSame(await written(app), before, 'an append writes no row')
+  stream.resume()
+  const grown = (await stream.until(({ type }) => type === 'messageAppended')).at(-1)!
+  t.match(grown.data, { messageId: message.id, offset: 0, text: '0123456789' })
+  await append(bot, message, 10, '!')
+  t.match((await stream.next('messageAppended')).data, { offset: 10, text: '!' }, 'then as it happens')
+  t.notOk(stream.events.some(({ type }) => type === 'disconnect'))
+  await finish(bot, message)
+  t.match((await stream.next('messageUpdated')).data, { text: '0123456789!' })
 })
 
 test('to stop tells the sender, and nobody else', async t => {
