@@ -32,7 +32,8 @@ t.test('what matches, and what of it', t => {
     ['WiFi 6E', 'wifi-6', ['WiFi 6']], ['WiFi 6E', '"wifi 6"', undefined], ['WiFi 6', '"wifi 6', ['WiFi 6']], ['the hat', '"the hat"', ['the hat']],
     ['their hat', '"the hat"', undefined], ['東京都に行く', '京都', ['京都']], ['東京都に行く', '京', ['京']], ['東京タワー', '"京タ"', ['京タ']], ['ガラス', 'カ', undefined],
     ['ｶﾞﾗｽ', 'ガラス', ['ｶﾞﾗｽ']], ['한국어', '국', ['국']], ['ﬁle', 'fi', ['ﬁ']], ['ああああ', 'ああ', ['ああ', 'ああ']], ['ΟΔΟΣ', 'οδος', ['ΟΔΟΣ']], ['a🙂b', 'b', ['b']],
-    ['สวัสดีครับ', 'ครับ', ['ครับ']], ['東京abc', 'abc', ['abc']], ['東京abc', 'bc', undefined], ['2020年', '2020', ['2020']], ['x_y', 'y', undefined]
+    ['สวัสดีครับ', 'ครับ', ['ครับ']], ['東京abc', 'abc', ['abc']], ['東京abc', 'bc', undefined], ['2020年', '2020', ['2020']], ['x_y', 'y', undefined],
+    ['the hat', '?! hat 🙂', ['hat']]
   ]
   for (const [text, q, matched] of cases) {
     const terms = parseQuery(q)
@@ -78,6 +79,8 @@ t.test('the route', async t => {
     t.strictSame(await found(ann, 'blue', 1), ['A blue lamp'])
     await ben.ok('DELETE', `/api/chat/messages/${two.id}`)
     t.strictSame(await texts(ann, 'red'), [])
+    await ann.ok('PATCH', `/api/chat/conversations/${id}/me`, { archived: true, mutedUntil: '2126-01-01T00:00:00.000Z' })
+    t.strictSame(await texts(ann, 'blue'), ['A blue lamp'], 'what is archived and muted, too')
     const group = await ann.group([ben], 'g')
     await ann.send(group, 'green')
     await found(ben, 'green', 1)
@@ -102,6 +105,21 @@ t.test('the route', async t => {
     const { nextCursor } = await ben.ok<Page>('GET', urlOf('page', { limit: '3' }))
     t.match(await ben.call('GET', urlOf('other', { cursor: nextCursor! })), { status: 400, body: { code: 'INVALID_CURSOR' } }, 'a cursor of another search')
   })
+})
+
+t.test('the work of one call is bounded: the next page goes on where it ended', async t => {
+  const app = await build(t)
+  const [ann, ben] = users(app, 'ann', 'ben') as [User, User]
+  const id = await ann.direct(ben)
+  const { chat } = app
+  await ben.send(id, 'needle of ben')
+  await Promise.all(Array.from({ length: 600 }, async () => await chat.sendMessage('ann', { conversationId: id, text: 'needle' })))
+  await ann.send(id, 'last')
+  await found(ann, 'last', 1)
+  const first = await ann.ok<Page>('GET', urlOf('needle', { senderId: 'ben' }))
+  t.strictSame(first.results, [])
+  const second = await ann.ok<Page>('GET', urlOf('needle', { senderId: 'ben', cursor: String(first.nextCursor) }))
+  t.match(second, { results: [{ message: { text: 'needle of ben' } }], nextCursor: null })
 })
 
 t.test('within two seconds of its answer, a message is found', async t => {
