@@ -13,6 +13,8 @@ export type Provider = 'sqlite' | 'postgresql'
 
 /** Conversations between users `a` and users `b`, a hundred of each `a`, each with a hundred messages. */
 export interface Size {
+  /** Under which it is kept. Default: what it holds. */
+  name?: string
   conversations: number
   messages: number
   /** Whether each message replies to the one before it, mentions somebody and has reactions. Default: plain text. */
@@ -39,8 +41,9 @@ export async function postgresAnswers (): Promise<boolean> {
   })
 }
 
-const nameOf = ({ messages, rich = false }: Size): string => `${messages}${rich ? '_rich' : ''}`
-const schemaOf = (size: Size): string => `${basename(folder()).replaceAll(/\W/g, '_')}_${nameOf(size)}`.toLowerCase()
+const nameOf = ({ messages, rich = false, name = `${messages}${rich ? '_rich' : ''}` }: Size): string => name
+const prefixOfSchemas = (): string => `${basename(folder()).replaceAll(/\W/g, '_')}_`.toLowerCase()
+const schemaOf = (size: Size): string => `${prefixOfSchemas()}${nameOf(size)}`
 
 export function databaseUrl (provider: Provider, size: Size): string {
   if (provider === 'sqlite') return `file:${join(folder(), `${nameOf(size)}.db`)}`
@@ -57,7 +60,7 @@ export async function provide (provider: Provider, size: Size, progress: (text: 
   const database = await openDatabase({ url })
   try {
     const [row] = await database.read.query<{ position: bigint }>('SELECT position FROM chat_meta')
-    if (isNew && Number(row!.position) === 0) {
+    if (isNew && size.messages > 0 && Number(row!.position) === 0) {
       await fill(database, size, progress)
       if (size.rich === true) await enrich(database)
       if (provider === 'postgresql') await tidy(size)
@@ -134,7 +137,9 @@ export async function backendsOf (size: Size): Promise<number[]> {
 
 export async function dropSchemas (): Promise<void> {
   await onPostgres(async client => {
-    for (const size of [SMALL, LARGE, RICH]) await client.query(`DROP SCHEMA IF EXISTS "${schemaOf(size)}" CASCADE`)
+    const sql = 'SELECT nspname AS name FROM pg_namespace WHERE starts_with(nspname, $1)'
+    const { rows } = await client.query<{ name: string }>(sql, [prefixOfSchemas()])
+    for (const { name } of rows) await client.query(`DROP SCHEMA "${name}" CASCADE`)
   })
 }
 

@@ -17,6 +17,8 @@ export interface Pair {
   conversationId: string
   /** Newest message. */
   messageId: string
+  /** What the newest message has grown to. */
+  length: number
   /** The message that `a` has reacted to. */
   reactedTo: string
   seq: number
@@ -46,7 +48,7 @@ export class Pairs {
     const kind = others.length === 0 ? '' : 'group-'
     this.all = Array.from({ length: count }, (_, index) => {
       const [a, b] = [`${kind}writer-${index}`, `${kind}reader-${index}`]
-      return { a, b, others, conversationId: '', messageId: '', reactedTo: '', seq: 0, eventSeq: 1 }
+      return { a, b, others, conversationId: '', messageId: '', length: 0, reactedTo: '', seq: 0, eventSeq: 1 }
     })
     this.#callers = Array.from({ length: CONNECTIONS }, () => new Caller(product.port))
   }
@@ -88,6 +90,23 @@ export class Pairs {
     return this.message(pair, { replyToId: pair.messageId })
   }
 
+  /** Sends a message that grows. */
+  growing (pair: Pair): Call {
+    pair.length = 0
+    return { method: 'POST', path: '/api/chat/messages', userId: pair.a, body: { conversationId: pair.conversationId, text: '', growing: true } }
+  }
+
+  /** Appends twenty characters to the newest message, which grows. */
+  append (pair: Pair): Call {
+    const body = { offset: pair.length, text: ' twenty of them, all' }
+    pair.length += body.text.length
+    return { method: 'POST', path: `/api/chat/messages/${pair.messageId}/append`, userId: pair.a, body }
+  }
+
+  finish ({ a, messageId }: Pair): Call {
+    return { method: 'POST', path: `/api/chat/messages/${messageId}/finish`, userId: a, body: { text: 'done' } }
+  }
+
   /** Mentions all but `a`, each at a place in the text. */
   mentioning (pair: Pair): Call {
     return this.message(pair, { mentions: [pair.b, ...pair.others].map((userId, index) => ({ userId, start: 5 * index, length: 4 })) })
@@ -113,6 +132,11 @@ export class Pairs {
     if (this.#came !== this.#due) throw new Error(`void: ${this.#came} events came and ${this.#due} were due`)
     if (this.#streams.some(({ closed }) => closed)) throw new Error('void: a stream was closed')
     return { calls, cpuMicros: used, latencies: this.#latencies }
+  }
+
+  /** The first word of the text that was sent last. */
+  get newestMark (): string {
+    return `${this.#posted - 1}`
   }
 
   /** Kills the server: what was answered is kept. */
