@@ -6,12 +6,6 @@ import { defineConfig } from 'vitepress'
 const repository = 'https://github.com/fastify-sse-chat/fastify-sse-chat'
 const index = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
-/** The rows of the index: what for, and the documents. */
-const sidebar = [...index.matchAll(/^\| ([a-z][^|]*) \| (.*) \|$/gm)].filter(([, to]) => to !== 'to').map(([, to, documents]) => ({
-  text: to[0].toUpperCase() + to.slice(1),
-  items: [...documents.matchAll(/\[([^[\]]+)\]\(([^.()][^()#]*)\)/g)].map(([, , link]) => ({ text: titleOf(link), link: linkOf(link) }))
-})).filter(({ items }) => items.length > 0)
-
 /** @param {string} link */
 const pathOf = link => link.endsWith('/') ? `${link}README.md` : link
 
@@ -22,6 +16,12 @@ const linkOf = link => `/${pathOf(link).replace(/README\.md$/, '').replace(/\.md
 function titleOf (link) {
   return /^# (.*)$/m.exec(readFileSync(new URL(`../../${pathOf(link)}`, import.meta.url), 'utf8'))[1]
 }
+
+/** The rows of the index: what for, and the documents. */
+const sidebar = [...index.matchAll(/^\| ([a-z][^|]*) \| (.*) \|$/gm)].filter(([, to]) => to !== 'to').map(([, to, documents]) => ({
+  text: to[0].toUpperCase() + to.slice(1),
+  items: [...documents.matchAll(/\[([^[\]]+)\]\(([^.()][^()#]*)\)/g)].map(([, , link]) => ({ text: titleOf(link), link: linkOf(link) }))
+})).filter(({ items }) => items.length > 0)
 
 export default defineConfig({
   title: 'fastify-sse-chat',
@@ -34,8 +34,12 @@ export default defineConfig({
   markdown: {
     config (md) {
       md.core.ruler.push('links', ({ tokens, env }) => {
+        // Code of the documents is indented, and coloured only if it is fenced
+        for (const token of tokens) if (token.type === 'code_block') Object.assign(token, { type: 'fence', info: 'ts', markup: '```' })
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
           if (token.type === 'link_open') token.attrSet('href', target(token.attrGet('href'), env.relativePath))
+          // Not for Vue: it may hold braces
+          if (token.type === 'code_inline') token.attrSet('v-pre', '')
         }
       })
     }
