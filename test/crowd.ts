@@ -13,8 +13,9 @@ export interface CrowdOptions {
   tokenOf: (userId: string) => string
   users: number
   conversations: number
-  /** How long the users act, in milliseconds. */
-  ms: number
+  /** When the users end: after this long, in milliseconds, or with this many calls of all. */
+  ms?: number
+  calls?: number
   seed: string | number
   /** The pause between two calls of one user, in milliseconds. */
   pauseMs?: number
@@ -109,11 +110,13 @@ class Crowd {
   }
 
   async live (): Promise<void> {
-    const until = performance.now() + this.#options.ms
+    const { ms = Infinity, calls = Infinity } = this.#options
+    const until = performance.now() + ms
+    const last = this.#calls + calls
     await Promise.all(this.#users.map(async userId => {
       const rng = this.#rng.fork(userId)
       const rooms = this.#rooms.filter(({ members }) => members.includes(userId))
-      while (performance.now() < until) {
+      while (performance.now() < until && this.#calls < last) {
         await this.#act(userId, rng, rng.pick(rooms))
         const { pauseMs = 0 } = this.#options
         if (pauseMs > 0) await sleep(rng.exponential(pauseMs))

@@ -6,7 +6,7 @@ test('twenty users in eight conversations at once: nothing missing, double or ou
   const app = await buildListening(t)
   const seed = process.env['TEST_SEED'] ?? String(Date.now())
   const { problems, ...figures } = await runCrowd(
-    { origin: baseUrl(app), tokenOf: userId => token({ sub: userId }), users: 20, conversations: 8, ms: 3000, seed, pauseMs: 20 }
+    { origin: baseUrl(app), tokenOf: userId => token({ sub: userId }), users: 20, conversations: 8, calls: 500, seed, pauseMs: 20 }
   )
   t.strictSame(problems.slice(0, 20), [], `TEST_SEED=${seed}`)
   t.comment(JSON.stringify(figures))
