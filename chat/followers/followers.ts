@@ -11,10 +11,10 @@ import type { Follower } from './follower.js'
 import { FollowerRun } from './run.js'
 
 /** How long a lease lasts, in milliseconds. With a round, another node takes over within ten seconds. */
-export const FOLLOWER_LEASE_MS = 8000
+export const FOLLOWER_LEASE_MS = 7000
 /** The leader stops this long before its lease ends, as clocks may differ. */
 const MARGIN_MS = 1500
-const RENEW_MS = 2500
+const RENEW_MS = 2000
 const ROUND_MS = 1000
 
 export interface FollowersOptions {
@@ -28,7 +28,7 @@ export interface FollowersOptions {
 /**
  * The followers of the event log that this process knows. Each is led by one node, which has a lease on it:
  *
- *     wanted ── the lease is free, or its node has died ──> led ── renewed every 2.5 s ──> led
+ *     wanted ── the lease is free, or its node has died ──> led ── renewed every 2 s ────> led
  *       ^                                                    │
  *       └── another node has it, or it could not be renewed ─┘
  *

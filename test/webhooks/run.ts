@@ -25,7 +25,15 @@ export interface KilledNodesOptions {
   onProgress?: (text: string) => void
 }
 
-export interface KilledNodesReport { kills: number, events: number, repeated: number, failed: number, problems: string[] }
+export interface KilledNodesReport {
+  kills: number
+  events: number
+  repeated: number
+  failed: number
+  /** For how long the receiver took nothing of a conversation, in milliseconds: how long it took until another node led its lane. */
+  longestPauseMs: number
+  problems: string[]
+}
 
 const CONVERSATIONS = 6
 
@@ -33,9 +41,11 @@ const CONVERSATIONS = 6
 class Receiver {
   readonly sequences = new Map<string, number[]>()
   readonly counts = { taken: 0, repeated: 0, failed: 0 }
+  longestPauseMs = 0
   /** Whether it fails at random. */
   fails = true
   readonly #taken = new Set<string>()
+  readonly #takenAt = new Map<string, number>()
   readonly #server: Server
 
   constructor () {
@@ -80,6 +90,9 @@ class Receiver {
     this.#taken.add(id)
     this.counts.taken++
     const [, conversation, seq] = /^[^.]+\.(\d+)(?:-[^.]+)?\.(\d+)$/.exec(id) ?? [id, id, '0']
+    const now = elapsedMs()
+    this.longestPauseMs = Math.round(Math.max(this.longestPauseMs, now - (this.#takenAt.get(conversation!) ?? now)))
+    this.#takenAt.set(conversation!, now)
     this.sequences.set(conversation!, [...this.sequences.get(conversation!) ?? [], Number(seq)])
   }
 }
@@ -118,9 +131,10 @@ export async function runKilledNodes (
     }
     await Promise.all([...running].map(end))
     receiver.fails = false
+    const { longestPauseMs } = receiver // No node runs until they are compared
     const problems = await compare(databaseUrl, databaseSchema, receiver)
     const { taken: events, repeated, failed } = receiver.counts
-    return { kills: killed, events, repeated, failed, problems }
+    return { kills: killed, events, repeated, failed, longestPauseMs, problems }
   } finally {
     await Promise.all([...running].map(end))
     receiver.close()
