@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -18,14 +19,24 @@ export const serverCommand = (): string[] => isBuilt() ? [join(root, 'dist', 'se
 /** What starts quickest and does the same: the bundle of `npm test`, if there is one. */
 export const quickServerCommand = (): string[] => compiledServer ?? serverCommand()
 
-/** A port that was free a moment ago. */
+/** From here to there, systems give no port to connections that go out: one of those would take the port of a server while it is down. */
+const PORTS = [10_000, 32_000] as const
+
+/** A port that was free a moment ago, and that no connection takes by chance. */
 export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const server = createServer().listen(randomInt(...PORTS), '127.0.0.1')
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      throw error
+    }
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 const running = new Set<ChildProcess>()

@@ -1,20 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { quickServerCommand } from '../chaos/server-process.js'
+import { freePort, quickServerCommand } from '../chaos/server-process.js'
 import { SECRET } from '../helper.js'
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** The real server in its own process, on the same port and database however often it is killed. */
 export async function serverProcess (t: { teardown (callback: () => unknown): void }, environment: NodeJS.ProcessEnv = {}) {
