@@ -7,7 +7,7 @@ import {
   type SqlMigrationAwareDriverAdapterFactory, type SqlQueryable
 } from '@prisma/driver-adapter-utils'
 import { elapsedMs } from '../time.js'
-import { isAway } from './outage.js'
+import { isAway, isExhausted } from './outage.js'
 import { allTables, migrationList, openSchemaEngine, type Provider } from './schema-engine.js'
 
 export type { Provider } from './schema-engine.js'
@@ -30,7 +30,7 @@ export interface MigrateOptions {
   schema?: string
   /** How long to wait for another process that is migrating the same database, in milliseconds. Default: 60,000. */
   lockTimeoutMs?: number
-  /** How long to wait for a server that does not answer, such as one that is restarting, in milliseconds. Default: 15,000. */
+  /** How long to wait for a server that does not answer, or not in time, such as one that is restarting, in milliseconds. Default: 15,000. */
   awayTimeoutMs?: number
   /** PostgreSQL: the adapter for migrations, without a time limit for queries. Default: the adapter of the call. */
   migrator?: SqlDriverAdapterFactory
@@ -78,7 +78,7 @@ export async function migrate (
         : await migratePostgres(adapter, options.migrator ?? adapterFactory, schema, shipped, directory, deadline)
     } catch (error) {
       if (error instanceof DatabaseError) throw error
-      if (provider === 'sqlite' || !isAway(error) || elapsedMs() > giveUp) throw databaseError(provider, error)
+      if (provider === 'sqlite' || !(isAway(error) || isExhausted(error)) || elapsedMs() > giveUp) throw databaseError(provider, error)
     } finally {
       await adapter?.dispose().catch(() => { /* it is gone already */ })
     }

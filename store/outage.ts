@@ -6,6 +6,9 @@ const isRead = (error: unknown, ...readings: Reading[]): boolean => readings.inc
 /** Whether the database server does not answer, but may soon do so, as while it restarts. */
 export const isAway = (error: unknown): boolean => isRead(error, 'away', 'dropped', 'silent')
 
+/** PostgreSQL: it has no connection left, or a statement took too long. */
+export const isExhausted = (error: unknown): boolean => isRead(error, 'exhausted')
+
 /** SQLite: another process holds the lock. */
 export const isLocked = (error: unknown): boolean => isRead(error, 'locked')
 

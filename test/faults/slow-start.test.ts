@@ -11,6 +11,9 @@ const LOCKED_MS = 24_000
 /** Longer than the first of these; a start waits 15 s for a PostgreSQL that is unavailable. */
 const AWAY_MS = 12_000
 
+/** Longer than a statement may take (5 s). */
+const BUSY_MS = 8000
+
 /** What a start waits for has limits of its own, and ends before they are reached. */
 async function startsAfter (t: Test, ms: number, databaseUrl: string): Promise<void> {
   const server = await ServerProcess.create({ DATABASE_URL: databaseUrl })
@@ -21,7 +24,7 @@ async function startsAfter (t: Test, ms: number, databaseUrl: string): Promise<v
   t.equal((await server.terminate()).code, 0)
 }
 
-await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 2, timeout: 90_000 }, async t => {
+await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 3, timeout: 90_000 }, async t => {
   const url = await requirePostgres()
 
   t.test('for a PostgreSQL that is away', { buffered: true }, async t => {
@@ -49,6 +52,24 @@ await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 2, time
     await other.query('BEGIN; SELECT pg_advisory_xact_lock(72707369)')
     const done = sleep(LOCKED_MS).then(async () => { await other.query('COMMIT') })
     await startsAfter(t, LOCKED_MS, database.url)
+    await done
+  })
+
+  t.test('for statements that take too long', { buffered: true }, async t => {
+    const database = await OwnDatabase.create(url)
+    const other = new pg.Client(database.url)
+    t.teardown(async () => {
+      await other.end()
+      await database.drop()
+    })
+    const first = await ServerProcess.create({ DATABASE_URL: database.url })
+    t.teardown(async () => { await first.dispose() })
+    await first.start()
+    await first.terminate()
+    await other.connect()
+    await other.query('BEGIN; LOCK fastify_sse_chat._prisma_migrations')
+    const done = sleep(BUSY_MS).then(async () => { await other.query('COMMIT') })
+    await startsAfter(t, BUSY_MS, database.url)
     await done
   })
 })
