@@ -35,7 +35,7 @@ interface AboutReaction {
   reacted: boolean
 }
 
-/** What each event is about. One that is missing does not compile, here and in `rules`. */
+/** What each event is about. One that is missing in `rules` does not compile. */
 interface Subjects extends Record<DurableEventType, { userId: string }> {
   conversationCreated: Creation
   conversationUpdated: AboutConversation
