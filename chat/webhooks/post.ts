@@ -154,7 +154,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #end (error: Error): void {
     clearTimeout(this.#timer)
     this.onEnd()
-    // undici frees the connection for the next request in an immediate that it has yet to set.
+    // The connection is free for the next request after an immediate that undici has yet to set.
     const answer = this.#answer ?? { error, wasKept: this.#wasKept }
     setImmediate(() => { setImmediate(this.#resolve, answer) })
   }
