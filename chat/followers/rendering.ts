@@ -28,6 +28,7 @@ const AHEAD_MAX = 32
 /** What was rendered is rendered again after this long, in milliseconds, since it may have changed on another node. */
 const AHEAD_MS = 100
 
+/** Events after which earlier ones say less, or something else. */
 const TAKES_BACK = new Set<keyof ChatEvents>(['messageUpdated', 'messageDeleted', 'conversationDeleted'])
 
 /** The id of an entry's event. */

@@ -54,8 +54,8 @@ export class Sender {
     this.#agent ??= this.#connect()
     const agent = await this.#agent
     let answer = await once(agent, request, signal)
-    // The receiver closed a kept connection just when it was used: nothing of the request has arrived.
-    if ('error' in answer && answer.wasKept && RESETS.has(answer.error.code)) answer = await once(agent, request, signal)
+    // The receiver may have closed a kept connection just when it was used.
+    if ('error' in answer && isClosed(answer.error)) answer = await once(agent, request, signal)
     if ('error' in answer) return outcome({ error: reasonOf(answer.error) })
     const { status, retryAfter } = answer
     const isTaken = status >= 200 && status < 300
@@ -80,7 +80,7 @@ export class Sender {
   }
 }
 
-type Answer = { status: number, retryAfter: string | undefined } | { error: NodeJS.ErrnoException, wasKept: boolean }
+type Answer = { status: number, retryAfter: string | undefined } | { error: SocketError }
 
 async function once (agent: Agent, request: Dispatcher.DispatchOptions, signal: AbortSignal | undefined): Promise<Answer> {
   return await new Promise(resolve => {
@@ -90,7 +90,6 @@ async function once (agent: Agent, request: Dispatcher.DispatchOptions, signal: 
       signal?.addEventListener('abort', exchange.onAbort)
       exchange.onEnd = () => { signal?.removeEventListener('abort', exchange.onAbort) }
       agent.dispatch(request, exchange)
-      exchange.dispatched()
     }
   })
 }
@@ -102,7 +101,6 @@ class Exchange implements Dispatcher.DispatchHandler {
   #timer: NodeJS.Timeout
   #answer: Answer | undefined
   #cancelled: Error | undefined
-  #wasKept = false
   #size = 0
   onEnd = (): void => {}
   readonly onAbort = (): void => { this.cancel(new Error('aborted')) }
@@ -117,11 +115,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#cancelled = error
     this.#controller?.abort(error)
     this.#end(error)
-  }
-
-  /** By now it has begun only if there was a connection. */
-  dispatched (): void {
-    this.#wasKept = this.#controller !== undefined
   }
 
   onRequestStart (controller: Dispatcher.DispatchController): void {
@@ -155,17 +148,23 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.onEnd()
     // The connection is free for the next request after an immediate that undici has yet to set.
-    const answer = this.#answer ?? { error, wasKept: this.#wasKept }
+    const answer = this.#answer ?? { error }
     setImmediate(() => { setImmediate(this.#resolve, answer) })
   }
 }
 
-/** Codes of a connection that the other side closes. */
-const RESETS = new Set<string | undefined>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+/** What undici adds where the other side has closed a connection. */
+interface SocketError extends NodeJS.ErrnoException { socket?: { bytesRead?: number } }
+
+/** Whether a connection was closed by the other side, after it had carried an answer, as far as that is known. */
+const isClosed = ({ code, syscall, socket }: SocketError): boolean => code === 'UND_ERR_SOCKET'
+  ? (socket?.bytesRead ?? 0) > 0
+  : (code === 'ECONNRESET' || code === 'EPIPE') && syscall !== 'connect'
 
 /** A code, or a word: messages of errors may hold the URL. */
 function reasonOf (error: NodeJS.ErrnoException): string {
   if (error.code === 'UND_ERR_SOCKET') return 'ECONNRESET'
+  if (error.code === 'UND_ERR_CONNECT_TIMEOUT') return 'timeout'
   if (error instanceof AddressError || typeof error.code === 'string') return String(error.code)
   return error.message === 'timeout' ? 'timeout' : 'failed'
 }

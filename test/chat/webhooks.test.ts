@@ -135,6 +135,20 @@ t.test('webhooks', async t => {
     await webhooks.delete(made.id)
   })
 
+  await t.test('a kept connection that the receiver closes is no failure, and a new one is', async t => {
+    const { url, received, answers } = await receiver(t)
+    const { id } = await webhooks.create({ url, events: ['message'] })
+    const close: Answer = (_, response) => { response.destroy() }
+    answers.push(close)
+    t.match(await webhooks.test(id), { delivered: false, statusCode: null, error: 'ECONNRESET' })
+    t.equal(received.length, 1)
+    t.match(await webhooks.test(id), { delivered: true })
+    answers.push(close)
+    t.match(await webhooks.test(id), { delivered: true }, 'it is asked once more, on another connection')
+    t.equal(received.length, 4)
+    await webhooks.delete(id)
+  })
+
   await t.test('each event is as it is when its turn comes', async t => {
     const { url, received, answers, texts } = await receiver(t)
     const own = await ann.group([bob])
