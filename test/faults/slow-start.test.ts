@@ -24,6 +24,18 @@ async function startsAfter (t: Test, ms: number, databaseUrl: string): Promise<v
   t.equal((await server.terminate()).code, 0)
 }
 
+/** A database, and another connection to it. */
+async function ownDatabase (t: Test, url: string): Promise<{ database: OwnDatabase, other: pg.Client }> {
+  const database = await OwnDatabase.create(url)
+  const other = new pg.Client(database.url)
+  t.teardown(async () => {
+    await other.end()
+    await database.drop()
+  })
+  await other.connect()
+  return { database, other }
+}
+
 await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 3, timeout: 90_000 }, async t => {
   const url = await requirePostgres()
 
@@ -41,13 +53,7 @@ await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 3, time
   })
 
   t.test('for another node that is migrating', { buffered: true }, async t => {
-    const database = await OwnDatabase.create(url)
-    const other = new pg.Client(database.url)
-    t.teardown(async () => {
-      await other.end()
-      await database.drop()
-    })
-    await other.connect()
+    const { database, other } = await ownDatabase(t, url)
     // Prisma's key for migrations.
     await other.query('BEGIN; SELECT pg_advisory_xact_lock(72707369)')
     const done = sleep(LOCKED_MS).then(async () => { await other.query('COMMIT') })
@@ -56,17 +62,11 @@ await t.test('a start waits', { skip: await skipWithoutPostgres(), jobs: 3, time
   })
 
   t.test('for statements that take too long', { buffered: true }, async t => {
-    const database = await OwnDatabase.create(url)
-    const other = new pg.Client(database.url)
-    t.teardown(async () => {
-      await other.end()
-      await database.drop()
-    })
+    const { database, other } = await ownDatabase(t, url)
     const first = await ServerProcess.create({ DATABASE_URL: database.url })
     t.teardown(async () => { await first.dispose() })
     await first.start()
     await first.terminate()
-    await other.connect()
     await other.query('BEGIN; LOCK fastify_sse_chat._prisma_migrations')
     const done = sleep(BUSY_MS).then(async () => { await other.query('COMMIT') })
     await startsAfter(t, BUSY_MS, database.url)
