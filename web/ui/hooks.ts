@@ -71,6 +71,15 @@ export function useActive (): boolean {
 /** The element that has the focus, within a shadow tree too. */
 export const focused = (within: Node): HTMLElement | null => (within.getRootNode() as Document | ShadowRoot).activeElement as HTMLElement | null
 
+/**
+ * Moves the focus to a message without scrolling. A block that has just come onto the screen takes a frame to be laid out, and before,
+ * nothing in it can have the focus.
+ */
+export function takeFocus (element: HTMLElement | null, frames = 3): void {
+  element?.focus({ preventScroll: true })
+  if (element != null && focused(element) !== element && frames > 0) requestAnimationFrame(() => { takeFocus(element, frames - 1) })
+}
+
 /** Whether the user has selected a text around an element. Not every browser tells of selections within a shadow tree. */
 export function hasSelection (element: Node): boolean {
   const { getSelection } = element.getRootNode() as { getSelection?: () => Selection | null }

@@ -9,7 +9,19 @@ import type { Words } from './words.js'
 /** A pause of this length ends a group of messages, in milliseconds. */
 const PAUSE_MS = 5 * 60_000
 /** The number of messages of a block. */
-export const BLOCK = 32
+const BLOCK = 32
+
+/** Consecutive messages, so that a block keeps its messages when older ones appear above it. Unsent ones are in a block of their own. */
+export function blocksOf (messages: readonly ChatMessage[]): [key: string, messages: ChatMessage[]][] {
+  const blocks: [key: string, messages: ChatMessage[]][] = messages[0]?.seq == null ? [['none', []]] : []
+  for (const message of messages) {
+    const key = message.seq === null ? 'unsent' : String(Math.floor(message.seq / BLOCK))
+    const last = blocks.at(-1)
+    if (last?.[0] === key) last[1].push(message)
+    else blocks.push([key, [message]])
+  }
+  return blocks
+}
 
 export interface BlockProps {
   messages: readonly ChatMessage[]

@@ -3,10 +3,10 @@ import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useMemo, 
 import type { ChatMessage, LiveConversation } from '../../client/index.js'
 import { useChanges } from './changes.js'
 import { useChat, useWords } from './context.js'
-import { focused, hasSelection, useActive, useLasting, useNow, useStore } from './hooks.js'
+import { hasSelection, takeFocus, useActive, useLasting, useNow, useStore } from './hooks.js'
 import { DownIcon } from './icons.js'
 import type { MessageActions } from './message-actions.js'
-import { BLOCK, MessageBlock } from './message-block.js'
+import { blocksOf, MessageBlock } from './message-block.js'
 import { onDemand } from './on-demand.js'
 import { elementOf, placeOf, scrollToPlace, seenSeq, type Place } from './place.js'
 import type { Anchor } from './popup.js'
@@ -31,18 +31,6 @@ interface Props {
   actions: MessageActions
 }
 
-/** Consecutive messages, so that a block keeps its messages when older ones appear above it. Unsent ones are in a block of their own. */
-function blocksOf (messages: readonly ChatMessage[]): [key: string, messages: ChatMessage[]][] {
-  const blocks: [key: string, messages: ChatMessage[]][] = messages[0]?.seq == null ? [['none', []]] : []
-  for (const message of messages) {
-    const key = message.seq === null ? 'unsent' : String(Math.floor(message.seq / BLOCK))
-    const last = blocks.at(-1)
-    if (last?.[0] === key) last[1].push(message)
-    else blocks.push([key, [message]])
-  }
-  return blocks
-}
-
 /** How long the pointer must rest on a reaction, or be away from it, in milliseconds. */
 const HOVER_MS = 350
 
@@ -50,15 +38,6 @@ const isUnreadAfter = (after: number) => ({ own, seq, deletedAt }: ChatMessage) 
 const newestOf = (messages: readonly ChatMessage[]) => messages.findLast(({ seq }) => seq !== null)?.seq ?? 0
 /** How much of the log must have come into view, or left it, for it to be looked at again. */
 const steps = Array.from({ length: 21 }, (_, index) => index / 20)
-/**
- * Moves the focus to a message without scrolling. A block that has just come onto the screen takes a frame to be laid out, and before,
- * nothing in it can have the focus.
- */
-function takeFocus (element: HTMLElement | null, frames = 3): void {
-  element?.focus({ preventScroll: true })
-  if (element != null && focused(element) !== element && frames > 0) requestAnimationFrame(() => { takeFocus(element, frames - 1) })
-}
-
 const isCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches
 
 /**
