@@ -98,6 +98,10 @@ export function createTimeline (conversationId: string, me: () => Viewer & { use
   const shownPending = new WeakMap<Pending, { json: string, view: ChatMessage }>()
   const quotes = new WeakMap<Pending, Quote>()
   let sorted: OwnMessage[] = []
+  /** Whether a message has changed since they were sorted. */
+  let unsorted = false
+  /** The views of `sorted`, as long as the names and the user are these. */
+  let sent: { of: OwnMessage[], names: number, userId: string | null, views: readonly ChatMessage[] } | undefined
   /** Counts what was heard. `recent` holds the last of it, all after `dropped`. */
   let heard = 0
   let recent: { at: number, event: StreamEvent }[] = []
@@ -106,18 +110,21 @@ export function createTimeline (conversationId: string, me: () => Viewer & { use
   const isOwn = ({ senderId }: OwnMessage) => senderId === me().userId
 
   function sort (): void {
+    if (!unsorted) return
+    unsorted = false
     sorted = [...byId.values()].sort((a, b) => a.seq - b.seq)
   }
 
   function set (message: OwnMessage): void {
     byId.set(message.id, message)
+    unsorted = true
     if (message.clientId !== null && isOwn(message)) pending.delete(message.clientId)
   }
 
   /** Makes the view of a message anew. */
   function touch (messageId: string): void {
     const message = byId.get(messageId)
-    if (message !== undefined) byId.set(messageId, { ...message })
+    if (message !== undefined) set({ ...message })
     sort()
   }
 
@@ -219,6 +226,7 @@ export function createTimeline (conversationId: string, me: () => Viewer & { use
     take,
     replace (messages, since, to = Infinity) {
       byId.clear()
+      unsorted = true
       take(messages, since)
       resume(since, to)
     },
@@ -249,6 +257,12 @@ export function createTimeline (conversationId: string, me: () => Viewer & { use
       }
       return undefined
     },
-    view: () => [...sorted.map(showMessage), ...Array.from(pending.values(), showPending)]
+    view () {
+      const { userId } = me()
+      if (sent?.of !== sorted || sent.names !== people.version || sent.userId !== userId) {
+        sent = { of: sorted, names: people.version, userId, views: sorted.map(showMessage) }
+      }
+      return pending.size === 0 ? sent.views : [...sent.views, ...Array.from(pending.values(), showPending)]
+    }
   }
 }

@@ -34,7 +34,11 @@ interface Props {
 /** How long the pointer must rest on a reaction, or be away from it, in milliseconds. */
 const HOVER_MS = 350
 
-const isUnreadAfter = (after: number) => ({ own, seq, deletedAt }: ChatMessage) => !own && seq !== null && seq > after && deletedAt === null
+/** The key of the first unread message, which is looked for from the end. */
+const firstUnread = (messages: readonly ChatMessage[], readSeq: number | null): string | null => readSeq === null
+  ? null
+  : messages.slice(messages.findLastIndex(({ seq }) => seq !== null && seq <= readSeq) + 1)
+    .find(({ own, seq, deletedAt }) => !own && seq !== null && deletedAt === null)?.key ?? null
 const newestOf = (messages: readonly ChatMessage[]) => messages.findLast(({ seq }) => seq !== null)?.seq ?? 0
 /** How much of the log must have come into view, or left it, for it to be looked at again. */
 const steps = Array.from({ length: 21 }, (_, index) => index / 20)
@@ -90,8 +94,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
       const kept = place.current
       keep(kept === 'end' ? placeOf(box) : { ...kept, offset: kept.offset - by })
     }
-    const limit = readSeq === null ? null : messages.find(isUnreadAfter(readSeq))?.key ?? null
-    const found = scrollToPlace(box, place.current, limit)
+    const found = scrollToPlace(box, place.current, firstUnread(messages, readSeq))
     scrolled.current = box.scrollTop
     if (!found) return
     if (place.current === 'end') keep(placeOf(box))
@@ -180,7 +183,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
     }
     seen.current = { newest: Math.max(newest, seen.current?.newest ?? 0), read: readSeq }
   }, [messages, opening, readSeq])
-  const lineKey = line === null ? null : messages.find(isUnreadAfter(line))?.key ?? null
+  const lineKey = firstUnread(messages, line)
 
   useImperativeHandle(handle, () => ({
     toEnd () {
@@ -318,7 +321,22 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
   }
 
   const today = now.toDateString()
-  const blocks = useMemo(() => blocksOf(messages), [messages])
+  const isGroup = conversation?.type === 'group'
+  // What is not about the messages, such as who types, leaves them alone.
+  const shown = useMemo(() => blocksOf(messages).map(([key, own], index, blocks) => {
+    const before = blocks[index - 1]?.[1].at(-1)
+    const after = blocks[index + 1]?.[1][0]
+    const from = before?.seq ?? 0
+    const to = after?.seq == null ? Infinity : own.at(-1)?.seq ?? Infinity
+    return (
+      <MessageBlock
+        key={key} messages={own} before={before} after={after} live={live} isGroup={isGroup} blocked={blocked} me={userId}
+        changes={key === 'unsent' ? none : changes.filter(({ afterSeq }) => afterSeq >= from && afterSeq < to)}
+        lineKey={own.some((message) => message.key === lineKey) || after?.key === lineKey ? lineKey : null}
+        today={today} now={now} words={words} actions={actions}
+      />
+    )
+  }), [messages, changes, lineKey, live, isGroup, blocked, userId, today, words, actions])
 
   return (
     <div class='log-place' onPointerOver={onPointer} onPointerLeave={onPointer}>
@@ -342,21 +360,7 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
           )}
           {slow && <div class='log-loading' role='status'><span class='spinner' aria-hidden='true' /> {words.loading}</div>}
           {ready && !hasOlder && messages.length === 0 && <p class='log-beginning'>{words.nothingSaid}</p>}
-          {blocks.map(([key, own], index) => {
-            const before = blocks[index - 1]?.[1].at(-1)
-            const after = blocks[index + 1]?.[1][0]
-            const from = before?.seq ?? 0
-            const to = after?.seq == null ? Infinity : own.at(-1)?.seq ?? Infinity
-            return (
-              <MessageBlock
-                key={key} messages={own} before={before} after={after} live={live} isGroup={conversation?.type === 'group'}
-                blocked={blocked} me={userId}
-                changes={key === 'unsent' ? none : changes.filter(({ afterSeq }) => afterSeq >= from && afterSeq < to)}
-                lineKey={own.some((message) => message.key === lineKey) || after?.key === lineKey ? lineKey : null}
-                today={today} now={now} words={words} actions={actions}
-              />
-            )
-          })}
+          {shown}
           {typing.length > 0 && (
             <p class='typing'>
               <span class='typing-dots' aria-hidden='true'><i /><i /><i /></span>

@@ -6,11 +6,19 @@ const NEAR = 80
 /** The space above a message that is scrolled to the top. */
 const ABOVE = 48
 
-export const elementOf = (box: HTMLElement, key: string): HTMLElement | null => box.querySelector(`[data-key="${CSS.escape(key)}"]`)
-
 /** The blocks of a log. A search by selector would visit each of their messages. */
 const blocksOf = (box: HTMLElement): HTMLElement[] =>
   [...box.firstElementChild?.children ?? []].filter((element): element is HTMLElement => element.classList.contains('block'))
+
+/** The element of a message. What is looked for is mostly near the end. */
+export function elementOf (box: HTMLElement, key: string): HTMLElement | null {
+  const selector = `[data-key="${CSS.escape(key)}"]`
+  for (const block of blocksOf(box).reverse()) {
+    const found = block.querySelector<HTMLElement>(selector)
+    if (found !== null) return found
+  }
+  return null
+}
 
 /** The first of some elements, which are one below the other, that satisfies a condition that holds for all after it. */
 function firstOf (elements: ArrayLike<HTMLElement>, condition: (rect: DOMRect) => boolean): HTMLElement | undefined {
