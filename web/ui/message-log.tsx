@@ -90,14 +90,14 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
     // The user has scrolled, and the browser tells it with the next frame: what has changed meanwhile must not take it back. At
     // the end, it may be the browser that has scrolled, because there is less than before.
     const by = box.scrollTop - scrolled.current
-    if (Math.abs(by) >= 1 && box.scrollTop + box.clientHeight < box.scrollHeight - 1) {
+    const moved = Math.abs(by) >= 1 && box.scrollTop + box.clientHeight < box.scrollHeight - 1
+    if (moved) {
       const kept = place.current
       keep(kept === 'end' ? placeOf(box) : { ...kept, offset: kept.offset - by })
     }
     const found = scrollToPlace(box, place.current, firstUnread(messages, readSeq))
     scrolled.current = box.scrollTop
-    if (!found) return
-    if (place.current === 'end') keep(placeOf(box))
+    if (found && (moved || place.current === 'end')) keep(placeOf(box))
   }, [])
 
   /** The upper and lower edge of the part of the log that can be seen, within its box: a host's page may have scrolled it away. */
@@ -346,9 +346,11 @@ export function MessageLog ({ live, handle, title, actions }: Props): JSX.Elemen
         onScroll={({ currentTarget: box }) => {
           setWho(null)
           if (box.clientHeight === 0 || opening) return
+          lookSoon()
+          // The log was brought to its place. What has been laid out since may have moved it, until it is brought there again.
+          if (Math.abs(box.scrollTop - scrolled.current) < 1) return
           scrolled.current = box.scrollTop
           keep(placeOf(box))
-          lookSoon()
         }}
       >
         <div ref={content} class='log-content'>

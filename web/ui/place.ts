@@ -69,7 +69,7 @@ export function scrollToPlace (box: HTMLElement, place: Place, limit: string | n
     if (message === null) return false
     by = message.getBoundingClientRect().top - top - place.offset
   }
-  if (Math.abs(by) >= 1) box.scrollTop += by
+  if (Math.abs(by) > 0.5) box.scrollTop += by // It takes whole pixels
   return true
 }
 
