@@ -6,8 +6,8 @@ import { RowSets } from './row-sets.js'
 import type { Profile } from '../schemas/users.js'
 import type { ConversationRow, MessageRow, ParticipantRow, StreamRow, UserRow } from './rows.js'
 
-/** Joins several ids into one key. */
-export const keyOf = (...ids: ReadonlyArray<string | number>): string => JSON.stringify(ids)
+/** Joins several ids into one key. None but the last can have a line break (see schemas/common.ts). */
+export const keyOf = (...ids: ReadonlyArray<string | number>): string => ids.join('\n')
 
 /** The rows of one transaction. Each row is a single object that all commands of the transaction read and change. */
 export class IdentityMap {

@@ -3,8 +3,8 @@ import type { OwnMessage } from '../schemas/messages.js'
 import type { Database } from './database.js'
 import { messageColumns, renderOwnMessages } from './reads/messages.js'
 import { readAttachments } from './rendering.js'
-import { postgresDialect, type Dialect, type Sql } from './sql.js'
-import { select } from './table.js'
+import { lookUp, postgresDialect, type Dialect, type Sql } from './sql.js'
+import { lookupBy, perDialect, select } from './table.js'
 import * as tables from './tables.js'
 
 /** Separates the conversation's number from the word. No folded word has it. */
@@ -64,6 +64,8 @@ export async function restartBuilding (sql: Sql): Promise<void> {
 }
 
 const indexed = select(tables.messages, 'm', ['conversation', 'seq', 'text', 'attachments', 'deletedAt'])
+const indexedAt = perDialect(dialect => lookupBy(tables.messages, dialect, ['conversation', 'seq'], keys =>
+  `SELECT ${indexed.columns} FROM ${keys} k JOIN chat_messages m ON m.conversation = k.conversation AND m.seq = k.seq`))
 
 /** A conversation that is searched. */
 export interface Searched {
@@ -121,9 +123,7 @@ export async function findFound (database: Database, userId: string, places: rea
 
 /** Writes what the index holds of the messages that stand there, as they are now. */
 export async function indexMessages (sql: Sql, dialect: Dialect, places: readonly Place[], tokensOf: TokensOf): Promise<void> {
-  const rows = await sql.query(
-    `SELECT ${indexed.columns} FROM ${dialect.table({ conversation: 'int', seq: 'int' })} k
-     JOIN chat_messages m ON m.conversation = k.conversation AND m.seq = k.seq`, JSON.stringify(places.map(({ conversation, seq }) => [conversation, seq])))
+  const rows = await lookUp(sql, indexedAt(dialect), places.map(({ conversation, seq }) => [conversation, seq]))
   await writeTokens(sql, dialect, rows.map(row => indexed.read(row)), tokensOf)
 }
 

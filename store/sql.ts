@@ -5,6 +5,8 @@ export type Param = string | number | bigint | boolean | null
 export interface Sql {
   query<Row>(sql: string, ...params: Param[]): Promise<Row[]>
   execute(sql: string, ...params: Param[]): Promise<number>
+  /** Runs a query once for each key, whose values are its parameters. Only where `executeEach` is. @returns the rows of all */
+  queryEach?<Row>(sql: string, keys: readonly Param[][]): Promise<Row[]>
   /**
    * Runs a statement once for each row, whose values are its parameters. Only where the database runs in this process: there are no
    * round trips, and taking rows out of JSON costs twice as much. @returns the number of changed rows in all
@@ -47,6 +49,22 @@ export const postgresDialect: Dialect = {
   greatest: 'greatest',
   least: 'least',
   writesInWith: true
+}
+
+/** A query that looks rows up: by many keys in one JSON parameter, or by the values of one (see `Sql.queryEach`). */
+export interface Lookup {
+  readonly many: string
+  readonly one: string
+}
+
+/** Describes a look-up by these columns. `query` is called with a table expression over the keys. */
+export function lookup (dialect: Dialect, columns: Record<string, ColumnType>, query: (keys: string) => string): Lookup {
+  return { many: query(dialect.table(columns)), one: query(`(SELECT ${list(columns, name => `? AS ${name}`)})`) }
+}
+
+/** The rows for all keys. A key that is there twice may bring its rows twice. */
+export async function lookUp<Row> (sql: Sql, { many, one }: Lookup, keys: readonly Param[][]): Promise<Row[]> {
+  return sql.queryEach === undefined ? await sql.query(many, JSON.stringify(keys)) : await sql.queryEach(one, keys)
 }
 
 /** The same, for commands that are only tried: they lock nothing. */

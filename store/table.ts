@@ -1,4 +1,4 @@
-import type { ColumnType, Dialect, Param, Sql } from './sql.js'
+import { lookup, type ColumnType, type Dialect, type Lookup, type Param, type Sql } from './sql.js'
 
 /**
  * Tables are described once. Row types, column lists, readers of rows, and statements that write many rows with one JSON
@@ -156,9 +156,19 @@ export function perDialect<Statements> (make: (dialect: Dialect) => Statements):
 }
 
 /** A table expression over the next parameter, with these fields as columns. */
-export function keyed<T extends Table<unknown>> ({ columns }: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
-  return dialect.table(Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type])))
+export function keyed<T extends Table<unknown>> (table: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>): string {
+  return dialect.table(typesOf(table, fields))
 }
+
+/** Describes a look-up by these fields (see `lookup`). */
+export function lookupBy<T extends Table<unknown>> (
+  table: T, dialect: Dialect, fields: ReadonlyArray<FieldOf<T>>, query: (keys: string) => string
+): Lookup {
+  return lookup(dialect, typesOf(table, fields), query)
+}
+
+const typesOf = <T extends Table<unknown>>({ columns }: T, fields: ReadonlyArray<FieldOf<T>>): Record<string, ColumnType> =>
+  Object.fromEntries(fields.map(field => [columnOf(field), (columns as Columns)[field]!.type]))
 
 /** How many references away from a table that refers to nothing. Rows of lower tables are written first and deleted last. */
 export function depthOf ({ references = [] }: Table<unknown>): number {

@@ -2,47 +2,20 @@
 import { findResumables } from './followable.js'
 import { IdentityMap, keyOf } from './identity-map.js'
 import type { Keys, WantedRows } from './keys.js'
+import {
+  conversation, message, participant, profile, profileWithId, selectPlaced, statements, stream, unreadMark, user, wanted, type Placed
+} from './load-statements.js'
 import { findMarks, rangesOf } from './marks.js'
 import { findOwnStates } from './own-states.js'
 import { findQuotas } from './quotas.js'
 import { readMentions } from './rendering.js'
 import { nameOf } from './row-sets.js'
 import { rowStatements } from './row-statements.js'
-import { fieldsOfConversations, fieldsOfParticipants, type ConversationRow, type MessageRow } from './rows.js'
+import type { ConversationRow, MessageRow } from './rows.js'
 import { Conflict } from './unit-write.js'
-import type { Dialect, Sql } from './sql.js'
-import { columnOf, keyed, select, type Table } from './table.js'
+import { lookUp, type Dialect, type Lookup, type Param, type Sql } from './sql.js'
+import { columnOf, keyed, type Table } from './table.js'
 import * as tables from './tables.js'
-
-const conversation = select(tables.conversations, 'c', fieldsOfConversations)
-const participant = select(tables.participants, 'p', fieldsOfParticipants)
-const unreadMark = select(tables.participants, 'p', ['unreadFrom'])
-const profile = select(tables.users, 'u', ['displayName', 'avatar', 'isBot'])
-const profileWithId = select(tables.users, 'u', ['id', 'displayName', 'avatar', 'isBot'])
-const user = select(tables.users, 'u')
-const message = select(tables.messages, 'm')
-const stream = select(tables.streams, 's')
-
-/** A participant as selected. The alias `of` has the conversation and the user, who need not participate. */
-interface Placed { conversation: number, user_id: string, sender_seq: number | null, blocked?: boolean | number }
-
-const selectPlaced = (of: 'k' | 'p'): string => `SELECT ${of}.conversation, ${of}.user_id, ${participant.columns}, ${unreadMark.columns}, ${profile.columns},
-  (SELECT m.sender_seq FROM chat_messages m WHERE m.conversation = ${of}.conversation AND m.sender_id = ${of}.user_id
-   ORDER BY m.seq DESC LIMIT 1) AS sender_seq`
-
-const blocks = (one: string, other: string): string =>
-  `(SELECT 1 FROM chat_blocks b WHERE b.user_id = ${one}.user_id AND b.blocked_id = ${other}.user_id LIMIT 1) IS NOT NULL`
-
-/**
- * Whether, in the direct conversation of `k`, the user blocks the other one or is blocked. Scalar subqueries, since PostgreSQL hashes what an
- * EXISTS may find: everybody who blocks the user.
- */
-const isBlocked = `(SELECT 1 FROM chat_participants o WHERE o.conversation = k.conversation AND o.user_id <> k.user_id
-  AND (${blocks('k', 'o')} OR ${blocks('o', 'k')}) LIMIT 1) IS NOT NULL`
-
-/** The conversation, if the user of `k` participates in it. With a join, PostgreSQL would scan all participants of small groups. */
-const ownConversation = (num: string): string =>
-  `(SELECT p.conversation FROM chat_participants p WHERE p.conversation = ${num} AND p.user_id = k.user_id)`
 
 /**
  * Loads and locks what the commands named: conversations first, then users, each in the same order on all nodes. Streams
@@ -81,24 +54,35 @@ class Loader {
 
   /** A participant who left while this statement waited for the lock is not found by those that follow. */
   async conversations ({ participants, messages, directs }: Keys): Promise<void> {
-    const key = this.#dialect.table({ id: 'text', user_id: 'text' })
-    const wanted: Array<[select: string, rows: unknown[][]]> = [
-      [`SELECT ${ownConversation('c.num')} FROM ${key} k JOIN chat_conversations c ON c.id = k.id`, participants],
-      [`SELECT ${ownConversation('m.conversation')} FROM ${key} k JOIN chat_messages m ON m.id = k.id`, messages],
-      [`SELECT c.num FROM ${this.#dialect.table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, [...directs].map(id => [id])]
+    const { participants: ofParticipants, messages: ofMessages, directs: ofDirects } = wanted(this.#dialect)
+    const all: Array<[lookup: Lookup, keys: Param[][]]> = [
+      [ofParticipants, distinct(participants)], [ofMessages, distinct(messages)], [ofDirects, [...directs].map(id => [id])]
     ]
-    const parts = wanted.filter(([, rows]) => rows.length > 0)
-    // The CTE is needed: PostgreSQL checks the condition again for a row that changed while its lock was waited for, and would
-    // lose rows that a UNION within the condition has named.
-    const rows = await this.#sql.query(
-      `WITH wanted (num) AS MATERIALIZED (${parts.map(([select]) => select).join(' UNION ALL ')})
-       SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num IN (SELECT w.num FROM wanted w)
-       ORDER BY c.num ${this.#dialect.lock}`, ...parts.map(([, rows]) => JSON.stringify(rows)))
-    for (const row of rows) {
+    const asked = all.filter(([, keys]) => keys.length > 0)
+    for (const row of this.#sql.queryEach === undefined ? await this.#lock(asked) : await this.#each(this.#sql.queryEach, asked)) {
       const found = conversation.read(row)
+      if (this.#byNum.has(found.num)) continue
       this.map.conversations.set(found.id, found)
       this.#byNum.set(found.num, found)
     }
+  }
+
+  /** All by one statement, which locks them in order. */
+  async #lock (asked: ReadonlyArray<[lookup: Lookup, keys: Param[][]]>): Promise<unknown[]> {
+    // The CTE is needed: PostgreSQL checks the condition again for a row that changed while its lock was waited for, and would
+    // lose rows that a UNION within the condition has named.
+    return await this.#sql.query(
+      `WITH wanted (num) AS MATERIALIZED (${asked.map(([{ many }]) => many).join(' UNION ALL ')})
+       SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num IN (SELECT w.num FROM wanted w)
+       ORDER BY c.num ${this.#dialect.lock}`, ...asked.map(([, keys]) => JSON.stringify(keys)))
+  }
+
+  async #each (queryEach: NonNullable<Sql['queryEach']>, asked: ReadonlyArray<[lookup: Lookup, keys: Param[][]]>): Promise<unknown[]> {
+    const rows: unknown[] = []
+    for (const [{ one }, keys] of asked) {
+      rows.push(...await queryEach(`SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num = (${one})`, keys))
+    }
+    return rows
   }
 
   /**
@@ -108,8 +92,7 @@ class Loader {
   async assertStillMissing (directs: ReadonlySet<string>): Promise<void> {
     const missing = [...directs].filter(id => !this.map.conversations.has(id))
     if (missing.length === 0) return
-    const rows = await this.#sql.query(
-      `SELECT c.num FROM ${this.#dialect.table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`, JSON.stringify(missing.map(id => [id])))
+    const rows = await lookUp(this.#sql, wanted(this.#dialect).directs, missing.map(id => [id]))
     if (rows.length > 0) throw new Conflict('conversation')
   }
 
@@ -155,17 +138,15 @@ class Loader {
   }
 
   async #participants (pairs: Keys['participants']): Promise<void> {
-    const keys = pairs.flatMap(([id, userId]) => {
+    const keys = distinct(pairs).flatMap(([id, userId]) => {
       const found = this.map.conversations.get(id)
       return found === undefined ? [] : [[found.num, userId, found.type === 'direct']]
     })
-    if (keys.length === 0) return
-    const table = this.#dialect.table({ conversation: 'int', user_id: 'text', is_direct: 'boolean' })
-    this.#placeParticipants(await this.#sql.query(
-      `${selectPlaced('k')}, CASE WHEN k.is_direct THEN ${isBlocked} ELSE false END AS blocked
-       FROM (SELECT DISTINCT conversation, user_id, is_direct FROM ${table} k) k
-       LEFT JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id
-       LEFT JOIN chat_users u ON u.id = p.user_id`, JSON.stringify(keys)))
+    if (keys.length > 0) this.#placeParticipants(await this.#lookUp('participants', keys))
+  }
+
+  async #lookUp<Row> (statement: keyof ReturnType<typeof statements>, keys: readonly Param[][]): Promise<Row[]> {
+    return await lookUp(this.#sql, statements(this.#dialect)[statement], keys)
   }
 
   async #crowds (ids: string[]): Promise<void> {
@@ -195,23 +176,16 @@ class Loader {
   }
 
   async #messages (keys: Keys['messages']): Promise<void> {
-    this.#placeMessages(await this.#sql.query(
-      `SELECT ${message.columns} FROM ${this.#dialect.table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id
-       WHERE m.conversation = ${ownConversation('m.conversation')}`, JSON.stringify(keys)))
+    this.#placeMessages(await this.#lookUp('messages', distinct(keys)))
   }
 
-  async #present (keys: Keys['mentioned']): Promise<void> {
+  async #present (mentioned: Keys['mentioned']): Promise<void> {
     // Messages that are sent together mention the same people.
-    const wanted = new Map<string, [num: number, userId: string]>()
-    for (const [conversationId, , userId] of keys) {
+    const keys = distinct(mentioned.map(([conversationId, , userId]) => [conversationId, userId])).flatMap(([conversationId, userId]) => {
       const found = this.map.conversations.get(conversationId)
-      if (found !== undefined) wanted.set(`${found.num} ${userId}`, [found.num, userId])
-    }
-    const rows = await this.#sql.query<{ conversation: number }>(
-      `SELECT k.conversation, ${profileWithId.columns} FROM ${keyed(tables.participants, this.#dialect, ['conversation', 'userId'])} k
-       JOIN chat_participants p ON p.conversation = k.conversation AND p.user_id = k.user_id JOIN chat_users u ON u.id = p.user_id`,
-      JSON.stringify([...wanted.values()]))
-    for (const row of rows) {
+      return found === undefined ? [] : [[found.num, userId]]
+    })
+    for (const row of await this.#lookUp<{ conversation: number }>('present', keys)) {
       const { id: userId, ...shown } = profileWithId.read(row)
       const conversation = this.#byNum.get(Number(row.conversation))
       if (conversation !== undefined) this.map.placePresent(conversation.id, { userId, ...shown })
@@ -223,9 +197,7 @@ class Loader {
       const found = this.map.conversations.get(conversationId)
       return found === undefined ? [] : [[messageId, found.num]]
     })
-    this.#placeMessages(await this.#sql.query(
-      `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['id', 'conversation'])} k
-       JOIN chat_messages m ON m.id = k.id AND m.conversation = k.conversation`, JSON.stringify(wanted)))
+    this.#placeMessages(await this.#lookUp('messagesIn', wanted))
   }
 
   /** The messages that these quote, and the profiles of all who are shown; of messages that will be quoted, their senders. */
@@ -234,11 +206,7 @@ class Loader {
     const rows = rowsOf(messageIds)
     const quoted = rows.flatMap(({ conversation, replyTo }) =>
       replyTo === null || this.map.messageAt(conversation, replyTo) !== undefined ? [] : [[conversation.num, replyTo]])
-    if (quoted.length > 0) {
-      this.#placeMessages(await this.#sql.query(
-        `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['conversation', 'seq'])} k
-         JOIN chat_messages m ON m.conversation = k.conversation AND m.seq = k.seq`, JSON.stringify(quoted)))
-    }
+    if (quoted.length > 0) this.#placeMessages(await this.#lookUp('messagesAt', quoted))
     const userIds = new Set<string>()
     const senders = rowsOf(repliedIds).map(({ conversation, senderId: userId }) => ({ conversation, userId }))
     const shown = [...rows.flatMap(row => this.#shownBy(row)), ...senders]
@@ -268,11 +236,7 @@ class Loader {
       const found = this.map.conversations.get(id)
       return found === undefined ? [] : [[found.num, userId, clientId]]
     })
-    if (wanted.length === 0) return
-    this.#placeMessages(await this.#sql.query(
-      `SELECT ${message.columns} FROM ${keyed(tables.messages, this.#dialect, ['conversation', 'senderId', 'clientId'])} k
-       JOIN chat_messages m ON m.conversation = k.conversation AND m.sender_id = k.sender_id AND m.client_id = k.client_id`,
-      JSON.stringify(wanted)))
+    if (wanted.length > 0) this.#placeMessages(await this.#lookUp('sentAs', wanted))
   }
 
   /** Only where a conversation has settings, or gets some in this transaction. */
@@ -394,4 +358,17 @@ class Loader {
     const found = await findResumables(this.#sql, this.#dialect, keys)
     keys.forEach((key, index) => this.map.resumables.set(keyOf(...key), found[index]))
   }
+}
+
+/** Keys of two ids, each once. */
+function distinct (keys: ReadonlyArray<[string, string]>): Array<[string, string]> {
+  if (keys.length < 2) return [...keys]
+  const seen = new Map<string, Set<string>>()
+  return keys.filter(([first, second]) => {
+    const seconds = seen.get(first)
+    if (seconds === undefined) seen.set(first, new Set([second]))
+    else if (seconds.has(second)) return false
+    else seconds.add(second)
+    return true
+  })
 }
