@@ -2,6 +2,7 @@ import { chatError } from '../errors.js'
 import { SendMessageBody, type Message } from '../schemas/messages.js'
 import { statusOf } from '../schemas/status.js'
 import { isGrowing, profileOf, readMentions, renderMessage, writeAttachments, writeMentions, type MentionEntry } from '../store/rendering.js'
+import type { Held } from '../store/row-sets.js'
 import { mentions as mentionRows } from '../store/tables.js'
 import type { ConversationRow, MessageRow, ParticipantRow, Unit } from '../store/unit.js'
 import type { Command } from '../store/writer.js'
@@ -123,12 +124,22 @@ const ofParticipants = (unit: Unit, { id }: ConversationRow, mentions: readonly 
   withoutRepeats(mentions.filter(({ userId }) => unit.takesPart(id, userId)))
 
 /** Whom a message counts for as a mention: not for its sender. One row stands for everybody. */
-function countMentions (unit: Unit, message: MessageRow, mentions: readonly MentionEntry[]): void {
-  const { conversation, seq } = message
+function mentionsCounted (
+  { conversation, seq, senderId, mentionsAll }: MessageRow, mentions: readonly MentionEntry[]
+): Array<Held<typeof mentionRows>> {
   const userIds = new Set(mentions.map(({ userId }) => userId))
-  userIds.delete(message.senderId)
-  if (message.mentionsAll === true) userIds.add('')
-  for (const userId of userIds) unit.insertRow(mentionRows, { conversation, userId, seq })
+  userIds.delete(senderId)
+  if (mentionsAll === true) userIds.add('')
+  return Array.from(userIds, userId => ({ conversation, userId, seq }))
+}
+
+function countMentions (unit: Unit, message: MessageRow, mentions: readonly MentionEntry[]): void {
+  for (const row of mentionsCounted(message, mentions)) unit.insertRow(mentionRows, row)
+}
+
+/** To be called before the message changes. The rows are found by the users whom it mentions: they have no index by message. */
+function uncountMentions (unit: Unit, message: MessageRow): void {
+  for (const row of mentionsCounted(message, readMentions(message.mentions))) unit.deleteRows(mentionRows, row)
 }
 
 /** What an edit names; what it does not name stays. */
@@ -161,15 +172,13 @@ export function editMessage (messageId: string, userId: string, change: MessageC
     const isText = after.text !== message.text || after.mentions !== message.mentions || mentionsAll !== (message.mentionsAll ?? false)
     if (!isText && after.metadata === message.metadata) return
     const editedAt = changeInstant(unit, message)
+    if (isText) uncountMentions(unit, message)
     unit.changeMessage(message, {
       ...after,
       ...(isText ? { editedAt } : {}),
       ...firstHashOf(message)
     })
-    if (isText) {
-      unit.deleteRows(mentionRows, { conversation: message.conversation, seq: message.seq })
-      countMentions(unit, message, readMentions(message.mentions))
-    }
+    if (isText) countMentions(unit, message, readMentions(message.mentions))
     tellChange(unit, 'messageUpdated', message, userId, participants, editedAt)
   })
 }
@@ -194,6 +203,7 @@ export function deleteMessage (messageId: string, userId: string): Command<Messa
 export function bury (unit: Unit, message: MessageRow, deletedBy: string | null, participants: ParticipantRow[]): void {
   const deletedAt = changeInstant(unit, message)
   unit.deleteRowsOfMessage(message)
+  uncountMentions(unit, message)
   releaseFilesOf(unit, message)
   const original = unit.quoted(message)
   if (original !== undefined) unit.changeMessage(original, { replyCount: Math.max(original.replyCount - 1, 0) })

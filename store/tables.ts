@@ -126,7 +126,7 @@ export const reactions = tableOf<models.Reaction>()('chat_reactions', {
 export const mentions = tableOf<models.Mention>()(
   'chat_mentions',
   { conversation: int, userId: text, seq: int },
-  { key: ['conversation', 'userId', 'seq'], ofMessage: 'seq', writes: ['insert', 'delete'], isCopied: true, references: [conversations] }
+  { key: ['conversation', 'userId', 'seq'], writes: ['insert', 'delete'], isCopied: true, references: [conversations] }
 )
 
 /** State of a file: not attached yet, attached, or being deleted. */

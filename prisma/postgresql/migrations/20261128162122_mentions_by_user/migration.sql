@@ -1,0 +1,2 @@
+-- DropIndex
+DROP INDEX "chat_mentions_conversation_seq_idx";
