@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { MentionInput, SendMessageBody } from '../schemas/messages.js'
 import type { MentionEntry } from '../store/rendering.js'
 import type { MessageRow } from '../store/unit.js'
@@ -74,7 +74,7 @@ export function hashOfContent (content: Content): string | null {
     ...(attachments.length === 0 ? [] : [attachments])]))
 }
 
-export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64')
+export const hashOf = (text: string): string => hash('sha256', text, 'base64')
 
 /** Whether a message was first sent with this content. One of a version that knew only text is compared by its text. */
 export function wasSentWith (message: MessageRow, content: Content): boolean {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { chatError } from '../errors.js'
 
 /** What a part of a place may be. A cursor is made by anybody, so it must hold nothing that a database cannot compare with. */
@@ -53,4 +53,4 @@ function partsOf (cursor: string): unknown[] {
   }
 }
 
-const tagOf = ({ name, of }: List): string => createHash('sha256').update(`${name} ${of}`).digest('base64url').slice(0, 8)
+const tagOf = ({ name, of }: List): string => hash('sha256', `${name} ${of}`, 'base64url').slice(0, 8)

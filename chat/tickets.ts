@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { chatError } from '../errors.js'
 import { isoTime } from '../schemas/common.js'
 import type { Ticket } from '../schemas/streams.js'
@@ -21,7 +21,7 @@ export interface TicketHolder {
   expiresAt: number | null
 }
 
-const keyOf = (ticket: string): string => createHash('sha256').update(ticket).digest('base64url')
+const keyOf = (ticket: string): string => hash('sha256', ticket, 'base64url')
 
 /** Tickets replace a token in the URL of a stream, because URLs are logged and stored. Only their hashes are stored. */
 export class Tickets {

@@ -1,5 +1,5 @@
 // SQL by hand for counting: it runs for every call if calls are limited, and needs a CASE in an upsert, which Prisma cannot express.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { chatError } from '../errors.js'
 import type { Database } from './database.js'
 import { CLOCK_ERROR_MS } from './deadlines.js'
@@ -111,4 +111,4 @@ export class Counters {
 }
 
 /** Keys are hashed: they may be private (an address, for example), and of any length. */
-const idOf = (key: string): string => createHash('sha256').update(key).digest('base64url')
+const idOf = (key: string): string => hash('sha256', key, 'base64url')
