@@ -4,7 +4,7 @@ import { baseUrlOf } from './base-url.js'
 import { ChatError, errorOf, isForeign, networkError } from './errors.js'
 import { exchange, jsonOf } from './exchange.js'
 import type { ServiceOptions } from '../options.js'
-import type { createReach } from './reach.js'
+import type { createReach, Reach } from './reach.js'
 import { LONGEST_TIMEOUT_MS, platform, type FormPart } from './platform.js'
 import { resolveToken } from './token.js'
 import { xhrFetch } from './xhr.js'
@@ -116,12 +116,14 @@ export function createRequest (options: RequestOptions, reach?: ReturnType<typeo
           continue
         }
         if (unsure && call.removes === true && error.statusCode === 404 && !isForeign(error)) return undefined as T
-        const waitMs = Math.max(error.retryAfterMs ?? 0, backoff(retries, retryBaseMs, retryCapMs))
+        const leastMs = error.retryAfterMs ?? 0
+        const waitMs = Math.max(leastMs, backoff(retries, retryBaseMs, retryCapMs))
         const repeat = untouched(error) || (idempotent && unanswered(error))
         if (!repeat || retries >= (call.maxRetries ?? maxRetries) || waitMs > retryCapMs) throw error
         unsure ||= !untouched(error)
         retries++
-        await wait(waitMs, call.signal)
+        await wait(leastMs, call.signal)
+        await wait(waitMs - leastMs, call.signal, unanswered(error) ? reach : undefined)
       }
     }
   }
@@ -148,16 +150,19 @@ const aborted = (signal: AbortSignal) => new Promise<never>((_resolve, reject) =
   onAbort(signal, () => { reject(signal.reason) })
 })
 
-/** @throws the signal's reason */
-async function wait (ms: number, signal?: AbortSignal): Promise<void> {
+/** Waits, with `reach` at most until other calls are answered. @throws the signal's reason */
+async function wait (ms: number, signal?: AbortSignal, reach?: Reach): Promise<void> {
+  if (ms <= 0 || reach?.ok === true) return
   await new Promise<void>((resolve) => {
     const done = () => {
       clearTimeout(timer)
       stop()
+      stopFollowing?.()
       resolve()
     }
     const timer = setTimeout(done, Math.min(ms, LONGEST_TIMEOUT_MS))
     const stop = onAbort(signal, done)
+    const stopFollowing = reach?.follow(() => { if (reach.ok) done() })
   })
   throwIfAborted(signal)
 }

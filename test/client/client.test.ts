@@ -201,6 +201,19 @@ test('aborting', async (t) => {
   t.equal(exchanges.length, 2, 'what is aborted already is not even asked')
 })
 
+test('what waits is made again as soon as another call is answered', async (t) => {
+  let up = false
+  const { baseUrl, exchanges } = await scriptedServer(t, (exchange) => up ? exchange.json(200, { id: 'm' }) : exchange.response.destroy())
+  const client = createChatClient({ baseUrl, token: 't', retryBaseMs: 2 ** 30, retryCapMs: 2 ** 30 })
+  const lost = new Promise<void>((resolve) => { client.reach.follow(() => { if (!client.reach.ok) resolve() }) })
+  const sent = client.sendMessage({ conversationId: 'c', text: 'It waits' })
+  await lost
+  up = true
+  await client.me()
+  t.match(await sent, { id: 'm' })
+  t.strictSame(exchanges.map(({ url }) => url.pathname), ['/api/chat/messages', '/api/chat/me', '/api/chat/messages'])
+})
+
 test('a token function that hangs holds nobody', async (t) => {
   const { baseUrl, exchanges } = await scriptedServer(t, (exchange) => exchange.json(200, {}))
   let asked = 0
