@@ -6,6 +6,7 @@ import { useChat, useWords } from './context.js'
 import { isComposing, useStore } from './hooks.js'
 import { AttachIcon, CloseIcon, EditIcon, ReplyIcon, SendIcon } from './icons.js'
 import { mayPost } from './message-actions.js'
+import { useUnmarked } from './rich-text.js'
 
 /** The longest message, in code points. */
 const MAX_LENGTH = 4000
@@ -39,6 +40,7 @@ export function Composer ({ live, conversation, field, disabled, closed, title, 
   const draft = drafts.of(conversationId)
   const edit = draft.edit ?? null
   const replyTo = draft.replyTo ?? null
+  const quoted = useUnmarked(replyTo?.text ?? '')
   const text = edit?.text ?? draft.text
   const [problem, setProblem] = useState<{ text: string, again?: () => void } | null>(null)
   const [files, setFiles] = useState(() => chosenFiles.get(conversationId) ?? [])
@@ -224,7 +226,7 @@ export function Composer ({ live, conversation, field, disabled, closed, title, 
       {edit === null && replyTo !== null && (
         <div class='composer-note'>
           <ReplyIcon />
-          <span><b>{words.replyTo(replyTo.name)}</b> <bdi class='composer-quote'>{replyTo.text}</bdi></span>
+          <span><b>{words.replyTo(replyTo.name)}</b> <bdi class='composer-quote'>{quoted}</bdi></span>
           <button
             type='button' class='icon-button' aria-label={words.noReply}
             onClick={() => { drafts.set(conversationId, { ...draft, replyTo: null }) }}

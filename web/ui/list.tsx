@@ -11,6 +11,7 @@ import { MutedIcon, SearchIcon, StarIcon, Ticks } from './icons.js'
 import { onDemand } from './on-demand.js'
 import { begins, plain } from './plain.js'
 import type { Anchor } from './popup.js'
+import { useUnmarked } from './rich-text.js'
 import { otherOf } from './words.js'
 
 const ConversationMenu = onDemand(async () => (await import('./dialogs.js')).ConversationMenu)
@@ -272,9 +273,10 @@ function Preview ({ conversation, selected }: { conversation: ListedConversation
   const { blocked } = useStore(session)
   const draft = useStore(drafts).get(id)
   const words = useWords()
+  const text = useUnmarked(lastMessage?.text ?? '')
   if (typing.length > 0) {
-    const text = type === 'group' ? words.namesTyping(words.listNames(typing.map(({ displayName }) => displayName))) : words.typing
-    return <span class='item-preview is-typing'><span>{text}</span></span>
+    const who = type === 'group' ? words.namesTyping(words.listNames(typing.map(({ displayName }) => displayName))) : words.typing
+    return <span class='item-preview is-typing'><span>{who}</span></span>
   }
   const begun = draft === undefined ? '' : draft.edit?.text ?? draft.text
   if (!selected && begun !== '') {
@@ -288,7 +290,7 @@ function Preview ({ conversation, selected }: { conversation: ListedConversation
     <span class='item-preview'>
       {own && deletedAt === null && <Ticks status={status} />}
       {type === 'group' && !own && <span class='item-sender'><bdi>{sender.displayName}</bdi>:</span>}
-      {deletedAt === null ? <span dir='auto'>{summaryOf(lastMessage, words).slice(0, 200)}</span> : <i>{words.messageDeleted}</i>}
+      {deletedAt === null ? <span dir='auto'>{summaryOf({ ...lastMessage, text }, words).slice(0, 200)}</span> : <i>{words.messageDeleted}</i>}
     </span>
   )
 }

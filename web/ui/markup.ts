@@ -29,6 +29,10 @@ function piecesOf (tokens: readonly Token[]): Piece[] {
 
 const inline = (text: string): Piece[] => text === '' ? [] : piecesOf(new Lexer({ gfm: true, tokenizer: new Inline() }).inlineTokens(text))
 
+/** What the parts of a text say, without the markup. */
+export const textOf = (pieces: readonly Piece[]): string => pieces
+  .map((piece) => typeof piece === 'string' ? piece : piece.text + textOf(piece.children) + (piece.tag === 'pre' ? '\n' : '')).join('')
+
 /** The parts of a text: blocks of code, and inline markup between them. */
 export function parse (text: string): readonly Piece[] {
   const found = fence.exec(text)

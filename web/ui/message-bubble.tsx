@@ -6,7 +6,7 @@ import { Avatar, tintOf } from './avatar.js'
 import { useChat, useWords } from './context.js'
 import { MoreIcon, ReactIcon, ReplyIcon, Ticks } from './icons.js'
 import type { MessageActions } from './message-actions.js'
-import { directionOf, isEmoji, RichText } from './rich-text.js'
+import { directionOf, isEmoji, RichText, useUnmarked } from './rich-text.js'
 import type { Words } from './words.js'
 
 interface Props {
@@ -120,11 +120,12 @@ function bubble ({ message, live, isGroup, first, last, actions }: Props, words:
 function QuoteButton ({ quote, words, me, onClick }: { quote: Quote, words: Words, me: string, onClick: () => void }): JSX.Element {
   const { senderId, sender, text, truncated, deletedAt } = quote
   const name = senderId === me ? words.you : sender.displayName
+  const said = useUnmarked(text)
   return (
     <button type='button' tabIndex={-1} class={`quote tint-${tintOf(senderId)}`} title={words.goToQuote} onClick={onClick}>
       <span class='for-readers'>{words.inReplyTo} </span>
       <b><bdi>{name}</bdi></b>
-      {deletedAt === null ? <span dir='auto'>{text}{truncated && '…'}</span> : <i>{words.messageDeleted}</i>}
+      {deletedAt === null ? <span dir='auto'>{said}{truncated && '…'}</span> : <i>{words.messageDeleted}</i>}
     </button>
   )
 }

@@ -23,10 +23,24 @@ const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}
 export const directionOf = (text: string): 'ltr' | 'rtl' => rightToLeft.test(/\p{L}/u.exec(text)?.[0] ?? '') ? 'rtl' : 'ltr'
 
 // Both are loaded for the first text that needs them: most have neither.
-const useParser = loadable(async () => (await import('./markup.js')).parse)
+const useMarkup = loadable(async () => await import('./markup.js'))
 const useLinks = loadable(async () => (await import('./links.js')).linksOf)
 const mayHoldMarkup = (text: string) => /[*_`~]/.test(text)
 const mayHoldLinks = (text: string) => /:\/\/|www\.|mailto:|@/i.test(text)
+
+/** A text without its markup, for one line of it. As it was written until the parser is there. */
+export function useUnmarked (text: string): string {
+  const marked = mayHoldMarkup(text)
+  const markup = useMarkup(marked)
+  return marked && markup != null ? markup.textOf(markup.parse(text)) : text
+}
+
+/** The same where nothing is drawn. */
+export async function unmarked (text: string): Promise<string> {
+  if (!mayHoldMarkup(text)) return text
+  const markup = await import('./markup.js').catch(() => null)
+  return markup === null ? text : markup.textOf(markup.parse(text))
+}
 
 /** A text with links for its addresses. They are no stops of the Tab key, of which a log would have hundreds: the menu of a message has them, too. */
 function linked (text: string, links: typeof linksOf | null): ComponentChildren[] {
@@ -61,8 +75,8 @@ export function RichText ({ text, mentions = [], me }: { text: string, mentions?
 function Marked ({ text }: { text: string }): JSX.Element {
   const marked = mayHoldMarkup(text)
   const hasLinks = mayHoldLinks(text)
-  const parse = useParser(marked)
+  const markup = useMarkup(marked)
   const links = useLinks(hasLinks)
   const known = hasLinks ? links ?? null : null
-  return <>{marked && parse != null ? show(parse(text), known) : linked(text, known)}</>
+  return <>{marked && markup != null ? show(markup.parse(text), known) : linked(text, known)}</>
 }
