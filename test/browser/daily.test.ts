@@ -266,6 +266,17 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     t.strictSame(await page.evaluate(`[...document.querySelectorAll('[data-seq="${seq}"] .text *')].map((part) => part.localName + ': ' + part.textContent)`),
       ['strong: bold', 'em: italic', 'del: gone', 'code: a*b*c', 'pre: let a = "<i>"', 'code: let a = "<i>"'])
     t.match(await marked.textContent(), /<b>html<\/b> !\[x\]\(y\) 2 \* 3 \* 4/)
+    const words = 'bold italic gone a*b*c <b>html</b> ![x](y) 2 * 3 * 4\nlet a = "<i>"\n# end'
+    const listed = page.getByRole('button', { name: /^Bob/ }).locator('.item-preview')
+    await listed.getByText('bold italic gone').waitFor()
+    t.equal(await listed.textContent(), words, 'the list shows what the text says')
+    await page.getByRole('log', { name: 'New messages' }).getByText('bold italic gone').waitFor()
+    await page.locator(`.message[data-seq="${seq}"]`).click({ button: 'right' })
+    await page.getByRole('menuitem', { name: 'Reply' }).click()
+    t.equal(await page.locator('.composer-quote').textContent(), words)
+    await write(page, 'Answer')
+    await bubble(page, 'Answer').getByText('Sent', { exact: true }).waitFor()
+    t.equal(await bubble(page, 'Answer').locator('.quote [dir=auto]').textContent(), words, 'and so does a quote')
     await field(page).fill('x'.repeat(4003))
     await field(page).press('Enter')
     await page.getByRole('alert').getByText('This message is 3 characters too long.').waitFor()
@@ -457,6 +468,50 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     await call(others[1]!, 'PATCH', '/api/chat/me', { displayName: 'Renamed' })
     await bubble(page, 'Hello').locator('.sender').getByText('Renamed').waitFor()
     t.strictSame(tab.problems, [])
+  })
+
+  t.test('in several tabs, a message sounds and notifies once, and not at all where one looks at it', async (t) => {
+    const [alice, bob, carol] = await Promise.all([arrive('Alice'), arrive('Bob'), arrive('Carol')])
+    const [id, other] = [await converse(alice, bob), await converse(alice, carol)]
+    const openAlice = await profile(t, browser, server.baseUrl)
+    const tabs = [await openAlice(), await openAlice()]
+    // Both write what they tell where the test reads it in the order in which it happened.
+    for (const { page } of tabs) {
+      await page.addInitScript(`
+        const tell = (what) => { localStorage.setItem('told', (localStorage.getItem('told') ?? '') + what + ';') }
+        window.Notification = class { static permission = 'granted'; constructor (title, { body }) { tell(body) } }
+        AudioContext.prototype.createOscillator = ((make) => function () { tell('♪'); return make.call(this) })(AudioContext.prototype.createOscillator)`)
+    }
+    const [first, second] = [await enter(tabs[0]!, alice, id), await enter(tabs[1]!, alice, other)] as const
+    const told = async () => (await first.evaluate('localStorage.getItem("told") ?? ""')) as string
+    const heard = async (text: string) => { for (const page of [first, second]) await page.locator('.item').getByText(text, { exact: true }).waitFor({ state: 'attached' }) }
+    const item = first.locator('.item').filter({ hasText: 'Bob' })
+    await second.mouse.click(1, 1)
+    await item.click({ button: 'right' })
+    await first.getByText('Sound for new messages', { exact: true }).click()
+    await until(first, 'localStorage.getItem("told") === "♪;♪;"')
+
+    await setHidden(second, true)
+    await send(bob, id, 'Looked at')
+    await heard('Looked at')
+    await setHidden(first, true)
+    await send(bob, id, 'Once **and** for all')
+    await until(first, 'localStorage.getItem("told").split(";").length === 6')
+    await setHidden(first, false)
+    await send(bob, id, 'Looked at again')
+    await heard('Looked at again')
+    await setHidden(second, false)
+    await setHidden(first, true)
+    await send(bob, id, 'Elsewhere')
+    await until(first, 'localStorage.getItem("told").split(";").length === 8')
+    await setHidden(second, true)
+    await send(bob, id, 'The end')
+    await until(first, 'localStorage.getItem("told").split(";").length === 11')
+    const notes = (await told()).split(';')
+    t.strictSame(notes.slice(2, 5).sort(), ['Once and for all', '♪', '♪'], 'nobody looks: one notification, and one sound of two notes')
+    t.strictSame(notes.slice(5, 7), ['♪', '♪'], 'one looks at another conversation: a sound')
+    t.strictSame(notes.slice(7, 10).sort(), ['The end', '♪', '♪'])
+    t.strictSame([...tabs[0]!.problems, ...tabs[1]!.problems], [])
   })
 
   t.test('one’s own state: unread, favourite, muted, archived', async (t) => {

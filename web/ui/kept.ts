@@ -7,11 +7,12 @@ export interface Kept<T> extends Store<ReadonlyMap<string, T>> {
   close (): void
 }
 
-const keyOf = (what: string, userId: string, baseUrl: string) => `fastify-sse-chat ${what} ${JSON.stringify([new URL(baseUrl, location.href).pathname, userId])}`
+/** The key of what is kept of a user. */
+export const keyOf = (what: string, userId: string, baseUrl: string) => `fastify-sse-chat ${what} ${JSON.stringify([new URL(baseUrl, location.href).pathname, userId])}`
 /** For browsers that store nothing: what is kept then lasts as long as the page. */
 const withoutStorage = new Map<string, string>()
 
-function read (key: string): string | null {
+export function read (key: string): string | null {
   try {
     return localStorage.getItem(key)
   } catch {
@@ -19,7 +20,7 @@ function read (key: string): string | null {
   }
 }
 
-function write (key: string, value: string | null): void {
+export function write (key: string, value: string | null): void {
   try {
     if (value === null) localStorage.removeItem(key)
     else localStorage.setItem(key, value)

@@ -5,6 +5,8 @@ import { summaryOf } from './attachments.js'
 import { useChat, useWords } from './context.js'
 import { useActive } from './hooks.js'
 import { mayNotify } from './may-notify.js'
+import { unmarked } from './rich-text.js'
+import { isLooking, mayTell } from './told.js'
 
 const ASKED = 'fastify-sse-chat notifications'
 
@@ -17,7 +19,7 @@ function wasAsked (): boolean {
   }
 }
 
-/** Shows a notification for each message that arrives while the user does not look, except where they do not want one. */
+/** Shows a notification, in one of the user's tabs, for each message that arrives while they look at none, except where they do not want one. */
 export function Notifications ({ onSelect }: { onSelect: (conversationId: string) => void }): JSX.Element {
   const chat = useChat()
   const { session, userId } = chat
@@ -27,12 +29,14 @@ export function Notifications ({ onSelect }: { onSelect: (conversationId: string
     if (active) return
     return session.listen((...[type, data]) => {
       if (type !== 'message' || data.senderId === userId || !('Notification' in window) || Notification.permission !== 'granted') return
-      void mayNotify(chat, data).then((may) => { if (may) notify(data) }, () => {})
+      tell(data).catch(() => {}) // Whether it may notify is not known
     })
 
-    function notify (message: ChatEvents['message']): void {
-      const { conversationId, sender: { displayName, avatar } } = message
-      const text = summaryOf(message, words)
+    async function tell (message: ChatEvents['message']): Promise<void> {
+      if (await isLooking(chat) || !await mayNotify(chat, message)) return
+      const { id, conversationId, sender: { displayName, avatar } } = message
+      const text = summaryOf({ ...message, text: await unmarked(message.text) }, words)
+      if (!await mayTell(chat, 'notification', id)) return
       try {
         const shown = new Notification(displayName, { body: text.slice(0, 200), tag: conversationId, ...(avatar === null ? {} : { icon: avatar }) })
         shown.onclick = () => {

@@ -1,11 +1,7 @@
 import type { ChatEvents } from '../../client/index.js'
 import type { Chat } from './chat.js'
 import { mayNotify } from './may-notify.js'
-
-/** For a tab in which the user looks at the message to say so, in milliseconds. */
-const SEEN_MS = 200
-/** How long the other tabs may take to hear of the message, in milliseconds. */
-const TABS_MS = 3000
+import { isLooking, mayTell } from './told.js'
 
 let context: AudioContext | null = null
 
@@ -27,17 +23,8 @@ export function playSound (): void {
   }
 }
 
-const pause = async (ms: number) => { await new Promise((resolve) => setTimeout(resolve, ms)) }
-
 /** Plays the sound of a message: in one of the user's tabs, and in none if they look at it in one of them. */
-export async function playSoundOf (chat: Chat, message: ChatEvents['message'], seen: boolean): Promise<void> {
-  if (!seen) await pause(SEEN_MS)
-  const play = async () => { if (!seen && await mayNotify(chat, message)) playSound() }
-  const { locks } = navigator as { locks?: LockManager } // Not without https
-  if (locks === undefined) return await play()
-  await locks.request(`fastify-sse-chat sound ${chat.userId} ${message.id}`, { ifAvailable: true }, async (lock) => {
-    if (lock === null) return
-    await play()
-    await pause(TABS_MS)
-  })
+export async function playSoundOf (chat: Chat, message: ChatEvents['message']): Promise<void> {
+  if (await isLooking(chat, message.conversationId) || !await mayNotify(chat, message)) return
+  if (await mayTell(chat, 'sound', message.id)) playSound()
 }
