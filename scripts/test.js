@@ -164,6 +164,8 @@ function watch (parent) {
   }))
 }
 watch(t)
+// Before what follows: compiling alone may take longer than tap's limit on a busy machine.
+t.setTimeout(0)
 // A run that is interrupted leaves nothing behind.
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, () => {
@@ -189,7 +191,6 @@ if (process.stdout.isTTY) {
   execFileSync(process.execPath, [tap, 'build'], { cwd: root, stdio: 'ignore' })
   t.pipe(spawn(process.execPath, [tap, 'run', '-'], { cwd: root, stdio: ['pipe', 'inherit', 'inherit'] }).stdin)
 }
-t.setTimeout(0)
 t.jobs = JOBS
 // A browser has some ten processes, and starves what runs beside it: there is one at a time.
 const inBrowser = files.filter(file => file.startsWith('test/browser/'))
