@@ -180,6 +180,28 @@ function closure ({ outputs }, script) {
 }
 
 /**
+ * Leaves out files of the page that are the same as one of the elements, such as the names of emoji, and has the page load those.
+ * @param {Map<string, Uint8Array>} built
+ * @returns the files, and for each one that was left out the one in its place
+ */
+function share (built) {
+  const ofElements = new Map([...built].filter(([name]) => name.startsWith('chat/'))
+    .map(([name, contents]) => [Buffer.from(contents).toString(), name]))
+  /** @type {Map<string, string>} */
+  const shared = new Map()
+  for (const [name, contents] of built) {
+    const other = name.startsWith('chat/') ? undefined : ofElements.get(Buffer.from(contents).toString())
+    if (other !== undefined) shared.set(name, other)
+  }
+  const files = new Map([...built].filter(([name]) => !shared.has(name)).map(([name, contents]) => {
+    if (name.startsWith('chat') || !name.endsWith('.js')) return [name, contents]
+    // Names have a hash in them, so that nothing else in a script looks like one.
+    return [name, Buffer.from(Buffer.from(contents).toString().replaceAll(/(?<=["'`]\.\/)[\w-]+\.js(?=["'`])/g, file => shared.get(file) ?? file))]
+  }))
+  return { files, shared }
+}
+
+/**
  * @param {string} directory
  * @param {import('esbuild').BuildResult[]} results those of `bundles`
  * @returns the size of each file, and of what the page and the elements load at once, in bytes, gzipped
@@ -188,8 +210,14 @@ async function writePage (directory, results) {
   const [page] = results
   if (page?.metafile === undefined) throw new Error('web/ was not built')
   const { metafile } = page
+  const built = new Map(results.flatMap(({ outputFiles = [] }) => outputFiles)
+    .map(({ path, contents }) => [relative(directory, path).split(sep).join('/'), contents]))
+  const { files, shared } = share(built)
   /** Paths in metafiles are relative to web/, those of a page to its folder. @param {string} path */
-  const nameOf = path => relative(directory, join(web, path)).split(sep).join('/')
+  const nameOf = path => {
+    const name = relative(directory, join(web, path)).split(sep).join('/')
+    return shared.get(name) ?? name
+  }
   let html = await readFile(template, 'utf8')
   for (const [name, source] of Object.entries(entryPoints)) {
     const extension = name.slice(name.indexOf('.'))
@@ -202,8 +230,6 @@ async function writePage (directory, results) {
     html = html.replace('  </head>', `${links.join('')}  </head>`)
   }
 
-  const files = new Map(results.flatMap(({ outputFiles = [] }) => outputFiles)
-    .map(({ path, contents }) => [relative(directory, path).split(sep).join('/'), contents]))
   files.set('index.html', Buffer.from(html))
   files.set('chat.d.ts', await readFile(join(web, 'chat.d.ts')))
   // Files are moved into place, so that a server that reads meanwhile never sees half of one.
