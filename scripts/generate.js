@@ -1,4 +1,5 @@
-// Generates both Prisma clients into prisma/generated/. Does nothing when they are up to date; --force generates anyway.
+// Generates both Prisma clients, and the types of the models, into prisma/generated/. Does nothing when they are up to date; --force
+// generates anyway.
 
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -6,6 +7,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { modelTypes } from './model-types.js'
 import { composeSchema, providers, root } from './prisma.js'
 
 const require = createRequire(import.meta.url)
@@ -16,7 +18,8 @@ const directory = join(root, 'prisma', 'generated')
 
 /** @param {(typeof providers)[number]} provider */
 async function generate (provider) {
-  const schema = await composeSchema(provider)
+  // The client contains the schema as text, and has no use for the comments.
+  const schema = (await composeSchema(provider)).replaceAll(/^ *\/\/.*\n/gm, '')
   const output = join(directory, provider)
   const stampFile = join(directory, `${provider}.stamp`)
   const stamp = createHash('sha256').update(prisma.version).update(schema).digest('hex')
@@ -47,6 +50,9 @@ async function generate (provider) {
 
 try {
   const results = await Promise.all(providers.map(generate))
+  const modelFile = join(directory, 'models.ts')
+  const types = modelTypes(await readFile(join(root, 'prisma', 'models.prisma'), 'utf8'))
+  if (await readFile(modelFile, 'utf8').catch(() => '') !== types) await writeFile(modelFile, types)
   console.log(results.includes(true) ? 'Prisma clients generated' : 'Prisma clients are up to date')
 } catch (error) {
   console.error(error.stderr || error.message)

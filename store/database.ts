@@ -1,10 +1,11 @@
 import type { Provider } from './migrate.js'
-import type { Prisma, PrismaReader } from './prisma.js'
+import type { Prisma } from './prisma.js'
+import type { PrismaReader } from './reader.js'
 import type { SharedClock } from './shared-clock.js'
 import type { Dialect, Sql } from './sql.js'
 
 export { DatabaseError, DatabaseVersionError } from './migrate.js'
-export type { PrismaReader } from './prisma.js'
+export type { PrismaReader } from './reader.js'
 
 /** The chat's database: what is committed, and one write transaction at a time. */
 export interface Database {

@@ -1,7 +1,8 @@
 // SQL by hand where several rows change in one transaction.
 import { endOf, type LogPlace } from './reads/entries.js'
 import { addFollowers, findNewestPosition } from './followers.js'
-import type { Prisma, PrismaReader } from './prisma.js'
+import type { Prisma } from './prisma.js'
+import type { PrismaReader } from './reader.js'
 import type { Dialect, Sql } from './sql.js'
 import { fieldsOf, insert, perDialect, select, write, type RowOf } from './table.js'
 import * as tables from './tables.js'

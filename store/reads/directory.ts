@@ -1,7 +1,7 @@
 // SQL by hand: ranges of beginnings, and an order by name that is read on from a place in it.
 import type { Profile } from '../../schemas/users.js'
 import type { Database } from '../database.js'
-import type { PrismaReader } from '../prisma.js'
+import type { PrismaReader } from '../reader.js'
 import { keyed, select } from '../table.js'
 import * as tables from '../tables.js'
 import { profileColumns, readProfile } from './users.js'

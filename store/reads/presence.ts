@@ -1,5 +1,5 @@
 // SQL by hand for typing: it is looked up whenever a stream closes, with one statement on two tables.
-import type { PrismaReader } from '../prisma.js'
+import type { PrismaReader } from '../reader.js'
 import type { Param, Sql } from '../sql.js'
 import { select } from '../table.js'
 import * as tables from '../tables.js'

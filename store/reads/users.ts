@@ -2,7 +2,7 @@
 import type { Profile, User, UserProfile } from '../../schemas/users.js'
 import type { Database } from '../database.js'
 import { isoTimeOrNull, readMetadata } from '../rendering.js'
-import type { PrismaReader } from '../prisma.js'
+import type { PrismaReader } from '../reader.js'
 import type { Sql } from '../sql.js'
 import { keyed, select } from '../table.js'
 import * as tables from '../tables.js'
