@@ -2,16 +2,11 @@
 // Arguments are passed on to tsc (`--noCheck` is what the install uses: types are checked by `npm run typecheck`).
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, renameSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { compile } from './compile.js'
 import { buildPage, reportWeights } from './page.js'
-import { providers, root } from './prisma.js'
-
-/** @param {string[]} args */
-function run (...args) {
-  execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
-}
+import { root } from './prisma.js'
 
 const dist = join(root, 'dist')
 // Beside its place, so that a build that fails leaves the last one working.
@@ -19,14 +14,8 @@ const building = join(root, 'dist.building')
 
 try {
   rmSync(building, { recursive: true, force: true })
-  run(join(root, 'scripts', 'generate.js'))
-  run(createRequire(import.meta.url).resolve('typescript/bin/tsc'),
-    '-p', 'tsconfig.build.json', '--outDir', building, ...process.argv.slice(2))
-
-  for (const provider of providers) {
-    const migrations = join('prisma', provider, 'migrations')
-    cpSync(join(root, migrations), join(building, migrations), { recursive: true })
-  }
+  execFileSync(process.execPath, [join(root, 'scripts', 'generate.js')], { cwd: root, stdio: 'inherit' })
+  compile(building, ...process.argv.slice(2))
   const weights = await buildPage(join(building, 'web'))
 
   rmSync(dist, { recursive: true, force: true })

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { compile } from '../scripts/compile.js'
 import { isBuilt } from './programs.js'
 
 const run = promisify(execFile)
@@ -24,13 +24,7 @@ export async function installPacked (t: Test): Promise<string> {
 
   // Without the page, if it has to be built: it cannot be imported.
   if (isBuilt()) cpSync(join(root, 'dist'), join(source, 'dist'), { recursive: true })
-  else await run(process.execPath, [createRequire(import.meta.url).resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck', '--outDir', join(source, 'dist')], { cwd: root })
-  // The types of the elements belong to those of the React components.
-  cpSync(join(root, 'web', 'chat.d.ts'), join(source, 'dist', 'web', 'chat.d.ts'))
-  for (const provider of ['sqlite', 'postgresql']) {
-    const migrations = join('prisma', provider, 'migrations')
-    cpSync(join(root, migrations), join(source, 'dist', migrations), { recursive: true })
-  }
+  else compile(join(source, 'dist'), '--noCheck')
   for (const name of ['package.json', 'prisma', 'README.md', 'LICENSE', 'CHANGELOG.md']) cpSync(join(root, name), join(source, name), { recursive: true })
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: source })
   await run('tar', ['-xzf', join(folder, stdout.trim())], { cwd: folder })
