@@ -81,3 +81,9 @@ export function assertRoutable (emission: AnyEmission): void {
   }
   if (joins !== undefined && !isTexts(joins)) throw new TypeError('The joins of an event must be an array of strings')
 }
+
+/** What is reported of an event that cannot be sent, whatever it is. */
+export function unsendable (emission: unknown, cause: unknown): Error {
+  const { type, topics } = (emission ?? {}) as Partial<AnyEmission>
+  return new Error(`The event ${String(type)} of ${Array.isArray(topics) ? topics.map(String).join(', ') : 'no topic'} can't be sent`, { cause })
+}

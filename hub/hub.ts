@@ -5,13 +5,14 @@ import { LocalBus, type Bus } from './bus.js'
 import { CatchUp } from './catch-up.js'
 import { Clock, type Alarm } from './clock.js'
 import { noCounts, type HubCounters } from './counters.js'
-import { assertRoutable, isOfOneTopic, type AnyEmission, type Catalogue, type Emission } from './emission.js'
+import { assertRoutable, isOfOneTopic, unsendable, type AnyEmission, type Catalogue, type Emission } from './emission.js'
 import { blankFrame, frameOf } from './frame.js'
 import { Heartbeats } from './heartbeats.js'
 import { Horizon } from './horizon.js'
 import type { Transaction } from './known-log.js'
 import { PageReader, type Log } from './log.js'
 import { waitAfter, type EndReason, type HubOptions, type StreamWatcher, type SubscribeOptions } from './options.js'
+import { Pace } from './pace.js'
 import { Registry, type Expected } from './registry.js'
 import { Relay, type Receiver } from './relay.js'
 import { LoopSlice, nextTurn } from './slice.js'
@@ -49,6 +50,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
   readonly #registry: Registry
   readonly #horizon: Horizon<C>
   readonly #turn: Turn<C>
+  readonly #pace = new Pace<C>(this.clock, (topic, emission) => { this.#add(topic, emission) })
   readonly #catchUp: CatchUp<C>
   #log: Log<C> | undefined
   #watcher: StreamWatcher = {
@@ -109,6 +111,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.#log = log
     this.#readPages(log)
     this.#turn.joinBy(log)
+    this.#pace.joinBy(log)
     if (watcher !== undefined) this.#watcher = watcher
     await this.#horizon.useLog(log)
   }
@@ -166,8 +169,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
 
   #report (cause: unknown, emission: AnyEmission): void {
     try {
-      const { type, topics } = (emission ?? {}) as Partial<AnyEmission>
-      this.#onError(new Error(`The event ${String(type)} of ${Array.isArray(topics) ? topics.map(String).join(', ') : 'no topic'} can't be sent`, { cause }))
+      this.#onError(unsendable(emission, cause))
     } catch { /* It has nobody to tell */ }
   }
 
@@ -198,7 +200,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     const name = topics[0]!
     const topic = this.#registry.topic(name) ??
       (seq !== undefined && joins?.some(userId => this.#registry.hasStreamsOf(userId)) === true ? this.#registry.addTopic(name, seq - 1) : undefined)
-    if (topic !== undefined) this.#add(topic, emission)
+    if (topic !== undefined) this.#pace.send(topic, emission)
   }
 
   /** A topic has ended: nobody follows it any more. */
@@ -215,8 +217,8 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     try {
       frame = frameOf(emission)
     } catch (error) {
-      if (emission.seq === undefined) throw error
       this.#report(error, emission)
+      if (emission.seq === undefined) return
       if (this.#horizon.hasLog) {
         void this.#catchUp.fill(topic)
         return
@@ -320,13 +322,9 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     return waitAfter(reason)
   }
 
-  expiring (stream: Stream): void {
-    this.#watcher.expiring(stream)
-  }
+  expiring (stream: Stream): void { this.#watcher.expiring(stream) }
 
-  expired (stream: Stream): void {
-    this.end(stream, 'token_expired')
-  }
+  expired (stream: Stream): void { this.end(stream, 'token_expired') }
 
   tooSlow (stream: Stream): void {
     this.counters.tooSlow++
@@ -394,6 +392,7 @@ export class Hub<C extends Catalogue> implements StreamOwner, Receiver {
     this.counters.diverged++
     const streams = this.#registry.detachAll()
     this.#turn.forgetAll()
+    this.#pace.forgetAll()
     if (this.#log !== undefined) this.#readPages(this.#log)
     this.#watcher.diverged(streams, newest)
   }
