@@ -3,7 +3,7 @@ import t from 'tap'
 import { serverProcess } from '../client/server-process.js'
 import { connect } from '../event-reader.js'
 import { built, closeAll, findings, launch, noBrowser, profile } from './browser.js'
-import { bubble, createCast, drawn, field, log, numbered, write } from './cast.js'
+import { bubble, createCast, drawn, field, log, numbered, until, write } from './cast.js'
 
 // Finding people and messages, and keeping people away. And messages that grow.
 
@@ -220,6 +220,34 @@ t.test('finding', { skip: noBrowser, timeout: 170_000 }, async (t) => {
     t.equal(await search.inputValue(), '')
     await page.locator('.item').filter({ hasText: 'Rowing' }).waitFor()
     t.strictSame(tab.problems.filter((problem) => !problem.includes('400')), [])
+  })
+
+  t.test('names beyond the first page of the list are found at once, in the field above it and in the palette', async (t) => {
+    const alice = await arrive('Alice')
+    const oldest = await arrive('Zenobia')
+    await converse(oldest, alice)
+    await group(oldest, 'Chess club', alice)
+    for (let i = 0; i < 110; i += 10) await Promise.all(Array.from({ length: 10 }, async (_, index) => { await converse(await arrive(`Friend ${i + index}`), alice) }))
+    const tab = await open()
+    const page = await enter(tab, alice)
+    const items = page.locator('.item')
+    await items.nth(49).waitFor()
+    t.equal(await items.count(), 50)
+    const search = page.getByRole('searchbox', { name: 'Search names and messages' })
+    await search.fill('chess')
+    await items.getByText('Chess club').waitFor()
+    await search.fill('zeno')
+    await items.getByText('Zenobia').waitFor()
+    await search.fill('friend')
+    await until(page, 'document.querySelectorAll(".item").length === 110')
+    t.equal(await page.getByRole('region', { name: 'People' }).count(), 0, 'who has a conversation is not offered once more')
+    await search.press('Escape')
+    await page.keyboard.press('Control+K')
+    await page.getByRole('combobox').fill('chess')
+    await page.getByRole('option', { name: /Chess club/ }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('.conversation-title').getByText('Chess club').waitFor()
+    t.strictSame(tab.problems, [])
   })
 
   t.test('a message that grows has a caret, and a button that asks its sender to stop', async (t) => {

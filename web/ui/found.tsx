@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import type { LiveConversationList } from '../../client/index.js'
 import { Avatar } from './avatar.js'
 import { useChat, useWords } from './context.js'
 import { FoundMessages } from './found-messages.js'
@@ -9,6 +10,8 @@ import { otherOf } from './words.js'
 
 interface Props {
   query: string
+  /** The conversations whose names are searched beside it. */
+  list: LiveConversationList
   onSelect: (conversationId: string) => void
   onClose: () => void
 }
@@ -18,9 +21,9 @@ export function Found (props: Props): JSX.Element {
   return <><FoundPeople {...props} /><FoundMessages {...props} /></>
 }
 
-/** People without a conversation in the list. Choosing one begins it, or finds it among the archived ones. */
-function FoundPeople ({ query, onSelect, onClose }: Props): JSX.Element {
-  const { client, list, userId } = useChat()
+/** People without a conversation in the list. Choosing one begins it. */
+function FoundPeople ({ query, list, onSelect, onClose }: Props): JSX.Element {
+  const { client, userId } = useChat()
   const words = useWords()
   const { conversations } = useStore(list)
   const [problem, setProblem] = useState<unknown>(null)

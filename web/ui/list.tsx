@@ -6,6 +6,7 @@ import {
 import { summaryOf } from './attachments.js'
 import { Avatar } from './avatar.js'
 import { useChat, useWords } from './context.js'
+import { useEverything } from './everything.js'
 import { focused, isComposing, useConnected, useLasting, useNow, useStore } from './hooks.js'
 import { MutedIcon, SearchIcon, StarIcon, Ticks } from './icons.js'
 import { onDemand } from './on-demand.js'
@@ -16,9 +17,6 @@ import { otherOf } from './words.js'
 
 const ConversationMenu = onDemand(async () => (await import('./dialogs.js')).ConversationMenu)
 const Found = onDemand(async () => (await import('./dialogs.js')).Found)
-
-/** The most conversations whose names are searched. */
-const SEARCHED = 1000
 
 interface Props {
   selected: string | null
@@ -55,24 +53,8 @@ export function ConversationList (props: Props): JSX.Element {
     }
   }, [session, filter])
 
-  // Archived conversations, and those of further pages, are looked for in a list of all.
-  const [everything, setEverything] = useState<LiveConversationList | null>(null)
   const isSearching = wanted !== ''
-  useEffect(() => {
-    if (!isSearching) return
-    const all = openConversationList(session, { archived: 'all' })
-    const end = all.subscribe(() => {
-      const { status, conversations, hasMore } = all.getSnapshot()
-      if (status !== 'ready') return
-      setEverything(all)
-      if (hasMore && conversations.length < SEARCHED) all.loadMore().catch(() => {})
-    })
-    return () => {
-      setEverything(null)
-      end()
-      all.close()
-    }
-  }, [session, isSearching])
+  const everything = useEverything(isSearching)
 
   /** What was found is gone through by the arrow keys, from the field on. */
   function onKeyDown (event: KeyboardEvent): void {
@@ -101,7 +83,7 @@ export function ConversationList (props: Props): JSX.Element {
         ? (
           <>
             <Items {...props} list={everything ?? list} isAll={false} query={wanted} />
-            <Found query={wanted} onSelect={props.onSelect} onClose={() => {}} />
+            <Found query={wanted} list={everything ?? list} onSelect={props.onSelect} onClose={() => {}} />
           </>
           )
         : (

@@ -3,6 +3,7 @@ import { useId, useMemo, useState } from 'preact/hooks'
 import { conversationTitle } from '../../client/index.js'
 import { useChat, useWords } from './context.js'
 import { Dialog } from './dialog.js'
+import { useEverything } from './everything.js'
 import { isComposing, useStore } from './hooks.js'
 
 /** Something that the palette offers. */
@@ -27,9 +28,9 @@ interface Props {
 export function Palette ({ commands, onSelect, onClose }: Props): JSX.Element {
   const { list, userId } = useChat()
   const words = useWords()
-  const { conversations } = useStore(list)
   const id = useId()
   const [query, setQuery] = useState('')
+  const { conversations } = useStore(useEverything(query.trim() !== '') ?? list)
   const [at, setAt] = useState(0)
 
   const found = useMemo(() => {
