@@ -15,7 +15,7 @@ import type { HostAuthenticate } from './plugins/host-caller.js'
 import hubPlugin, { hubBounds } from './plugins/hub.js'
 import limitsPlugin from './plugins/limits.js'
 import { logSerializers } from './plugins/logging.js'
-import metricsPlugin from './plugins/metrics.js'
+import metricsPlugin, { type MetricsRegistry } from './plugins/metrics.js'
 import {
   checkBeforeHook, checkFiles, checkFrameAncestors, checkJwt, checkNumbers, checkServiceKeys, checkTypes, OptionError, type Bounds
 } from './plugins/options.js'
@@ -68,8 +68,11 @@ export interface ChatAppOptions {
   frameAncestors?: string[]
   /** `/health/live` and `/health/ready`. Default: false. */
   health?: boolean
-  /** `/metrics` in the Prometheus text format. `'apart'`: only `app.chatMetrics`, to be served on another port. Default: false. */
-  metrics?: boolean | 'apart'
+  /**
+   * `/metrics` in the Prometheus text format. `'apart'`: only `app.chatMetrics`, to be served on another port. `{ registry }`: in a registry
+   * of prom-client that the host serves, without the metrics of the process, which are the host's. Default: false.
+   */
+  metrics?: boolean | 'apart' | { registry: MetricsRegistry }
   /**
    * `/api/openapi.json`, `/api/asyncapi.json`, `/api/llms.txt`, and the page `/docs`. Default: true.
    * With `authenticate`, `securitySchemes` says how callers authenticate, by names of your own, for
@@ -163,7 +166,7 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
     webhooks: { allowPrivate: options.webhookAllowPrivate === true, allowHttp: process.env.NODE_ENV !== 'production' }
   }))
 
-  if (countsMetrics(options)) await app.register(metricsPlugin)
+  if (countsMetrics(options)) await app.register(metricsPlugin, typeof options.metrics === 'object' ? options.metrics : {})
 
   const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
   if (maxParamLength < PARAM_LENGTH) {
@@ -267,7 +270,11 @@ function checkOptions (options: ChatAppOptions): void {
   if (options.hookFailure !== undefined && !['refuse', 'allow'].includes(options.hookFailure)) throw new OptionError('hookFailure', 'refuse or allow')
   checkTypes(options, 'boolean', ['accounts', 'page', 'widget', 'health', 'search', 'webhookAllowPrivate'])
   if (typeof options.docs !== 'object' || options.docs === null) checkTypes(options, 'boolean', ['docs'])
-  if (options.metrics !== 'apart') checkTypes(options, 'boolean', ['metrics'])
+  if (typeof options.metrics === 'object') {
+    if (typeof options.metrics?.registry?.registerMetric !== 'function') throw new OptionError('metrics.registry', 'a Registry of prom-client')
+  } else if (options.metrics !== 'apart') {
+    checkTypes(options, 'boolean', ['metrics'])
+  }
   checkServiceKeys(options.serviceKeys)
   if (options.adminClaim === '') throw new OptionError('adminClaim', 'a string that is not empty')
   checkTypes(options, 'string', ['adminClaim', 'prefix', 'databaseUrl', 'databaseSchema', 'redisUrl'])

@@ -36,16 +36,30 @@ const counters: Record<keyof HubCounters, [name: string, help: string]> = {
   diverged: ['chat_log_diverged_total', 'Times that the event log lacked events that had been sent (a failover that lost the newest events)']
 }
 
-/** Decorates the instance with the metrics of the process, the hub and the requests. The route is in `routes/metrics.ts`. */
-async function metricsPlugin (app: FastifyInstance): Promise<void> {
-  const registers = [new Registry()] as const
-  const [registry] = registers
-  collectDefaultMetrics({ register: registry })
+/** A registry of prom-client, whichever copy of it the host has. */
+export interface MetricsRegistry {
+  readonly contentType: string
+  registerMetric(metric: never): void
+  removeSingleMetric(name: string): void
+  metrics(): Promise<string>
+}
+
+/**
+ * Decorates the instance with the metrics of the hub and the requests. They are in a registry of their own, with those of the process, or in
+ * the host's. The route is in `routes/metrics.ts`.
+ */
+async function metricsPlugin (app: FastifyInstance, { registry: given }: { registry?: MetricsRegistry }): Promise<void> {
+  const own = new Registry()
+  const registry = given ?? own
+  const registers = given === undefined ? [own] : [given as Registry, own]
+  if (given === undefined) collectDefaultMetrics({ register: own })
+  // The host's registry may outlive the app. What it had already was refused, and is not in the own one.
+  app.addHook('onClose', async () => { for (const { name } of own.getMetricsAsArray()) given?.removeSingleMetric(name) })
   const { hub } = app
 
   const gauge = (name: string, help: string, value: () => number): void => {
     // eslint-disable-next-line no-new -- a metric registers itself
-    new Gauge({ name, help, registers: [registry], collect () { this.set(value()) } })
+    new Gauge({ name, help, registers, collect () { this.set(value()) } })
   }
   gauge('chat_streams', 'Open streams', () => hub.streamCount)
   gauge('chat_topics', 'Conversations that open streams follow', () => hub.topicCount)
@@ -55,7 +69,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     name: 'chat_follower_behind',
     help: 'Transactions of the event log that a follower has not come to, by its name',
     labelNames: ['name'],
-    registers: [registry],
+    registers,
     async collect () {
       this.reset()
       const { followers } = app.chat
@@ -68,7 +82,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     name: 'chat_webhook_tries_total',
     help: 'Requests to webhooks by result: delivered, refused (4xx), failed',
     labelNames: ['result'],
-    registers: [registry],
+    registers,
     collect () {
       for (const [result, tries] of Object.entries(app.chat.webhooks.tries)) {
         this.inc({ result }, tries - (tried[result] ?? 0))
@@ -79,7 +93,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
   const counter = (name: string, help: string, value: () => number): void => {
     let seen = 0
     // eslint-disable-next-line no-new -- a metric registers itself
-    new Counter({ name, help, registers: [registry], collect () { this.inc(value() - seen); seen = value() } })
+    new Counter({ name, help, registers, collect () { this.inc(value() - seen); seen = value() } })
   }
   for (const [key, [name, help]] of Object.entries(counters) as Array<[keyof HubCounters, [string, string]]>) {
     counter(name, help, () => hub.counters[key])
@@ -92,7 +106,7 @@ async function metricsPlugin (app: FastifyInstance): Promise<void> {
     help: 'Duration of requests by method, route pattern and status',
     labelNames: ['method', 'route', 'status'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    registers: [registry]
+    registers
   })
 
   app.decorate('chatMetrics', {

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import multipart from '@fastify/multipart'
@@ -7,7 +8,8 @@ import swagger from '@fastify/swagger'
 import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { FastifySSEPlugin } from 'fastify-sse-v2'
-import { collectDefaultMetrics, register } from 'prom-client'
+import fastifyMetrics from 'fastify-metrics'
+import { collectDefaultMetrics, register, Registry } from 'prom-client'
 import { test, type Test } from 'tap'
 import chat, { type ChatAppOptions } from '../index.js'
 import { openEvents } from './event-reader.js'
@@ -230,4 +232,34 @@ test('metrics of a host that has its own', async (t) => {
   const [own, chats] = await Promise.all(['/metrics', '/chat/metrics'].map(async url => (await app.inject(url)).payload))
   t.notMatch(own, 'chat_streams')
   t.match(chats, 'chat_streams 0')
+})
+
+test('metrics in a host\'s registry, beside those of fastify-metrics', async (t) => {
+  // The copy that fastify-metrics loads. The chat may have another one.
+  const { register: global } = createRequire(import.meta.url)('prom-client') as { register: Registry }
+  t.teardown(() => { global.clear() })
+  for (const start of ['first', 'second']) {
+    const app = await host(t, {
+      chat: { metrics: { registry: global } },
+      before: async app => { await app.register(fastifyMetrics.default, { endpoint: '/metrics', clearRegisterOnInit: true }) }
+    })
+    await listen(app)
+    const stream = await openEvents(t, `${baseUrl(app)}/chat/api/sse`, alice)
+    await stream.next('connected')
+    await me(app)
+    const text = (await app.inject('/metrics')).payload
+    t.match(text, /^chat_streams 1$/m, `${start} start`)
+    t.match(text, /^chat_request_duration_seconds_count{method="GET",route="\/chat\/api\/chat\/me",status="200"} 1$/m)
+    t.match(text, /^process_cpu_user_seconds_total /m, 'those of the process are the host\'s')
+    t.match(text, /^http_request_duration_seconds_count{method="GET",route="\/chat\/api\/chat\/me",status_code="200"} 1$/m, 'and its own')
+    t.equal((await app.inject('/chat/metrics')).statusCode, 404)
+    await stream.close()
+    await app.close()
+    t.notMatch(await global.metrics(), 'chat_', 'a host that starts again finds its registry free')
+  }
+  const registry = new Registry()
+  await host(t, { chat: { metrics: { registry } } })
+  await t.rejects(host(t, { chat: { metrics: { registry } } }), /chat_streams has already been registered/, 'two chats cannot share one')
+  t.match(await registry.metrics(), 'chat_streams 0', 'the first has kept its own')
+  await t.rejects(host(t, { chat: { metrics: { registry: {} as never } } }), /metrics.registry/)
 })
