@@ -15,7 +15,7 @@ import type { HostAuthenticate } from './plugins/host-caller.js'
 import hubPlugin, { hubBounds } from './plugins/hub.js'
 import limitsPlugin from './plugins/limits.js'
 import { logSerializers } from './plugins/logging.js'
-import metricsPlugin, { type MetricsRegistry } from './plugins/metrics.js'
+import type { MetricsRegistry } from './plugins/metrics.js'
 import {
   checkBeforeHook, checkFiles, checkFrameAncestors, checkJwt, checkNumbers, checkServiceKeys, checkTypes, OptionError, type Bounds
 } from './plugins/options.js'
@@ -166,7 +166,8 @@ const chat: FastifyPluginAsync<ChatAppOptions> = async (app, options) => {
     webhooks: { allowPrivate: options.webhookAllowPrivate === true, allowHttp: process.env.NODE_ENV !== 'production' }
   }))
 
-  if (countsMetrics(options)) await app.register(metricsPlugin, typeof options.metrics === 'object' ? options.metrics : {})
+  // Loaded where it is wanted, with prom-client.
+  if (countsMetrics(options)) await app.register(import('./plugins/metrics.js'), typeof options.metrics === 'object' ? options.metrics : {})
 
   const { maxParamLength = 100 } = (app.initialConfig as { routerOptions?: { maxParamLength?: number } }).routerOptions ?? app.initialConfig
   if (maxParamLength < PARAM_LENGTH) {
