@@ -83,8 +83,16 @@ interface Started { app: FastifyInstance, metrics: FastifyInstance | undefined }
 
 async function start (config: Config): Promise<Started> {
   // Loaded after the configuration has been checked, so that an invalid value is reported at once.
-  const [{ buildServer, buildMetricsServer }, { loggerOptions }] = await Promise.all([import('./standalone.js'), import('./plugins/logging.js')])
-  const options = process.stdout.isTTY ? { logger: { level: config.logLevel, ...loggerOptions, stream: await readableLog() } } : {}
+  const [{ buildServer, buildMetricsServer, WithoutRequests }, { loggerOptions }] = await Promise.all([
+    import('./standalone.js'), import('./plugins/logging.js')
+  ])
+  const options = process.stdout.isTTY
+    ? {
+        logger: { level: config.logLevel, ...loggerOptions, stream: await readableLog() },
+        // A page makes so many requests that their lines would bury its address.
+        ...(process.env['LOG_LEVEL'] ? {} : { logController: new WithoutRequests() })
+      }
+    : {}
   const app = await buildServer(config, options)
   return { app, metrics: config.metricsPort === undefined ? undefined : await buildMetricsServer(config, app, options) }
 }

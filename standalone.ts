@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import chat, { PARAM_LENGTH } from './app.js'
 import type { Config } from './config.js'
 import { chatError } from './errors.js'
@@ -16,7 +16,15 @@ const REQUEST_CHECK_MS = 2000
 /** The characters of a host and a port (RFC 3986, 3.2.2 and 3.2.3). */
 const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/
 
-export type ServerOptions = Pick<FastifyServerOptions, 'logger' | 'schemaController' | 'requestTimeout'>
+/** Leaves out the lines of requests. Those of errors are written. */
+export class WithoutRequests extends LogController {
+  override incomingRequest (): void {}
+  override requestCompleted (...[error, request, reply]: Parameters<LogController['requestCompleted']>): void {
+    if (error != null) super.requestCompleted(error, request, reply)
+  }
+}
+
+export type ServerOptions = Pick<FastifyServerOptions, 'logger' | 'logController' | 'schemaController' | 'requestTimeout'>
 
 /** A server that answers every error in the chat's error shape, malformed HTTP included. */
 function bareServer (config: Config, options: ServerOptions): FastifyInstance {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
@@ -66,6 +66,31 @@ async function say (origin: string, conversationId: string, text: string): Promi
   const answer = await fetch(`${origin}/api/chat/messages`, { method: 'POST', headers: alice, body: JSON.stringify({ conversationId, text }) })
   return await answer.json() as Message
 }
+
+const noTerminal = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1) that makes a terminal'
+
+await t.test('on a terminal, requests do not bury the address', { skip: noTerminal }, async t => {
+  for (const [env, logged] of [[{}, false], [{ LOG_LEVEL: 'info' }, true]] as const) {
+    const command = [process.execPath, ...quickServerCommand()].map(part => `'${part}'`).join(' ')
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: temporary(t), env: { PATH: process.env.PATH, PORT: '0', ...env } })
+    t.teardown(() => { child.kill('SIGKILL') })
+    let output = ''
+    const origin = await new Promise<string>((resolve, reject) => {
+      child.stdout.on('data', chunk => {
+        output += String(chunk)
+        const match = /listens on (http:\/\/[\w.:]+)/.exec(output)
+        if (match !== null) resolve(match[1]!)
+      })
+      child.once('exit', () => { reject(new Error(output)) })
+    })
+    for (const path of ['/', '/api/chat/me', '/api/openapi.json']) await (await fetch(`${origin}${path}`)).arrayBuffer()
+    const ended = once(child, 'close')
+    child.stdin.write('\x03') // Ctrl-C
+    await ended
+    t.match(output, /SIGINT: shutting down/)
+    t.equal(/incoming request|request completed/.test(output), logged)
+  }
+})
 
 await t.test('bad values stop the start with one line that names the variable', async t => {
   const cases: Array<[Record<string, string>, RegExp]> = [
