@@ -99,6 +99,7 @@ t.test('a day with the page', { skip: noBrowser, timeout: 170_000 }, async (t) =
     t.equal(await presence.count(), 0, 'nobody is known to be online')
     await write(page, 'Written offline')
     await bubble(page, 'Written offline').getByText('Sending').waitFor()
+    t.strictSame(await findings(page, '.message.is-pending'), [], 'what waits can be read')
     await page.context().setOffline(false)
     await bubble(page, 'Written offline').getByText('Read').waitFor()
     await page.locator('.banner').waitFor({ state: 'detached' })

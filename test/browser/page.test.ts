@@ -292,6 +292,10 @@ t.test('the page', { skip: noBrowser, timeout: 170_000 }, async (t) => {
       await page.getByRole('dialog').getByText('<img src=x').waitFor()
       t.equal(await page.evaluate('document.querySelector("dialog").scrollWidth > document.querySelector("dialog").clientWidth'), false)
       await page.getByRole('button', { name: 'Close' }).click()
+      await page.keyboard.press('Control+K')
+      await page.getByRole('combobox').waitFor()
+      t.equal(await page.evaluate('document.querySelector("dialog[open]").scrollWidth > document.querySelector("dialog[open]").clientWidth'), false, 'nor the palette')
+      await page.keyboard.press('Escape')
       if (viewport.width < 500) await page.getByRole('button', { name: 'All conversations' }).click()
       t.strictSame(await page.evaluate(`[document.querySelector('.item-preview [dir=auto]')]
         .map((text) => [getComputedStyle(text).direction, text.clientWidth > 0])`), [['rtl', true]], 'a cut text keeps its beginning') // An inline box has no width

@@ -291,6 +291,20 @@ t.test('every day', { skip: noBrowser, timeout: 280_000 }, async (t) => {
     t.ok((await rect('.send-button')).right < (await rect('.composer textarea')).left, 'the button to send is at the end of the field')
     t.ok((await rect('.item .avatar')).left > (await rect('.item-name bdi')).left, 'an item begins with its picture')
     t.ok(Math.abs((await rect('.item-name bdi')).right - (await rect('.item-preview')).right) < 3, 'name and text begin at one edge')
+    const lines = ['.conversation-title h2', '.conversation-title p', '.me b', '.me small', '.is-own .quote b', '.is-own .quote [dir=auto]']
+    for (const dir of ['rtl', 'ltr'] as const) {
+      await page.evaluate(`document.documentElement.dir = '${dir}'`)
+      const side = dir === 'rtl' ? 'right' : 'left'
+      const edges = await Promise.all(lines.map(async (selector) => (await rect(selector))[side]))
+      for (const at of [0, 2, 4]) t.ok(Math.abs(edges[at]! - edges[at + 1]!) < 1, `${dir}: ${lines[at]} and what is below begin at one edge`)
+      t.ok(Math.abs((await rect('.me'))[side] - edges[2]!) < 1, 'which is that of their place')
+      t.ok(Math.abs((await rect('.conversation-title'))[side] - edges[0]!) < 1)
+    }
+    await page.evaluate('document.documentElement.dir = "rtl"')
+    await page.getByRole('button', { name: 'On the wire' }).first().click()
+    await page.locator('.entry.is-call').first().waitFor()
+    t.equal(await page.evaluate('getComputedStyle(document.querySelector(".entry code")).direction'), 'ltr', 'a path begins with its slash')
+    await page.getByRole('button', { name: 'On the wire' }).first().click()
     await setHidden(page, true)
     for (let i = 0; i < 3; i++) await send(bob, id, 'x')
     await page.locator('.item .badge').getByText('3').waitFor()
