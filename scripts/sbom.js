@@ -16,7 +16,8 @@ try {
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   cpSync(join(root, 'package-lock.json'), join(folder, 'package-lock.json'))
   execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, stdio: 'inherit' })
-  const list = execFileSync('npm', ['sbom', '--package-lock-only', '--sbom-format', 'cyclonedx'], { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const list = execFileSync('npm', ['sbom', '--package-lock-only', '--sbom-format', 'cyclonedx'],
+    { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26 })
   /** @type {{ group?: string, name: string }[]} */
   const components = JSON.parse(list).components
   const names = components.map(({ group, name }) => group === undefined ? name : `${group}/${name}`)
