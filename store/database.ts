@@ -28,11 +28,12 @@ export interface Database {
   readonly prisma: PrismaReader
   /**
    * Runs the work in a write transaction, and rolls back if it throws. Runs it again if the connection breaks before the
-   * commit.
+   * commit. Statements that are given together, without waiting, are one round trip, and run in that order. `early` is for reading: it does
+   * not wait until the transaction has begun either.
    * @throws UNAVAILABLE when the database is in trouble. Nothing is written then, unless the connection to PostgreSQL broke
    * during the commit: then the outcome is unknown
    */
-  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>
+  transaction<T>(work: (sql: Sql, early: Sql) => Promise<T>): Promise<T>
   /**
    * Writes with Prisma's typed client, each statement in a transaction of its own. A statement that failed may be repeated,
    * even if it was committed and only the answer was lost: it must do no harm when it runs twice. On SQLite it waits for a

@@ -60,6 +60,8 @@ export async function openPostgres (options: DatabaseOptions): Promise<Database>
     query_timeout: STATEMENT_TIMEOUT_MS + 1000,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     keepAlive: true,
+    // Statements are sent without waiting for the answer to the one before.
+    pipeline: true,
     onConnect: async client => { await client.query(BY_KEY) }
   })
   // The pool drops an idle connection that breaks. One that is in use reports the error to its query.
@@ -139,13 +141,16 @@ async function again<T> (pool: RenewablePool, work: () => Promise<T>): Promise<T
   }
 }
 
-async function transact<T> (pool: RenewablePool, statements: Statements, work: (sql: Sql) => Promise<T>): Promise<T> {
+async function transact<T> (pool: RenewablePool, statements: Statements, work: (sql: Sql, early: Sql) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let committing = false
   try {
     // This level decides what a statement sees after it has waited for a lock. The server's default may be another one.
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
-    const result = await work(sqlOver(client, statements))
+    const begun = client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
+    begun.catch(() => {})
+    const [sql, early] = sqlOver(client, statements, begun)
+    const result = await work(sql, early)
+    await begun
     committing = true
     const { command } = await client.query('COMMIT')
     // PostgreSQL answers COMMIT with ROLLBACK after a statement has failed.
@@ -159,11 +164,23 @@ async function transact<T> (pool: RenewablePool, statements: Statements, work: (
   }
 }
 
-function sqlOver (client: pg.PoolClient, statements: Statements): Sql {
-  return {
-    query: async <Row> (sql: string, ...values: Param[]) => (await client.query({ ...statements.translate(sql), values })).rows as Row[],
-    execute: async (sql, ...values) => (await client.query({ ...statements.translate(sql), values })).rowCount ?? 0
-  }
+/**
+ * Statements of a transaction, and those that are sent before it has begun. If beginning fails, the latter have run outside of it, and fail,
+ * too.
+ */
+function sqlOver (client: pg.PoolClient, statements: Statements, begun: Promise<unknown>): [sql: Sql, early: Sql] {
+  const send = async (sql: string, values: Param[]): Promise<pg.QueryResult> => await client.query({ ...statements.translate(sql), values })
+  const over = (run: typeof send): Sql => ({
+    query: async <Row> (sql: string, ...values: Param[]) => (await run(sql, values)).rows as Row[],
+    execute: async (sql, ...values) => (await run(sql, values)).rowCount ?? 0
+  })
+  return [
+    over(async (sql, values) => {
+      await begun
+      return await send(sql, values)
+    }),
+    over(async (sql, values) => (await Promise.all([send(sql, values), begun]))[0])
+  ]
 }
 
 /** Names statements, so that each connection parses and plans them once. */

@@ -1,7 +1,7 @@
 // SQL by hand: rows of any table, all of a transaction with one statement for each table and set of fields.
 import type { ChangedRows } from './changes.js'
-import type { Dialect, Sql } from './sql.js'
-import { bulk, columnOf, fieldsOf, insert, keyed, perDialect, remove, select, update, write, type Bulk, type BulkWrite, type Table } from './table.js'
+import type { Dialect } from './sql.js'
+import { bulk, columnOf, fieldsOf, insert, keyed, perDialect, remove, select, update, type Bulk, type BulkWrite, type Table } from './table.js'
 
 interface RowStatements {
   /** The rows that have certain values in these fields. */
@@ -38,15 +38,19 @@ function onceFor<Made> (make: (table: Table<unknown>, fields: string[]) => Made)
   }
 }
 
-/** Writes what a transaction changes in the rows of one table. */
-export async function writeRows (sql: Sql, dialect: Dialect, table: Table<unknown>, { deleted, changed, inserted }: ChangedRows): Promise<void> {
+/** What writes the changes of a transaction in the rows of one table, in this order. */
+export function writesOf (
+  dialect: Dialect, table: Table<unknown>, { deleted, changed, inserted }: ChangedRows
+): Array<[BulkWrite<object>, Iterable<object>]> {
   const statements = rowStatements(dialect)
   const byFields = new Map<string, object[]>()
   for (const values of deleted) {
     const fields = Object.keys(values).join(' ')
     byFields.set(fields, [...byFields.get(fields) ?? [], values])
   }
-  for (const [fields, rows] of byFields) await write(sql, statements.delete(table, fields.split(' ')), rows as never[])
-  if (changed.size > 0) await write(sql, statements.update(table), changed as Set<never>)
-  if (inserted.length > 0) await write(sql, statements.insert(table), inserted as never[])
+  const writes: Array<[BulkWrite<object>, Iterable<object>]> =
+    Array.from(byFields, ([fields, rows]) => [statements.delete(table, fields.split(' ')), rows])
+  if (changed.size > 0) writes.push([statements.update(table), changed])
+  if (inserted.length > 0) writes.push([statements.insert(table), inserted])
+  return writes
 }

@@ -107,7 +107,7 @@ export async function openSqlite ({ url, onTrouble = () => {} }: DatabaseOptions
     const { write } = connections
     await onceUnlocked(async () => await write.execute('BEGIN IMMEDIATE'))
     try {
-      const result = await work(write)
+      const result = await work(write, write)
       guard.assertDatabase()
       await write.execute('COMMIT')
       return result

@@ -3,7 +3,7 @@ import { findResumables } from './followable.js'
 import { IdentityMap, keyOf } from './identity-map.js'
 import type { Keys, WantedRows } from './keys.js'
 import {
-  conversation, message, participant, profile, profileWithId, selectPlaced, statements, stream, unreadMark, user, wanted, type Placed
+  conversation, conversationNum, locked, message, participant, placed, profile, profileWithId, statements, stream, unreadMark, user, type Placed
 } from './load-statements.js'
 import { findMarks, rangesOf } from './marks.js'
 import { findOwnStates } from './own-states.js'
@@ -13,7 +13,7 @@ import { nameOf } from './row-sets.js'
 import { rowStatements } from './row-statements.js'
 import type { ConversationRow, MessageRow } from './rows.js'
 import { Conflict } from './unit-write.js'
-import { lookUp, type Dialect, type Lookup, type Param, type Sql } from './sql.js'
+import { lookUp, type Dialect, type Param, type Sql } from './sql.js'
 import { columnOf, keyed, type Table } from './table.js'
 import * as tables from './tables.js'
 
@@ -23,7 +23,7 @@ import * as tables from './tables.js'
  */
 export async function load (dialect: Dialect, sql: Sql, keys: Keys, ticks: number): Promise<IdentityMap> {
   const loader = new Loader(sql, dialect)
-  if (keys.participants.length + keys.messages.length + keys.directs.size > 0) await loader.conversations(keys)
+  if (keys.participants.length + keys.messages.length + keys.directs.size > 0) await loader.enter(keys)
   if (loader.map.conversations.size > 0) await loader.insideConversations(keys)
   loader.markedUnread(keys)
   if (keys.users.size > 0) await loader.users([...keys.users], dialect.lock)
@@ -52,37 +52,48 @@ class Loader {
     this.#dialect = dialect
   }
 
-  /** A participant who left while this statement waited for the lock is not found by those that follow. */
-  async conversations ({ participants, messages, directs }: Keys): Promise<void> {
-    const { participants: ofParticipants, messages: ofMessages, directs: ofDirects } = wanted(this.#dialect)
-    const all: Array<[lookup: Lookup, keys: Param[][]]> = [
-      [ofParticipants, distinct(participants)], [ofMessages, distinct(messages)], [ofDirects, [...directs].map(id => [id])]
+  /**
+   * The conversations that the commands named, if the caller participates, with the callers, and the messages that they named there. On
+   * PostgreSQL this is one round trip: the statement that locks is sent first, and those behind it see what is committed when it has all locks.
+   */
+  async enter (keys: Keys): Promise<void> {
+    const messages = distinct(keys.messages)
+    const [locked, callers, ofMessages, directs, named, sent] = await Promise.all([
+      this.#lock(keys),
+      this.#lookUp<Placed>('entered', distinct(keys.participants)),
+      this.#lookUp<Placed>('enteredByMessage', messages),
+      this.#lookUp('directs', [...keys.directs].map(id => [id])),
+      this.#lookUp('messages', messages),
+      this.#lookUp('sentAs', keys.clientIds)
+    ])
+    const participating = [...callers, ...ofMessages].filter(row => participant.readOptional(row) !== undefined)
+    for (const row of [...participating, ...directs]) {
+      const { num } = conversationNum.read(row)
+      // Who came in after the lock was asked for finds it not locked.
+      if (this.#byNum.has(num) || locked?.has(num) === false) continue
+      const found = conversation.read(row)
+      this.map.conversations.set(found.id, found)
+      this.#byNum.set(num, found)
+    }
+    this.#placeParticipants([...callers, ...ofMessages])
+    this.#placeMessages([...named, ...sent])
+  }
+
+  /** Locks the conversations in order, by one statement. @returns their numbers; undefined where nothing has to be locked */
+  async #lock ({ participants, messages, directs }: Keys): Promise<Set<number> | undefined> {
+    if (this.#dialect.lock === '') return undefined
+    const select = locked(this.#dialect)
+    const all: Array<[select: string, keys: unknown[][]]> = [
+      [select.participants, distinct(participants)], [select.messages, distinct(messages)], [select.directs, [...directs].map(id => [id])]
     ]
     const asked = all.filter(([, keys]) => keys.length > 0)
-    for (const row of this.#sql.queryEach === undefined ? await this.#lock(asked) : await this.#each(this.#sql.queryEach, asked)) {
-      const found = conversation.read(row)
-      if (this.#byNum.has(found.num)) continue
-      this.map.conversations.set(found.id, found)
-      this.#byNum.set(found.num, found)
-    }
-  }
-
-  /** All by one statement, which locks them in order. */
-  async #lock (asked: ReadonlyArray<[lookup: Lookup, keys: Param[][]]>): Promise<unknown[]> {
     // The CTE is needed: PostgreSQL checks the condition again for a row that changed while its lock was waited for, and would
     // lose rows that a UNION within the condition has named.
-    return await this.#sql.query(
-      `WITH wanted (num) AS MATERIALIZED (${asked.map(([{ many }]) => many).join(' UNION ALL ')})
-       SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num IN (SELECT w.num FROM wanted w)
+    const rows = await this.#sql.query(
+      `WITH wanted (num) AS MATERIALIZED (${asked.map(([select]) => select).join(' UNION ALL ')})
+       SELECT ${conversationNum.columns} FROM chat_conversations c WHERE c.num IN (SELECT w.num FROM wanted w)
        ORDER BY c.num ${this.#dialect.lock}`, ...asked.map(([, keys]) => JSON.stringify(keys)))
-  }
-
-  async #each (queryEach: NonNullable<Sql['queryEach']>, asked: ReadonlyArray<[lookup: Lookup, keys: Param[][]]>): Promise<unknown[]> {
-    const rows: unknown[] = []
-    for (const [{ one }, keys] of asked) {
-      rows.push(...await queryEach(`SELECT ${conversation.columns} FROM chat_conversations c WHERE c.num = (${one})`, keys))
-    }
-    return rows
+    return new Set(rows.map(row => conversationNum.read(row).num))
   }
 
   /**
@@ -92,16 +103,12 @@ class Loader {
   async assertStillMissing (directs: ReadonlySet<string>): Promise<void> {
     const missing = [...directs].filter(id => !this.map.conversations.has(id))
     if (missing.length === 0) return
-    const rows = await lookUp(this.#sql, wanted(this.#dialect).directs, missing.map(id => [id]))
+    const rows = await this.#lookUp('directs', missing.map(id => [id]))
     if (rows.length > 0) throw new Conflict('conversation')
   }
 
+  /** The rest of what belongs to the conversations, where the caller participates. What doesn't depend on each other is one round trip. */
   async insideConversations (keys: Keys): Promise<void> {
-    if (keys.messages.length > 0) await this.#messages(keys.messages)
-    await this.#participants([...keys.participants, ...this.#placesOf(keys.messages)])
-    // The rest is loaded only if the caller participates.
-    const others = keys.others.filter(key => this.#participates(key))
-    if (others.length > 0) await this.#participants(others.map(([id, , userId]) => [id, userId]))
     for (const key of keys.profilesOfOthers) if (this.#participates(key)) keys.profiles.add(key[2])
     for (const key of keys.invitations) {
       if (!this.#participates(key)) continue
@@ -109,20 +116,21 @@ class Loader {
       keys.users.add(userId)
       keys.rowSets.push({ table: tables.blocks, values: { userId, blockedId: callerId } })
     }
-    const mentioned = keys.mentioned.filter(key => this.#participates(key))
-    if (mentioned.length > 0) await this.#present(mentioned)
-    const replied = keys.replied.filter(key => this.#participates(key))
-    if (replied.length > 0) await this.#replied(replied)
     for (const [id, callerId, userId, most] of keys.quotasOfOthers) {
       if (this.#participates([id, callerId])) keys.quotas.set(userId, most)
     }
-    const crowds = [...keys.crowds, ...this.#placesOf(keys.crowdsOfMessages)].filter(key => this.#participates(key)).map(([id]) => id)
-    if (crowds.length > 0) await this.#crowds([...new Set(crowds)])
-    await this.#clientIds(keys.clientIds.filter(key => this.#participates(key)))
-    await this.#lastSent(keys)
-    await this.#lastOfOthers(keys.lastOfOthers.filter(key => this.#participates(key)))
-    if (keys.formerOf.size > 0) await this.#former(keys.formerOf)
-    if (keys.shown.size + replied.length > 0) await this.#shown(keys.shown, replied.map(([, , messageId]) => messageId))
+    const own = <Key extends readonly [conversationId: string, userId: string, ...unknown[]]>(all: readonly Key[]): Key[] =>
+      all.filter(key => this.#participates(key))
+    await Promise.all([
+      this.#participants(own(keys.others).map(([id, , userId]) => [id, userId])),
+      this.#present(own(keys.mentioned)),
+      this.#replied(own(keys.replied)),
+      this.#crowds([...new Set(own([...keys.crowds, ...this.#placesOf(keys.crowdsOfMessages)]).map(([id]) => id))]),
+      this.#lastSent(keys),
+      this.#lastOfOthers(own(keys.lastOfOthers)),
+      this.#former(keys.formerOf)
+    ])
+    if (keys.shown.size > 0) await this.#shown(keys.shown)
   }
 
   #participates ([conversationId, userId]: readonly [conversationId: string, userId: string, ...unknown[]]): boolean {
@@ -142,18 +150,18 @@ class Loader {
       const found = this.map.conversations.get(id)
       return found === undefined ? [] : [[found.num, userId, found.type === 'direct']]
     })
-    if (keys.length > 0) this.#placeParticipants(await this.#lookUp('participants', keys))
+    this.#placeParticipants(await this.#lookUp('participants', keys))
   }
 
   async #lookUp<Row> (statement: keyof ReturnType<typeof statements>, keys: readonly Param[][]): Promise<Row[]> {
-    return await lookUp(this.#sql, statements(this.#dialect)[statement], keys)
+    return keys.length === 0 ? [] : await lookUp(this.#sql, statements(this.#dialect)[statement], keys)
   }
 
   async #crowds (ids: string[]): Promise<void> {
     const nums = ids.flatMap(id => this.map.conversations.get(id)?.num ?? [])
     if (nums.length === 0) return
     this.#placeParticipants(await this.#sql.query(
-      `${selectPlaced('p')} FROM chat_participants p JOIN chat_users u ON u.id = p.user_id
+      `SELECT ${placed('p.conversation', 'p.user_id')} FROM chat_participants p JOIN chat_users u ON u.id = p.user_id
        WHERE p.conversation IN (SELECT k.num FROM ${this.#dialect.table({ num: 'int' })} k)
        ORDER BY p.conversation, p.joined_at, p.user_id`, JSON.stringify(nums.map(num => [num]))))
   }
@@ -175,10 +183,6 @@ class Loader {
     }
   }
 
-  async #messages (keys: Keys['messages']): Promise<void> {
-    this.#placeMessages(await this.#lookUp('messages', distinct(keys)))
-  }
-
   async #present (mentioned: Keys['mentioned']): Promise<void> {
     // Messages that are sent together mention the same people.
     const keys = distinct(mentioned.map(([conversationId, , userId]) => [conversationId, userId])).flatMap(([conversationId, userId]) => {
@@ -192,25 +196,25 @@ class Loader {
     }
   }
 
+  /** Messages that will be quoted, with their senders. */
   async #replied (keys: Keys['replied']): Promise<void> {
     const wanted = keys.flatMap(([conversationId, , messageId]) => {
       const found = this.map.conversations.get(conversationId)
       return found === undefined ? [] : [[messageId, found.num]]
     })
-    this.#placeMessages(await this.#lookUp('messagesIn', wanted))
+    const rows = await this.#lookUp('replied', wanted)
+    this.#placeMessages(rows)
+    this.#placeProfiles(rows)
   }
 
-  /** The messages that these quote, and the profiles of all who are shown; of messages that will be quoted, their senders. */
-  async #shown (messageIds: Iterable<string>, repliedIds: readonly string[]): Promise<void> {
-    const rowsOf = (ids: Iterable<string>): MessageRow[] => [...ids].flatMap(id => this.map.messages.get(id) ?? [])
-    const rows = rowsOf(messageIds)
+  /** The messages that these quote, and the profiles of all who are shown. */
+  async #shown (messageIds: ReadonlySet<string>): Promise<void> {
+    const rows = [...messageIds].flatMap(id => this.map.messages.get(id) ?? [])
     const quoted = rows.flatMap(({ conversation, replyTo }) =>
       replyTo === null || this.map.messageAt(conversation, replyTo) !== undefined ? [] : [[conversation.num, replyTo]])
     if (quoted.length > 0) this.#placeMessages(await this.#lookUp('messagesAt', quoted))
     const userIds = new Set<string>()
-    const senders = rowsOf(repliedIds).map(({ conversation, senderId: userId }) => ({ conversation, userId }))
-    const shown = [...rows.flatMap(row => this.#shownBy(row)), ...senders]
-    for (const { conversation, userId } of shown) {
+    for (const { conversation, userId } of rows.flatMap(row => this.#shownBy(row))) {
       if (this.map.participant(conversation.id, userId) === undefined) userIds.add(userId)
     }
     if (userIds.size > 0) await this.#profiles([...userIds])
@@ -223,20 +227,15 @@ class Loader {
   }
 
   async #profiles (userIds: string[]): Promise<void> {
-    const rows = await this.#sql.query(`SELECT ${profileWithId.columns} FROM chat_users u
-      WHERE u.id IN (SELECT k.id FROM ${keyed(tables.users, this.#dialect, ['id'])} k)`, JSON.stringify(userIds.map(id => [id])))
+    this.#placeProfiles(await this.#sql.query(`SELECT ${profileWithId.columns} FROM chat_users u
+      WHERE u.id IN (SELECT k.id FROM ${keyed(tables.users, this.#dialect, ['id'])} k)`, JSON.stringify(userIds.map(id => [id]))))
+  }
+
+  #placeProfiles (rows: unknown[]): void {
     for (const row of rows) {
       const { id, ...rest } = profileWithId.read(row)
       this.map.profiles.set(id, { userId: id, ...rest })
     }
-  }
-
-  async #clientIds (keys: Keys['clientIds']): Promise<void> {
-    const wanted = keys.flatMap(([id, userId, clientId]) => {
-      const found = this.map.conversations.get(id)
-      return found === undefined ? [] : [[found.num, userId, clientId]]
-    })
-    if (wanted.length > 0) this.#placeMessages(await this.#lookUp('sentAs', wanted))
   }
 
   /** Only where a conversation has settings, or gets some in this transaction. */
@@ -296,7 +295,8 @@ class Loader {
     for (const row of await findOwnStates(this.#sql, this.#dialect, keys)) this.map.ownStates.set(keyOf(row.conversationId, row.userId), row)
   }
 
-  async #former (messageIds: Iterable<string>): Promise<void> {
+  async #former (messageIds: ReadonlySet<string>): Promise<void> {
+    if (messageIds.size === 0) return
     const places = [...messageIds].flatMap(id => {
       const found = this.map.messages.get(id)
       return found === undefined ? [] : [{ conversation: found.conversation.num, seq: found.seq }]
@@ -362,7 +362,6 @@ class Loader {
 
 /** Keys of two ids, each once. */
 function distinct (keys: ReadonlyArray<[string, string]>): Array<[string, string]> {
-  if (keys.length < 2) return [...keys]
   const seen = new Map<string, Set<string>>()
   return keys.filter(([first, second]) => {
     const seconds = seen.get(first)

@@ -9,9 +9,9 @@ import { countUnread, moveUserVersions, updateOwnStates } from './own-states.js'
 import { releaseFiles, releaseFilesOf } from './file-rows.js'
 import { addConversations, setGroupsMade } from './quotas.js'
 import type { Dialect, Sql } from './sql.js'
-import { writeRows } from './row-statements.js'
+import { writesOf } from './row-statements.js'
 import { changedOfConversations, changedOfParticipants, changedOfUsers, fieldsOfNewMessages, fieldsOfNewUsers, fieldsOfParticipants } from './rows.js'
-import { depthOf, fieldsBut, insert, keyed, perDialect, remove, update, write, type Table } from './table.js'
+import { depthOf, fieldsBut, insert, keyed, perDialect, remove, update, write, type BulkWrite, type Table, type Written } from './table.js'
 import * as tables from './tables.js'
 
 /** Another transaction wrote the same new row at the same moment. The commands have to be loaded and decided again. */
@@ -53,7 +53,15 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes, 
     const rows = [...changes.newUsers].sort(byId)
     if (await write(sql, statement.insertUsers, rows) !== rows.length) throw new Conflict('user')
   }
-  if (changes.changedUsers.size > 0) await write(sql, statement.updateUsers, changes.changedUsers)
+  // On PostgreSQL, what follows is sent without waiting for the answer to what was sent before, which fails with it.
+  const written: Array<Promise<unknown>> = []
+  const send = <Row>(to: BulkWrite<Row>, rows: Iterable<Written<Row>>): void => {
+    const writing = write(sql, to, rows)
+    // It is awaited below, unless something else fails first.
+    writing.catch(() => {})
+    written.push(writing)
+  }
+  if (changes.changedUsers.size > 0) send(statement.updateUsers, changes.changedUsers)
   // Before participants are written or deleted: a change of an own state takes these locks in the same order.
   if (changes.stateChanges.size > 0) await moveUserVersions(sql, dialect, changes.stateChanges)
   if (changes.newConversations.size > 0) {
@@ -63,33 +71,34 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes, 
     if (nums.size !== rows.length) throw new Conflict('conversation')
     for (const row of rows) row.num = nums.get(row.id) ?? 0
   }
-  if (changes.changedConversations.size > 0) await write(sql, statement.updateConversations, changes.changedConversations)
+  if (changes.changedConversations.size > 0) send(statement.updateConversations, changes.changedConversations)
   if (changes.moreConversations.size > 0) await addConversations(sql, dialect, changes.moreConversations)
   if (changes.groupsMade.size > 0) await setGroupsMade(sql, dialect, changes.groupsMade)
-  if (changes.removedParticipants.size > 0) await write(sql, statement.deleteParticipants, changes.removedParticipants)
+  if (changes.removedParticipants.size > 0) send(statement.deleteParticipants, changes.removedParticipants)
   if (changes.leavers.length > 0) await insertFormer(sql, dialect, changes.leavers)
-  if (changes.newParticipants.size > 0) await write(sql, statement.insertParticipants, changes.newParticipants)
-  if (changes.changedParticipants.size > 0) await write(sql, statement.updateParticipants, changes.changedParticipants)
+  if (changes.newParticipants.size > 0) send(statement.insertParticipants, changes.newParticipants)
+  if (changes.changedParticipants.size > 0) send(statement.updateParticipants, changes.changedParticipants)
   if (changes.changedOwnStates.size > 0) await updateOwnStates(sql, dialect, changes.changedOwnStates)
-  if (changes.newMessages.length > 0) await write(sql, statement.insertMessages, changes.newMessages)
-  if (changes.changedMessages.size > 0) await write(sql, statement.updateMessages, changes.changedMessages)
+  if (changes.newMessages.length > 0) send(statement.insertMessages, changes.newMessages)
+  if (changes.changedMessages.size > 0) send(statement.updateMessages, changes.changedMessages)
   const moves = [...changes.moves.delivered.values(), ...changes.moves.read.values()]
   if (moves.length > 0) await writeMoves(sql, dialect, moves)
-  for (const [table, rows] of changes.rows) await writeRows(sql, dialect, table, rows)
+  for (const [table, rows] of changes.rows) for (const [to, values] of writesOf(dialect, table, rows)) send(to, values)
   if (changes.releasedFiles.size > 0) await releaseFiles(sql, dialect, changes.releasedFiles)
-  if (changes.closedStreams.size > 0) await write(sql, statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
-  if (changes.newStreams.size > 0) await write(sql, statement.insertStreams, changes.newStreams)
-  if (changes.changedStreams.size > 0) await write(sql, statement.updateStreams, changes.changedStreams)
+  if (changes.closedStreams.size > 0) send(statement.deleteStreams, Array.from(changes.closedStreams, id => ({ id })))
+  if (changes.newStreams.size > 0) send(statement.insertStreams, changes.newStreams)
+  if (changes.changedStreams.size > 0) send(statement.updateStreams, changes.changedStreams)
   if (changes.deletedConversations.size > 0) await deleteConversations(sql, dialect, changes, now)
   if (changes.uncounted.length > 0) await countUnread(sql, dialect, changes.uncounted)
   if (changes.toContacts.length > 0) await findContacts(sql, statement.findContacts, changes)
-  if (changes.events.length > 0) {
-    const touched = Array.from(changes.touched, conversation => ({ conversation, active: changes.active.has(conversation) }))
-    const { position, tag } = changes.logged = await appendEvents(sql, dialect, changes.events.map(({ row }) => row), touched)
-    for (const { emission } of changes.events) {
-      emission.position = position
-      emission.tag = tag
-    }
+  const touched = Array.from(changes.touched, conversation => ({ conversation, active: changes.active.has(conversation) }))
+  const appending = changes.events.length === 0 ? undefined : appendEvents(sql, dialect, changes.events.map(({ row }) => row), touched)
+  const [logged] = await Promise.all([appending, ...written])
+  if (logged === undefined) return
+  changes.logged = logged
+  for (const { emission } of changes.events) {
+    emission.position = logged.position
+    emission.tag = logged.tag
   }
 }
 

@@ -197,7 +197,7 @@ export class Writer {
     let decided: Decided
     try {
       decided = await whileConflicting(async () =>
-        await this.#database.transaction(async sql => await decide(this.#database, sql, batch)))
+        await this.#database.transaction(async (sql, early) => await decide(this.#database, sql, early, batch)))
     } catch (thrown) {
       return { thrown }
     }
@@ -229,11 +229,11 @@ async function whileConflicting<T> (transact: () => Promise<T>): Promise<T> {
   }
 }
 
-async function decide (database: Database, sql: Sql, batch: Batch): Promise<Decided> {
+async function decide (database: Database, sql: Sql, early: Sql, batch: Batch): Promise<Decided> {
   const keys = new Keys()
   const named = batch.map(({ command }) => keys.namedBy(command))
   const moment = { now: database.clock.now(), ticks: database.clock.ticks() }
-  const map = await load(database.dialect, sql, keys, moment.ticks)
+  const map = await load(database.dialect, early, keys, moment.ticks)
   const changes = new Changes()
   const outcomes = batch.map(({ command }, index) => {
     const before = changes.count

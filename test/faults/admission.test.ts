@@ -15,8 +15,8 @@ import { eventually } from './process.js'
 /** Slows transactions down. While one waits, a stream is admitted by what the transaction has not changed yet. */
 function slowTransactions ({ chatDatabase }: FastifyInstance, ms: number): void {
   const { transaction } = chatDatabase
-  chatDatabase.transaction = async work => await transaction(async sql => {
-    const result = await work(sql)
+  chatDatabase.transaction = async work => await transaction(async (sql, early) => {
+    const result = await work(sql, early)
     await sleep(ms)
     return result
   })

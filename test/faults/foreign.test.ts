@@ -131,7 +131,7 @@ function statements (app: FastifyInstance): { during: (call: () => Promise<unkno
   const { transaction } = database
   const read = noting({ ...database.read })
   Object.assign(database.read, read)
-  database.transaction = async work => await transaction(async sql => await work(noting(sql)))
+  database.transaction = async work => await transaction(async (sql, early) => await work(noting(sql), noting(early)))
   return {
     async during (call) {
       seen = []

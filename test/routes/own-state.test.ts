@@ -4,6 +4,7 @@ import { DEFAULT_STATE, type ConversationPage, type OwnState, type OwnStateAnswe
 import type { OwnMessage as Message } from '../../schemas/messages.js'
 import type { OwnProfile } from '../../schemas/users.js'
 import type { EventReader } from '../event-reader.js'
+import type { Sql } from '../../store/sql.js'
 import { build, buildListening, throwAwayStore, travel, uniqueId, user, users, written, type Answer, type User } from '../helper.js'
 
 /** A group whose owner is alice, and in which bob has read nothing. */
@@ -201,10 +202,11 @@ test('my state locks no conversation, and reads of who has marked nothing lock n
 function statementsOf ({ chatDatabase: database }: FastifyInstance): string[] {
   const statements: string[] = []
   const { transaction } = database
-  database.transaction = async work => await transaction(async sql => await work({
+  const noting = (sql: Sql): Sql => ({
     query: async (text, ...params) => { statements.push(text); return await sql.query(text, ...params) },
     execute: async (text, ...params) => { statements.push(text); return await sql.execute(text, ...params) }
-  }))
+  })
+  database.transaction = async work => await transaction(async (sql, early) => await work(noting(sql), noting(early)))
   return statements
 }
 
