@@ -8,7 +8,9 @@ import { median } from './measure/statistics.js'
 import type { Figure, Report, Suite, Target } from './suite.js'
 
 const here = import.meta.dirname
-const SUITES = ['burst', 'single', 'fanout', 'rooms', 'status', 'idle', 'opening', 'tables', 'files', 'webhooks', 'search', 'growing', 'start']
+const SUITES = [
+  'burst', 'single', 'fanout', 'rooms', 'lone', 'status', 'idle', 'opening', 'tables', 'files', 'webhooks', 'search', 'growing', 'start'
+]
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,8 @@
-// The floor under any POST of a Fastify app: JWT verification (cached) and validation of the body, and no work.
+// The floor under any request of a Fastify app: JWT verification (cached) and validation of the input, and no work.
 
 import { buildApp, listen } from './app.js'
+
+const answers = {}
 
 const app = await buildApp()
 app.post('/empty', {
@@ -18,4 +20,11 @@ app.post('/empty', {
     }
   }
 }, async (_request, reply) => await reply.code(201).send({ ok: true }))
+app.get('/empty', {
+  onRequest: async request => { await request.jwtVerify() },
+  schema: { querystring: { type: 'object', required: ['bytes'], properties: { bytes: { type: 'integer', minimum: 0, maximum: 1_000_000 } } } }
+}, async ({ query: { bytes } }) => {
+  answers[bytes] ??= 'x'.repeat(bytes)
+  return { text: answers[bytes] }
+})
 await listen(app, () => {})
