@@ -48,18 +48,27 @@ const byId = (a: { id: string }, b: { id: string }): number => a.id < b.id ? -1 
  * @throws {Conflict} when another transaction created the same user or conversation
  */
 export async function flush ({ dialect }: Database, sql: Sql, changes: Changes, now: number): Promise<void> {
+  const sent: Array<Promise<unknown>> = []
+  try {
+    await writeAll(dialect, sql, changes, now, sent)
+  } catch (error) {
+    // PostgreSQL refuses everything after a statement that failed. What was sent first says why.
+    await Promise.all(sent)
+    throw error
+  }
+}
+
+/** Adds to `sent` what it does not wait for at once: on PostgreSQL, statements are sent without the answer to the one before. */
+async function writeAll (dialect: Dialect, sql: Sql, changes: Changes, now: number, sent: Array<Promise<unknown>>): Promise<void> {
   const statement = statements(dialect)
+  const send = <Row>(to: BulkWrite<Row>, rows: Iterable<Written<Row>>): void => {
+    const writing = write(sql, to, rows)
+    writing.catch(() => {})
+    sent.push(writing)
+  }
   if (changes.newUsers.size > 0) {
     const rows = [...changes.newUsers].sort(byId)
     if (await write(sql, statement.insertUsers, rows) !== rows.length) throw new Conflict('user')
-  }
-  // On PostgreSQL, what follows is sent without waiting for the answer to what was sent before, which fails with it.
-  const written: Array<Promise<unknown>> = []
-  const send = <Row>(to: BulkWrite<Row>, rows: Iterable<Written<Row>>): void => {
-    const writing = write(sql, to, rows)
-    // It is awaited below, unless something else fails first.
-    writing.catch(() => {})
-    written.push(writing)
   }
   if (changes.changedUsers.size > 0) send(statement.updateUsers, changes.changedUsers)
   // Before participants are written or deleted: a change of an own state takes these locks in the same order.
@@ -93,7 +102,7 @@ export async function flush ({ dialect }: Database, sql: Sql, changes: Changes, 
   if (changes.toContacts.length > 0) await findContacts(sql, statement.findContacts, changes)
   const touched = Array.from(changes.touched, conversation => ({ conversation, active: changes.active.has(conversation) }))
   const appending = changes.events.length === 0 ? undefined : appendEvents(sql, dialect, changes.events.map(({ row }) => row), touched)
-  const [logged] = await Promise.all([appending, ...written])
+  const [logged] = await Promise.all([appending, ...sent])
   if (logged === undefined) return
   changes.logged = logged
   for (const { emission } of changes.events) {

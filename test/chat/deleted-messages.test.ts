@@ -6,6 +6,8 @@ import { users, type User } from '../helper.js'
 
 /** Tables with a `seq` whose rows outlive the message: the message's own row, the log, and watermarks, which are past messages. */
 const outliving = ['chat_messages', 'chat_events', 'chat_marks']
+/** Tables whose rows are found without an index by the message, and deleted by code of their own. */
+const foundOtherwise = ['chat_mentions']
 /** Tables whose rows belong to one message, each with the column of the message's `seq`. */
 const belonging = (Object.values(tables) as Array<Table<Record<string, unknown>>>).flatMap(({ name, columns, ofMessage }) => {
   if (outliving.includes(name) || !('conversation' in columns)) return []
@@ -23,7 +25,7 @@ test('a deleted message leaves no row in any table whose rows belong to it', asy
     return Number(row!.count)
   }
   t.ok(belonging.length > 1)
-  for (const { name, ofMessage } of belonging) t.ok(ofMessage, `${name} names the field of the message in store/tables.ts`)
+  for (const { name, ofMessage } of belonging) t.ok(ofMessage !== undefined || foundOtherwise.includes(name), `${name} names the field of the message in store/tables.ts`)
   for (const table of belonging) t.ok(await rowsOf(table) > 0, `the message has a row in ${table.name}: give it one in this test`)
   await ann.ok('DELETE', `/api/chat/messages/${message.id}`)
   for (const table of belonging) t.equal(await rowsOf(table), 0, `none is left in ${table.name}`)
