@@ -33,7 +33,8 @@ class Dripping {
 
   /** Resolves when the server has closed the connection. */
   async closed (): Promise<string> {
-    if (!this.socket.closed) await once(this.socket, 'close')
+    // Not `once`, which would throw where the connection is reset.
+    if (!this.socket.closed) await new Promise<void>(resolve => { this.socket.once('close', () => { resolve() }) })
     return this.answer
   }
 
