@@ -178,7 +178,7 @@ await t.test('an option that can\'t be is named before anything is opened', asyn
     ['jwt.jwksUrl', { jwt: { jwksUrl: 'nowhere' } }], ['jwt.jwksUrl', { jwt: { jwksUrl: 'https://name:pass-word@id.example/keys' } }], ['jwt.jwksUrl', { jwt: { jwksUrl: new URL('https://id.example/keys') } }],
     ['jwt.issuer', { jwt: { ...jwt, issuer: 7 } }], ['jwt.audience', { jwt: { ...jwt, audience: [] } }],
     ['authenticate', { authenticate: 'alice' }], ['authenticate', { authenticate: { userId: 'alice' } }],
-    ['accounts', { jwt, accounts: 'on' }], ['page', { jwt, page: 1 }], ['health', { jwt, health: 'yes' }], ['metrics', { jwt, metrics: {} }], ['docs', { jwt, docs: 'no' }],
+    ['accounts', { jwt, accounts: 'on' }], ['page', { jwt, page: 1 }], ['health', { jwt, health: 'yes' }], ['metrics', { jwt, metrics: 1 }], ['metrics.registry', { jwt, metrics: {} }], ['docs', { jwt, docs: 'no' }],
     ['heartbeatMs', { jwt, heartbeatMs: 99 }], ['heartbeatMs', { jwt, heartbeatMs: '30000' }], ['staleAfterMs', { jwt, staleAfterMs: NaN }], ['staleAfterMs', { jwt, staleAfterMs: Infinity }],
     ['maxStreamsPerUser', { jwt, maxStreamsPerUser: 0 }], ['maxStreams', { jwt, maxStreams: 1.5 }], ['streamBufferBytes', { jwt, streamBufferBytes: 10 }],
     ['eventRetentionDays', { jwt, eventRetentionDays: 0 }], ['receiptDays', { jwt, receiptDays: '90' }], ['directory', { jwt, directory: 'everybody' }], ['searchUsers', { jwt, hooks: { searchUsers: 1 } }], ['rateLimitPerMinute', { jwt, rateLimitPerMinute: -1 }],
