@@ -81,7 +81,8 @@ interface Rule<T extends DurableEventType> {
 
 const ofMessage = {
   subjectOf: (row: LoggedEvent): AboutMessage => ({ userId: row.userId, message: messageOf(row) }),
-  data: ({ message }: AboutMessage, { eventSeq }: Happened) => ({ ...message, eventSeq })
+  // A new field before so many that are spread costs 0.6 µs, and behind them 3.
+  data: ({ message }: AboutMessage, { eventSeq }: Happened) => ({ eventSeq, ...message })
 }
 
 const ofParticipant = {
@@ -162,22 +163,19 @@ export function logEvent<T extends DurableEventType> (
 ): void {
   const rule: Rule<T> = rules[type]
   const dataOf = (eventSeq: number): DurableEvents[T] => rule.data(subject, { conversation, timestamp: isoTime(at), eventSeq })
-  const about = { ...rowOf(subject), at, isActivity: rule.isActivity, isChange: rule.isChange === true }
+  const about = { at, isActivity: rule.isActivity, isChange: rule.isChange === true, ...rowOf(subject) }
   unit.log(conversation, type, dataOf, about, rule.routing?.(subject))
 }
 
 const countOf = (reactions: readonly ReactionCount[], emoji: string): number => reactions.find(reaction => reaction.emoji === emoji)?.count ?? 0
 
-interface Kept { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null }
+interface Kept { userId: string, messageSeq: number | undefined, detail: string | undefined, byUserId: string | null | undefined }
 
 /** What the log keeps of a subject. */
-function rowOf ({ userId, message, detail, byUserId }: Pick<Kept, 'userId' | 'detail' | 'byUserId'> & { message?: Pick<Message, 'seq'> }): Kept {
-  return {
-    userId,
-    ...(message === undefined ? {} : { messageSeq: message.seq }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(byUserId === undefined ? {} : { byUserId })
-  }
+function rowOf (
+  { userId, message, detail, byUserId }: Pick<Kept, 'userId'> & Partial<Pick<Kept, 'detail' | 'byUserId'>> & { message?: Pick<Message, 'seq'> }
+): Kept {
+  return { userId, messageSeq: message?.seq, detail, byUserId }
 }
 
 /**

@@ -47,5 +47,10 @@ export const LongCursor = Type.String({ maxLength: 1024 })
 
 export const PageLimit = Type.Integer({ minimum: 1, maximum: 100, default: 50 })
 
-/** Converts epoch milliseconds to a timestamp. */
-export const isoTime = (ms: number): string => new Date(ms).toISOString()
+let last = { ms: NaN, text: '' }
+
+/** Converts epoch milliseconds to a timestamp. What happens together has the same one, which is made once. */
+export function isoTime (ms: number): string {
+  if (ms !== last.ms) last = { ms, text: new Date(ms).toISOString() }
+  return last.text
+}

@@ -278,7 +278,9 @@ class Loader {
     for (const row of rows) {
       const found = message.read(row)
       const conversation = this.#byNum.get(found.conversation)
-      if (conversation !== undefined && !this.map.messages.has(found.id)) this.map.placeMessage({ ...found, conversation })
+      if (conversation === undefined || this.map.messages.has(found.id)) continue
+      // A copy with another conversation would cost 3 µs.
+      this.map.placeMessage(Object.assign(found as Omit<typeof found, 'conversation'>, { conversation }))
     }
   }
 

@@ -20,6 +20,17 @@ export type SentMessage =
 type NewMessage = Pick<MessageRow, typeof fieldsOfNewMessages[number]>
 const BLANK_MESSAGE = blank(tables.messages, fieldsBut(tables.messages, fieldsOfNewMessages))
 
+/** What the log keeps of an event. */
+interface About {
+  userId: string
+  messageSeq?: number | undefined
+  detail?: string | undefined
+  byUserId?: string | null | undefined
+  at: number
+  isActivity: boolean
+  isChange: boolean
+}
+
 const TABLES_OF_MESSAGES =
   (Object.values(tables) as Array<Table<unknown>>).filter((table): table is TableOfMessages => table.ofMessage !== undefined)
 
@@ -274,7 +285,7 @@ export class Unit extends UnitView {
     conversation: ConversationRow,
     type: T,
     dataOf: (eventSeq: number) => DurableEvents[T],
-    about: { userId: string, messageSeq?: number, detail?: string, byUserId?: string | null, at: number, isActivity: boolean, isChange: boolean },
+    about: About,
     routing: Pick<Routing, 'except' | 'grows' | 'joins' | 'leaves'> = {}
   ): void {
     this.pending.count++

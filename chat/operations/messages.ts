@@ -48,7 +48,7 @@ export abstract class MessageOperations extends ConversationOperations {
     })
     if ('sent' in outcome) {
       this.parts.typing.ended(body.conversationId, sender.userId)
-      return { message: { ...outcome.sent, myReactions: [] }, created: true }
+      return { message: { myReactions: [], ...outcome.sent }, created: true }
     }
     return { message: found(await this.parts.queries.message(outcome.repeats, sender.userId)), created: false }
   }
@@ -118,7 +118,7 @@ export abstract class MessageOperations extends ConversationOperations {
       schema: NothingToChange,
       command: () => deleteMessage(messageId, userId)
     })
-    return { ...message, myReactions: [] }
+    return { myReactions: [], ...message }
   }
 
   protected async asSeenBy (userId: string, message: Message): Promise<OwnMessage> {
