@@ -46,8 +46,8 @@ const entered = (from: string): string =>
 const ownConversation = (num: string): string =>
   `(SELECT p.conversation FROM chat_participants p WHERE p.conversation = ${num} AND p.user_id = k.user_id)`
 
-/** What is locked: the number of each conversation, if the caller participates in it. */
-export const locked = perDialect(dialect => ({
+/** What has to be locked: the number of each conversation, if the caller participates in it. */
+export const toLock = perDialect(dialect => ({
   participants: `SELECT ${ownConversation('c.num')} FROM ${dialect.table({ id: 'text', user_id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`,
   messages: `SELECT ${ownConversation('m.conversation')} FROM ${dialect.table({ id: 'text', user_id: 'text' })} k JOIN chat_messages m ON m.id = k.id`,
   directs: `SELECT c.num FROM ${dialect.table({ id: 'text' })} k JOIN chat_conversations c ON c.id = k.id`

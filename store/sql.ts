@@ -51,6 +51,9 @@ export const postgresDialect: Dialect = {
   writesInWith: true
 }
 
+/** The same, for commands that are only tried: they lock nothing. */
+export const postgresWithoutLocks: Dialect = { ...postgresDialect, lock: '' }
+
 /** A query that looks rows up: by many keys in one JSON parameter, or by the values of one (see `Sql.queryEach`). */
 export interface Lookup {
   readonly many: string
@@ -66,9 +69,6 @@ export function lookup (dialect: Dialect, columns: Record<string, ColumnType>, q
 export async function lookUp<Row> (sql: Sql, { many, one }: Lookup, keys: readonly Param[][]): Promise<Row[]> {
   return sql.queryEach === undefined ? await sql.query(many, JSON.stringify(keys)) : await sql.queryEach(one, keys)
 }
-
-/** The same, for commands that are only tried: they lock nothing. */
-export const postgresWithoutLocks: Dialect = { ...postgresDialect, lock: '' }
 
 /** Replaces `?`, `?` … by `$1`, `$2` …, as PostgreSQL requires. */
 export function numbered (sql: string): string {

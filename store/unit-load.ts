@@ -3,7 +3,7 @@ import { findResumables } from './followable.js'
 import { IdentityMap, keyOf } from './identity-map.js'
 import type { Keys, WantedRows } from './keys.js'
 import {
-  conversation, conversationNum, locked, message, participant, placed, profile, profileWithId, statements, stream, unreadMark, user, type Placed
+  conversation, conversationNum, message, participant, placed, profile, profileWithId, statements, stream, toLock, unreadMark, user, type Placed
 } from './load-statements.js'
 import { findMarks, rangesOf } from './marks.js'
 import { findOwnStates } from './own-states.js'
@@ -82,7 +82,7 @@ class Loader {
   /** Locks the conversations in order, by one statement. @returns their numbers; undefined where nothing has to be locked */
   async #lock ({ participants, messages, directs }: Keys): Promise<Set<number> | undefined> {
     if (this.#dialect.lock === '') return undefined
-    const select = locked(this.#dialect)
+    const select = toLock(this.#dialect)
     const all: Array<[select: string, keys: unknown[][]]> = [
       [select.participants, distinct(participants)], [select.messages, distinct(messages)], [select.directs, [...directs].map(id => [id])]
     ]
